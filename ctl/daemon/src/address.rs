@@ -1,0 +1,133 @@
+//! The addresses a node listens on and is known by.
+
+use crate::config::DEFAULT_PORT;
+use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Says why an address can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    /// Neither an address nor an interface.
+    #[error("`{0}` is neither an address nor an interface of this machine: write IP[:PORT] or INTERFACE[:PORT]")]
+    Unknown(String),
+    /// Not a port.
+    #[error("`{0}` has no valid port: a port is a number from 1 to 65535")]
+    Port(String),
+    /// Nothing to choose from.
+    #[error("this machine has no address but loopback: connect it to a network, or give one with --advertise-addr")]
+    None,
+    /// Too much to choose from.
+    #[error("this machine has several addresses ({0}): say with --advertise-addr which one the other nodes reach it by")]
+    Several(String),
+    /// Others can't call it.
+    #[error("`{0}` is no address that other nodes can call: give one of this machine's own")]
+    Unspecified(String),
+    /// The kernel does not tell.
+    #[error("failed to list the machine's interfaces")]
+    List(#[source] nix::Error),
+}
+
+/// The address to listen on: all addresses and the usual port by default.
+pub fn listen_addr(given: &str) -> Result<SocketAddr, AddressError> {
+    if given.is_empty() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT));
+    }
+    resolve(given, DEFAULT_PORT)
+}
+
+/// The address other nodes use: the machine's only one by default.
+pub fn advertise_addr(given: &str, listen: SocketAddr) -> Result<SocketAddr, AddressError> {
+    if !given.is_empty() {
+        let addr = resolve(given, listen.port())?;
+        return if addr.ip().is_unspecified() { Err(AddressError::Unspecified(given.to_owned())) } else { Ok(addr) };
+    }
+    if !listen.ip().is_unspecified() {
+        return Ok(listen);
+    }
+    let mut own: Vec<IpAddr> = own_addresses()?.into_iter().map(|(_, addr)| addr).collect();
+    // A machine with both families is reached by the first; people who want the other say so.
+    if own.iter().any(IpAddr::is_ipv4) {
+        own.retain(IpAddr::is_ipv4);
+    }
+    match own.as_slice() {
+        [] => Err(AddressError::None),
+        [only] => Ok(SocketAddr::new(*only, listen.port())),
+        several => Err(AddressError::Several(several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// The address for container traffic, if one was given.
+pub fn data_path_addr(given: &str) -> Result<Option<IpAddr>, AddressError> {
+    if given.is_empty() { Ok(None) } else { resolve(given, DEFAULT_PORT).map(|addr| Some(addr.ip())) }
+}
+
+fn resolve(given: &str, port: u16) -> Result<SocketAddr, AddressError> {
+    if let Ok(addr) = given.parse::<SocketAddr>() {
+        return if addr.port() == 0 { Err(AddressError::Port(given.to_owned())) } else { Ok(addr) };
+    }
+    let unbracketed = given.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = unbracketed.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    let (interface, port) = match given.rsplit_once(':') {
+        Some((interface, text)) => match text.parse() {
+            Ok(port) if port != 0 => (interface, port),
+            _ => return Err(AddressError::Port(given.to_owned())),
+        },
+        None => (given, port),
+    };
+    let of_interface = own_addresses()?.into_iter().filter(|(name, _)| name == interface).map(|(_, addr)| addr);
+    // IPv4 first, as docker has it.
+    let addr = of_interface.min_by_key(|addr| !addr.is_ipv4());
+    addr.map(|addr| SocketAddr::new(addr, port)).ok_or_else(|| AddressError::Unknown(given.to_owned()))
+}
+
+/// The machine's addresses that others may reach, with their interfaces.
+fn own_addresses() -> Result<Vec<(String, IpAddr)>, AddressError> {
+    let own = getifaddrs().map_err(AddressError::List)?.filter_map(|entry| {
+        let loopback = entry.flags.contains(InterfaceFlags::IFF_LOOPBACK);
+        let up = entry.flags.contains(InterfaceFlags::IFF_UP);
+        let storage = entry.address?;
+        let v4 = storage.as_sockaddr_in().map(|addr| IpAddr::V4(addr.ip()));
+        let v6 = storage.as_sockaddr_in6().map(|addr| IpAddr::V6(addr.ip()));
+        let addr = v4.or(v6)?;
+        (up && !loopback && !is_link_local(addr)).then_some((entry.interface_name, addr))
+    });
+    Ok(own.collect())
+}
+
+/// Link-local addresses mean something only together with an interface.
+fn is_link_local(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(addr) => addr.is_link_local(),
+        IpAddr::V6(addr) => addr.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_a_port() {
+        for (given, read) in [
+            ("10.0.0.1", "10.0.0.1:2377"),
+            ("10.0.0.1:99", "10.0.0.1:99"),
+            ("fd00::1", "[fd00::1]:2377"),
+            ("[fd00::1]", "[fd00::1]:2377"),
+            ("[fd00::1]:99", "[fd00::1]:99"),
+            ("", "0.0.0.0:2377"),
+        ] {
+            assert_eq!(listen_addr(given).unwrap().to_string(), read, "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_what_would_be_one() {
+        assert!(matches!(listen_addr("nosuchlink0"), Err(AddressError::Unknown(_))));
+        assert!(matches!(listen_addr("10.0.0.1:0"), Err(AddressError::Port(_))));
+        assert!(matches!(listen_addr("eth0:99999"), Err(AddressError::Port(_))));
+        let listen = listen_addr("").unwrap();
+        assert!(matches!(advertise_addr("0.0.0.0", listen), Err(AddressError::Unspecified(_))));
+    }
+}

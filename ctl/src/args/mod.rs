@@ -1,0 +1,68 @@
+//! The grammar of the command line: docker's commands and options, as far as the cluster carries them.
+//!
+//! Values are kept as text here. [`crate::parse`] reads them, so that everything that is wrong with a
+//! command can be said at once.
+
+pub mod daemon;
+pub mod dev;
+pub mod image;
+pub mod list;
+pub mod node;
+pub mod service;
+pub mod swarm;
+pub mod system;
+
+use clap::{Parser, Subcommand};
+
+/// Runs services on a cluster of machines, as Docker Swarm does.
+#[derive(Debug, Parser)]
+#[command(name = "shoal", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(after_help = "Run 'shoal COMMAND --help' for more on a command.")]
+pub struct Cli {
+    /// Socket of the daemon to talk to [default: /run/shoal/shoal.sock, else a development cluster's]
+    #[arg(short = 'H', long, global = true, env = "SHOAL_HOST", value_name = "unix:///PATH", hide_env_values = true)]
+    pub host: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The nouns, and docker's short forms.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make, join and manage the cluster
+    #[command(subcommand)]
+    Swarm(swarm::SwarmCommand),
+    /// Manage nodes
+    #[command(subcommand)]
+    Node(node::NodeCommand),
+    /// Manage services
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// Manage the images of this node
+    #[command(subcommand)]
+    Image(image::ImageCommand),
+    /// Look at this node
+    #[command(subcommand)]
+    System(system::SystemCommand),
+    /// List images (same as 'image ls')
+    Images(image::LsArgs),
+    /// Load an image from an archive (same as 'image load')
+    Load(image::LoadArgs),
+    /// Download an image from a registry (same as 'image pull')
+    Pull(image::PullArgs),
+    /// Remove images (same as 'image rm')
+    Rmi(image::RmArgs),
+    /// Show what this node is (same as 'system info')
+    Info(system::InfoArgs),
+    /// Show the versions of client and daemon
+    Version(system::VersionArgs),
+    /// Start a development cluster on this machine
+    Up(dev::UpArgs),
+    /// Remove every trace of the development cluster
+    Down(dev::DownArgs),
+    /// Run this node's daemon
+    Daemon(daemon::DaemonArgs),
+    /// Print a completion script for a shell
+    Completion(system::CompletionArgs),
+}

@@ -1,0 +1,62 @@
+//! `shoal service create`.
+
+use super::{TaskArgs, WaitArgs};
+use clap::Args;
+
+/// How the wait for a service ends; shown in the help of each command that waits.
+pub(super) const WAITING: &str = "\
+Waits until every task runs (and, for an update, until the rollout is complete), then for a second at
+most to see that new tasks stay up. Exits with 1 if the rollout is paused or rolled back, if a task is
+rejected 3 times or fails 5 times, or if the restart policy allows no further try. While no node fits,
+it waits and says why. Ctrl-C stops waiting; the cluster goes on.";
+
+/// Options of `service create`.
+#[derive(Debug, Args)]
+#[command(override_usage = "shoal service create [OPTIONS] IMAGE [COMMAND] [ARG...]", after_help = WAITING)]
+pub struct CreateArgs {
+    /// Name of the service [default: a random one]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Labels of the service (KEY=VALUE)
+    #[arg(short, long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+    /// Labels of the containers (KEY=VALUE)
+    #[arg(long = "container-label", value_name = "LABEL")]
+    pub container_labels: Vec<String>,
+    /// How tasks are counted: replicated or global
+    #[arg(long, default_value = "replicated")]
+    pub mode: String,
+    /// Environment variables (NAME=VALUE, or NAME for the value it has here)
+    #[arg(short, long, value_name = "VARIABLE")]
+    pub env: Vec<String>,
+    /// Files of environment variables
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub env_files: Vec<String>,
+    /// Further groups of the containers' user
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Mounts (type=bind|volume|tmpfs,source=...,target=...[,readonly])
+    #[arg(long = "mount", value_name = "MOUNT")]
+    pub mounts: Vec<String>,
+    /// Placement constraints (node.labels.disk==ssd)
+    #[arg(long = "constraint", value_name = "CONSTRAINT")]
+    pub constraints: Vec<String>,
+    /// Placement preferences (spread=node.labels.zone)
+    #[arg(long = "placement-pref", value_name = "PREFERENCE")]
+    pub preferences: Vec<String>,
+    /// Ports to publish (published=8080,target=80,mode=host; or 8080:80)
+    #[arg(short, long, value_name = "PORT")]
+    pub publish: Vec<String>,
+    /// What containers are connected to: bridge, host or none [default: bridge]
+    #[arg(long)]
+    pub network: Option<String>,
+    /// What the tasks are.
+    #[command(flatten)]
+    pub task: TaskArgs,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// The image, and the command to run instead of the image's
+    #[arg(required = true, trailing_var_arg = true, value_name = "IMAGE")]
+    pub image_and_command: Vec<String>,
+}

@@ -1,0 +1,84 @@
+//! `shoal service update`.
+
+use super::{TaskArgs, WaitArgs, create::WAITING};
+use clap::Args;
+
+/// Options of `service update`. What is not given stays as it is.
+#[derive(Debug, Args)]
+#[command(after_help = WAITING)]
+pub struct UpdateArgs {
+    /// New command arguments
+    #[arg(long, value_name = "COMMAND")]
+    pub args: Option<String>,
+    /// Add or replace an environment variable (NAME=VALUE)
+    #[arg(long, value_name = "VARIABLE")]
+    pub env_add: Vec<String>,
+    /// Remove an environment variable
+    #[arg(long, value_name = "NAME")]
+    pub env_rm: Vec<String>,
+    /// Add or replace a label of the service (KEY=VALUE)
+    #[arg(long, value_name = "LABEL")]
+    pub label_add: Vec<String>,
+    /// Remove a label of the service
+    #[arg(long, value_name = "KEY")]
+    pub label_rm: Vec<String>,
+    /// Add or replace a label of the containers (KEY=VALUE)
+    #[arg(long, value_name = "LABEL")]
+    pub container_label_add: Vec<String>,
+    /// Remove a label of the containers
+    #[arg(long, value_name = "KEY")]
+    pub container_label_rm: Vec<String>,
+    /// Add a placement constraint
+    #[arg(long, value_name = "CONSTRAINT")]
+    pub constraint_add: Vec<String>,
+    /// Remove a placement constraint
+    #[arg(long, value_name = "CONSTRAINT")]
+    pub constraint_rm: Vec<String>,
+    /// Add a placement preference
+    #[arg(long, value_name = "PREFERENCE")]
+    pub placement_pref_add: Vec<String>,
+    /// Remove a placement preference
+    #[arg(long, value_name = "PREFERENCE")]
+    pub placement_pref_rm: Vec<String>,
+    /// Add a further group of the containers' user
+    #[arg(long, value_name = "GROUP")]
+    pub group_add: Vec<String>,
+    /// Remove a further group
+    #[arg(long, value_name = "GROUP")]
+    pub group_rm: Vec<String>,
+    /// Add a mount, or replace the one with the same target
+    #[arg(long, value_name = "MOUNT")]
+    pub mount_add: Vec<String>,
+    /// Remove the mount with this target
+    #[arg(long, value_name = "TARGET")]
+    pub mount_rm: Vec<String>,
+    /// Connect the containers to bridge, host or none
+    #[arg(long, value_name = "NETWORK")]
+    pub network_add: Option<String>,
+    /// Connect the containers to the default network again
+    #[arg(long, value_name = "NETWORK")]
+    pub network_rm: Option<String>,
+    /// Publish a port, or replace what is published for it
+    #[arg(long, value_name = "PORT")]
+    pub publish_add: Vec<String>,
+    /// Stop publishing a target port (TARGET[/PROTOCOL])
+    #[arg(long, value_name = "TARGET")]
+    pub publish_rm: Vec<String>,
+    /// New image
+    #[arg(long)]
+    pub image: Option<String>,
+    /// Replace every task, even if nothing else changes
+    #[arg(long)]
+    pub force: bool,
+    /// Bring back the spec before the last update
+    #[arg(long)]
+    pub rollback: bool,
+    /// What the tasks are.
+    #[command(flatten)]
+    pub task: TaskArgs,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// The service by id or name
+    pub service: String,
+}

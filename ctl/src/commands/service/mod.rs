@@ -1,0 +1,37 @@
+//! `shoal service`.
+
+mod converge;
+mod create;
+mod display;
+mod edit;
+mod inspect;
+mod logs;
+mod ls;
+mod ps;
+mod rm;
+mod rollback;
+mod scale;
+mod update;
+
+use super::Session;
+use crate::{args::service::ServiceCommand, error::CliError};
+
+/// Carries a command out.
+pub async fn run(session: &Session, command: ServiceCommand) -> Result<(), CliError> {
+    match command {
+        ServiceCommand::Create(args) => create::run(session, *args).await,
+        ServiceCommand::Ls(args) => ls::run(session, args).await,
+        ServiceCommand::Ps(args) => ps::run(session, args).await,
+        ServiceCommand::Inspect(args) => inspect::run(session, args).await,
+        ServiceCommand::Scale(args) => scale::run(session, args).await,
+        ServiceCommand::Update(args) => update::run(session, *args).await,
+        ServiceCommand::Rollback(args) => rollback::run(session, args).await,
+        ServiceCommand::Rm(args) => rm::run(session, args).await,
+        ServiceCommand::Logs(args) => logs::run(session, args).await,
+    }
+}
+
+/// The caller's own variable, for `--env NAME`.
+fn own_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,53 @@
+//! What `service ps` and `node ps` share.
+
+use super::Session;
+use crate::{
+    args::list::TaskListArgs,
+    error::CliError,
+    output::{listing, tasks, times},
+    parse::filters::Filters,
+};
+use proto::wire::{GetNodeRequest, ListNodesRequest, ListTasksRequest};
+
+/// Whose tasks are listed.
+#[derive(Debug)]
+pub enum Of {
+    /// Those of services.
+    Services(Vec<String>),
+    /// Those on nodes.
+    Nodes(Vec<String>),
+}
+
+/// Lists tasks.
+pub async fn run(session: &Session, args: &TaskListArgs, of: Of) -> Result<(), CliError> {
+    let known = match of {
+        Of::Services(_) => tasks::SERVICE_FILTERS,
+        Of::Nodes(_) => tasks::NODE_FILTERS,
+    };
+    let filters = Filters::checked(&args.list.filters, known, tasks::check_filters)?;
+    let format = listing::Format::choose(&tasks::LISTING, args.list.format.as_deref(), args.list.quiet);
+    let client = session.client().await?;
+    let request = match of {
+        Of::Services(services) => ListTasksRequest { services, nodes: Vec::new() },
+        Of::Nodes(mut nodes) => {
+            // Only the node that is called knows itself by this name.
+            for node in nodes.iter_mut().filter(|node| *node == "self") {
+                let me = client.control().get_node(GetNodeRequest { node: node.clone() }).await;
+                *node = me.map_err(CliError::cluster)?.into_inner().id;
+            }
+            ListTasksRequest { services: Vec::new(), nodes }
+        }
+    };
+    let (mut for_tasks, mut for_nodes) = (client.control(), client.control());
+    // Names of nodes are also what `--filter node=` compares with.
+    let (found, nodes) = tokio::try_join!(for_tasks.list_tasks(request), for_nodes.list_nodes(ListNodesRequest {}))
+        .map_err(CliError::cluster)?;
+    let style = tasks::Style {
+        shorten: !args.no_trunc,
+        resolve: !args.no_resolve,
+        tree: format.is_table(),
+        now_ms: times::now_ms(),
+    };
+    let rows = tasks::rows(found.into_inner().tasks, &nodes.into_inner().nodes, &filters, style);
+    Ok(session.printer.data(listing::render(&tasks::LISTING, &format, rows)?)?)
+}

@@ -1,0 +1,104 @@
+//! A container's spec as docker's API describes it.
+
+use super::{nanos, sorted};
+use crate::output::states;
+use proto::wire;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What runs in each container.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerSpec {
+    image: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    hostname: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    env: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    dir: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    user: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    stop_signal: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mounts: Vec<Mount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_grace_period: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capability_add: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capability_drop: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    source: String,
+    target: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tmpfs_options: Option<TmpfsOptions>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TmpfsOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<u32>,
+}
+
+impl From<wire::ContainerSpec> for ContainerSpec {
+    fn from(container: wire::ContainerSpec) -> Self {
+        ContainerSpec {
+            image: container.image,
+            labels: sorted(&container.labels),
+            command: container.entrypoint,
+            args: container.args,
+            hostname: container.hostname,
+            env: container.env,
+            dir: container.workdir,
+            user: container.user,
+            groups: container.groups,
+            stop_signal: container.stop_signal,
+            read_only: container.read_only,
+            mounts: container.mounts.into_iter().map(Into::into).collect(),
+            stop_grace_period: container.stop_grace_period_ms.map(nanos),
+            capability_add: capabilities(&container.cap_add),
+            capability_drop: capabilities(&container.cap_drop),
+        }
+    }
+}
+
+impl From<wire::Mount> for Mount {
+    fn from(mount: wire::Mount) -> Self {
+        let (size_bytes, mode) = (mount.tmpfs_size_bytes, mount.tmpfs_mode);
+        Mount {
+            r#type: states::mount(mount.kind()),
+            source: mount.source,
+            target: mount.target,
+            read_only: mount.read_only,
+            tmpfs_options: (size_bytes.is_some() || mode.is_some()).then_some(TmpfsOptions { size_bytes, mode }),
+        }
+    }
+}
+
+/// Capabilities with the prefix docker writes.
+pub fn capabilities(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| if name == "ALL" { name.clone() } else { format!("CAP_{name}") }).collect()
+}

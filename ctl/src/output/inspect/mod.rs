@@ -1,0 +1,33 @@
+//! Objects in the JSON of docker's API: its names of fields, in its order.
+
+mod container;
+mod node;
+mod service;
+
+pub use container::capabilities;
+pub use node::InspectedNode;
+pub use service::InspectedService;
+
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+
+/// What an update of the object must name.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Version {
+    index: u64,
+}
+
+/// Labels by key, so that the same object always prints alike.
+fn sorted(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Nanoseconds, as docker counts spans.
+fn nanos(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

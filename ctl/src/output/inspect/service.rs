@@ -1,0 +1,299 @@
+//! A service as docker's API describes it.
+
+use super::{Version, container::ContainerSpec, is_zero, nanos, sorted};
+use crate::output::{states, times};
+use proto::wire::{self, service_spec::Mode as WireMode};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One service.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct InspectedService {
+    #[serde(rename = "ID")]
+    id: String,
+    version: Version,
+    created_at: String,
+    updated_at: String,
+    spec: Spec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_spec: Option<Spec>,
+    endpoint: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_status: Option<UpdateStatus>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Spec {
+    name: String,
+    labels: BTreeMap<String, String>,
+    task_template: TaskTemplate,
+    mode: Mode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_config: Option<UpdateConfig>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollback_config: Option<UpdateConfig>,
+    endpoint_spec: EndpointSpec,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TaskTemplate {
+    container_spec: ContainerSpec,
+    resources: Resources,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restart_policy: Option<RestartPolicy>,
+    placement: Placement,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    networks: Vec<Network>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_driver: Option<LogDriver>,
+    force_update: u64,
+    runtime: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resources {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<Amounts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reservations: Option<Amounts>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Amounts {
+    #[serde(rename = "NanoCPUs", skip_serializing_if = "is_zero")]
+    nano_cpus: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    memory_bytes: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pids: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct RestartPolicy {
+    condition: &'static str,
+    delay: u64,
+    max_attempts: u32,
+    window: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Placement {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    constraints: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preferences: Vec<Preference>,
+    #[serde(skip_serializing_if = "is_zero")]
+    max_replicas: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Preference {
+    spread: Spread,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Spread {
+    spread_descriptor: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Network {
+    target: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct LogDriver {
+    name: &'static str,
+    options: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Serialize)]
+enum Mode {
+    Replicated {
+        #[serde(rename = "Replicas")]
+        replicas: u32,
+    },
+    Global {},
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateConfig {
+    parallelism: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    delay: u64,
+    failure_action: &'static str,
+    #[serde(skip_serializing_if = "is_zero")]
+    monitor: u64,
+    max_failure_ratio: f32,
+    order: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Endpoint {
+    spec: EndpointSpec,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<Port>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EndpointSpec {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<Port>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Port {
+    protocol: &'static str,
+    target_port: u32,
+    published_port: u32,
+    publish_mode: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct UpdateStatus {
+    state: &'static str,
+    started_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<String>,
+    message: String,
+}
+
+impl From<wire::Service> for InspectedService {
+    fn from(service: wire::Service) -> Self {
+        let spec = service.spec.unwrap_or_default();
+        InspectedService {
+            id: service.id,
+            version: Version { index: service.version },
+            created_at: times::rfc3339(service.created_at),
+            updated_at: times::rfc3339(service.updated_at),
+            endpoint: Endpoint { spec: EndpointSpec { ports: ports(&spec.ports) }, ports: ports(&spec.ports) },
+            spec: spec.into(),
+            previous_spec: service.previous_spec.map(Into::into),
+            update_status: service.rollout.map(|rollout| UpdateStatus {
+                state: states::rollout(rollout.state()),
+                started_at: times::rfc3339(rollout.started_at),
+                completed_at: rollout.ended_at.map(times::rfc3339),
+                message: rollout.message,
+            }),
+        }
+    }
+}
+
+impl From<wire::ServiceSpec> for Spec {
+    fn from(spec: wire::ServiceSpec) -> Self {
+        Spec {
+            labels: sorted(&spec.labels),
+            task_template: spec.task.unwrap_or_default().into(),
+            mode: match spec.mode {
+                Some(WireMode::Global(_)) => Mode::Global {},
+                Some(WireMode::Replicated(replicated)) => Mode::Replicated { replicas: replicated.replicas },
+                None => Mode::Replicated { replicas: 1 },
+            },
+            update_config: spec.update.map(Into::into),
+            rollback_config: spec.rollback.map(Into::into),
+            endpoint_spec: EndpointSpec { ports: ports(&spec.ports) },
+            name: spec.name,
+        }
+    }
+}
+
+impl From<wire::TaskSpec> for TaskTemplate {
+    fn from(task: wire::TaskSpec) -> Self {
+        let target = match task.network() {
+            wire::TaskNetwork::Node => None,
+            wire::TaskNetwork::Host => Some("host"),
+            wire::TaskNetwork::None => Some("none"),
+        };
+        let preference = |text: String| {
+            let spread_descriptor = text.strip_prefix("spread=").map(str::to_owned).unwrap_or(text);
+            Preference { spread: Spread { spread_descriptor } }
+        };
+        TaskTemplate {
+            container_spec: task.container.unwrap_or_default().into(),
+            resources: Resources { limits: task.limits.map(Into::into), reservations: task.reservations.map(Into::into) },
+            restart_policy: task.restart.map(|policy| RestartPolicy {
+                condition: states::restart(policy.condition()),
+                delay: nanos(policy.delay_ms),
+                max_attempts: policy.max_attempts,
+                window: nanos(policy.window_ms),
+            }),
+            placement: Placement {
+                constraints: task.constraints,
+                preferences: task.preferences.into_iter().map(preference).collect(),
+                max_replicas: task.max_replicas_per_node.into(),
+            },
+            networks: target.map(|target| Network { target }).into_iter().collect(),
+            log_driver: task.log.map(|log| LogDriver {
+                name: "json-file",
+                options: [("max-size", log.max_size_bytes.to_string()), ("max-file", log.max_files.to_string())].into(),
+            }),
+            force_update: task.force_update,
+            runtime: "container",
+        }
+    }
+}
+
+impl From<wire::Resources> for Amounts {
+    fn from(resources: wire::Resources) -> Self {
+        Amounts { nano_cpus: resources.nano_cpus, memory_bytes: resources.memory_bytes, pids: resources.pids }
+    }
+}
+
+impl From<wire::RolloutConfig> for UpdateConfig {
+    fn from(config: wire::RolloutConfig) -> Self {
+        UpdateConfig {
+            parallelism: config.parallelism,
+            delay: nanos(config.delay_ms),
+            failure_action: states::failure_action(config.failure_action()),
+            monitor: nanos(config.monitor_ms),
+            max_failure_ratio: config.max_failure_ratio,
+            order: states::order(config.order()),
+        }
+    }
+}
+
+fn ports(ports: &[wire::PublishedPort]) -> Vec<Port> {
+    let one = |port: &wire::PublishedPort| Port {
+        protocol: states::protocol(port.protocol()),
+        target_port: port.target,
+        published_port: port.published,
+        publish_mode: states::publish_mode(port.mode()),
+    };
+    ports.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{fixtures, json};
+
+    #[test]
+    fn a_service_is_described_as_docker_describes_it() {
+        let text = json::indented(&[InspectedService::from(fixtures::web())]).unwrap();
+        assert_eq!(text, include_str!("service.golden.json"));
+    }
+
+    #[test]
+    fn templates_see_dockers_fields() {
+        let value = json::template_value(&InspectedService::from(fixtures::web())).unwrap();
+        let source = "{{.Spec.Mode.Replicated.Replicas}} {{.Spec.TaskTemplate.ContainerSpec.Image}} {{.UpdateStatus.State}}";
+        let template = crate::output::template::parse(source, crate::output::template::Target::Object).unwrap();
+        assert_eq!(crate::output::template::execute(&template, &value).unwrap(), "3 nginx:1.27 completed");
+    }
+}

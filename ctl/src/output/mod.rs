@@ -1,0 +1,25 @@
+//! What people and programs see: pure functions from wire messages to text.
+
+pub mod image;
+pub mod info;
+pub mod inspect;
+pub mod json;
+pub mod listing;
+pub mod logs;
+pub mod nodes;
+pub mod ports;
+pub mod pretty;
+pub mod progress;
+pub mod pull;
+pub mod quote;
+pub mod screen;
+pub mod services;
+pub mod sizes;
+pub mod states;
+pub mod table;
+pub mod tasks;
+pub mod template;
+pub mod times;
+
+#[cfg(test)]
+pub(crate) mod fixtures;

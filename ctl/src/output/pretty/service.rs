@@ -1,0 +1,182 @@
+//! A service for people.
+
+use super::label_lines;
+use crate::{
+    output::{inspect, sizes, states, times},
+    parse::duration,
+};
+use proto::wire::{
+    ContainerSpec, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus, Service, TaskNetwork,
+    TaskSpec, service_spec::Mode,
+};
+
+/// Writes a service.
+pub fn service(service: &Service, now_ms: i64) -> String {
+    let spec = service.spec.clone().unwrap_or_default();
+    let task = spec.task.unwrap_or_default();
+    let mut text = format!("ID:\t\t{}\nName:\t\t{}\n", service.id, spec.name);
+    if !spec.labels.is_empty() {
+        text += &format!("Labels:\n{}", label_lines(&spec.labels, " "));
+    }
+    text += &match spec.mode {
+        Some(Mode::Global(_)) => "Service Mode:\tGlobal\n".to_owned(),
+        Some(Mode::Replicated(mode)) => format!("Service Mode:\tReplicated\n Replicas:\t{}\n", mode.replicas),
+        None => "Service Mode:\tReplicated\n".to_owned(),
+    };
+    text += &service.rollout.as_ref().map(|rollout| update_status(rollout, now_ms)).unwrap_or_default();
+    text += &placement(&task);
+    text += &spec.update.as_ref().map(|config| rollout_config(config, "Update")).unwrap_or_default();
+    text += &spec.rollback.as_ref().map(|config| rollout_config(config, "Rollback")).unwrap_or_default();
+    text += &container(&task.container.clone().unwrap_or_default());
+    text += &log(&task);
+    text += &resources(&task);
+    text += &network(&task);
+    text += &ports(&spec.ports);
+    text
+}
+
+fn update_status(rollout: &RolloutStatus, now_ms: i64) -> String {
+    let mut text = format!("UpdateStatus:\n State:\t\t{}\n", states::rollout(rollout.state()));
+    text += &format!(" Started:\t{}\n", times::ago(rollout.started_at, now_ms));
+    if let (RolloutState::Completed, Some(ended)) = (rollout.state(), rollout.ended_at) {
+        text += &format!(" Completed:\t{}\n", times::ago(ended, now_ms));
+    }
+    text + &format!(" Message:\t{}\n", rollout.message)
+}
+
+fn placement(task: &TaskSpec) -> String {
+    let mut text = "Placement:\n".to_owned();
+    if !task.constraints.is_empty() {
+        text += &format!(" Constraints:\t[{}]\n", task.constraints.join(" "));
+    }
+    if !task.preferences.is_empty() {
+        text += &format!(" Preferences:   [{}]\n", task.preferences.join(" "));
+    }
+    if task.max_replicas_per_node > 0 {
+        text += &format!(" Max Replicas Per Node:   {}\n", task.max_replicas_per_node);
+    }
+    text
+}
+
+fn rollout_config(config: &RolloutConfig, word: &str) -> String {
+    let mut text = format!("{word}Config:\n Parallelism:\t{}\n", config.parallelism);
+    if config.delay_ms > 0 {
+        text += &format!(" Delay:\t\t{}\n", duration::go_text(config.delay_ms));
+    }
+    text += &format!(" On failure:\t{}\n", states::failure_action(config.failure_action()));
+    if config.monitor_ms > 0 {
+        text += &format!(" Monitoring Period: {}\n", duration::go_text(config.monitor_ms));
+    }
+    let order = format!("{word} order:");
+    text + &format!(" Max failure ratio: {}\n {order:<18} {}\n", config.max_failure_ratio, states::order(config.order()))
+}
+
+fn container(container: &ContainerSpec) -> String {
+    let mut text = format!("ContainerSpec:\n Image:\t\t{}\n", container.image);
+    if !container.args.is_empty() {
+        text += &format!(" Args:\t\t{} \n", container.args.join(" "));
+    }
+    if !container.env.is_empty() {
+        text += &format!(" Env:\t\t{} \n", container.env.join(" "));
+    }
+    if !container.workdir.is_empty() {
+        text += &format!(" Dir:\t\t{}\n", container.workdir);
+    }
+    if !container.user.is_empty() {
+        text += &format!(" User: {}\n", container.user);
+    }
+    text += &capabilities(container);
+    if !container.mounts.is_empty() {
+        text += "Mounts:\n";
+    }
+    for mount in &container.mounts {
+        text += &format!(" Target:\t{}\n  Source:\t{}\n", mount.target, mount.source);
+        text += &format!("  ReadOnly:\t{}\n  Type:\t\t{}\n", mount.read_only, states::mount(mount.kind()));
+    }
+    text
+}
+
+fn capabilities(container: &ContainerSpec) -> String {
+    let mut text = String::new();
+    for (word, names) in [("Add", &container.cap_add), ("Drop", &container.cap_drop)] {
+        if !names.is_empty() {
+            text += &format!(" {word}: {}\n", inspect::capabilities(names).join(", "));
+        }
+    }
+    if text.is_empty() { text } else { format!("Capabilities:\n{text}") }
+}
+
+fn log(task: &TaskSpec) -> String {
+    let Some(log) = task.log else { return String::new() };
+    let (files, size) = (log.max_files, log.max_size_bytes);
+    format!("Log Driver:\n Name:\t\tjson-file\n LogOpts:\n  max-file:       {files}\n  max-size:       {size}\n\n")
+}
+
+fn resources(task: &TaskSpec) -> String {
+    let mut text = String::new();
+    for (word, amounts) in [("Reservations", &task.reservations), ("Limits", &task.limits)] {
+        if let Some(amounts) = amounts.filter(|amounts| *amounts != Resources::default()) {
+            text += &format!(" {word}:\n{}", amount_lines(&amounts));
+        }
+    }
+    if text.is_empty() { text } else { format!("Resources:\n{text}") }
+}
+
+fn amount_lines(amounts: &Resources) -> String {
+    let mut text = String::new();
+    if amounts.nano_cpus > 0 {
+        text += &format!("  CPU:\t\t{}\n", sizes::cpus(amounts.nano_cpus));
+    }
+    if amounts.memory_bytes > 0 {
+        text += &format!("  Memory:\t{}\n", sizes::binary(amounts.memory_bytes));
+    }
+    if amounts.pids > 0 {
+        text += &format!("  PIDs:\t\t{}\n", amounts.pids);
+    }
+    text
+}
+
+fn network(task: &TaskSpec) -> String {
+    match task.network() {
+        TaskNetwork::Node => String::new(),
+        TaskNetwork::Host => "Networks: host \n".to_owned(),
+        TaskNetwork::None => "Networks: none \n".to_owned(),
+    }
+}
+
+fn ports(ports: &[PublishedPort]) -> String {
+    if ports.is_empty() {
+        return String::new();
+    }
+    let port = |port: &PublishedPort| {
+        let (protocol, mode) = (states::protocol(port.protocol()), states::publish_mode(port.mode()));
+        let (published, target) = (port.published, port.target);
+        format!(" PublishedPort = {published}\n  Protocol = {protocol}\n  TargetPort = {target}\n  PublishMode = {mode}\n")
+    };
+    format!("Ports:\n{}", ports.iter().map(port).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::fixtures;
+
+    #[test]
+    fn a_service_has_dockers_layout() {
+        assert_eq!(service(&fixtures::web(), fixtures::NOW_MS), include_str!("service.golden.txt"));
+    }
+
+    #[test]
+    fn what_is_not_set_is_left_out() {
+        let small = fixtures::service("agent", Mode::Global(Default::default()));
+        let expected = "\
+ID:\t\tserviceagent0000000000000
+Name:\t\tagent
+Service Mode:\tGlobal
+Placement:
+ContainerSpec:
+ Image:\t\tnginx:1.27
+";
+        assert_eq!(service(&small, fixtures::NOW_MS), expected);
+    }
+}

@@ -1,0 +1,45 @@
+//! The cluster's settings from the options of `swarm init` and `swarm update`.
+
+use super::given;
+use crate::{
+    args::swarm::ClusterArgs,
+    parse::{duration, number},
+};
+use proto::{model::Problems, wire};
+
+/// Sets what was given; in a new cluster the rest takes its defaults, in an old one it stays.
+pub fn set_cluster(args: &ClusterArgs, spec: &mut wire::ClusterSpec, problems: &mut Problems) {
+    if let Some(limit) = given(problems, "--task-history-limit", &args.task_history_limit, number::count) {
+        spec.task_history_limit = Some(limit);
+    }
+    if let Some(ms) = given(problems, "--dispatcher-heartbeat", &args.dispatcher_heartbeat, duration::parse_ms) {
+        spec.heartbeat_period_ms = Some(ms);
+    }
+    if let Some(ms) = given(problems, "--cert-expiry", &args.cert_expiry, duration::parse_ms) {
+        spec.cert_expiry_ms = Some(ms);
+    }
+    if let Some(entries) = given(problems, "--snapshot-interval", &args.snapshot_interval, number::large_count) {
+        spec.snapshot_interval = Some(entries);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_given_is_set() {
+        let mut problems = Problems::default();
+        let mut spec = wire::ClusterSpec { cert_expiry_ms: Some(1), ..Default::default() };
+        let args = ClusterArgs {
+            task_history_limit: Some("9".into()),
+            snapshot_interval: Some("many".into()),
+            ..Default::default()
+        };
+        set_cluster(&args, &mut spec, &mut problems);
+        let expected =
+            wire::ClusterSpec { task_history_limit: Some(9), cert_expiry_ms: Some(1), ..Default::default() };
+        assert_eq!(spec, expected);
+        assert_eq!(problems.0[0].field, "--snapshot-interval");
+    }
+}

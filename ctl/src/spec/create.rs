@@ -1,0 +1,153 @@
+//! The spec of a new service, from the options of `service create`.
+
+use super::{each, given, lists, task};
+use crate::{
+    args::service::CreateArgs,
+    parse::{
+        choice::{self, ModeWord},
+        env, mount, publish,
+    },
+};
+use proto::{
+    model::{Constraint, Name, Preference, Problems},
+    wire::{self, service_spec::Mode},
+};
+use std::io;
+
+/// What a command reads beside its options.
+pub struct Surroundings<'a> {
+    /// Reads a file of environment variables.
+    pub read_file: &'a dyn Fn(&str) -> io::Result<String>,
+    /// Looks a variable up in the caller's environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Makes the spec, or says everything that is wrong. Without `--name` its name is empty.
+pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::ServiceSpec, Problems> {
+    let mut problems = Problems::default();
+    let mut spec = wire::ServiceSpec { mode: mode(args, &mut problems), ..Default::default() };
+    task::apply(&args.task, &mut spec, &mut problems);
+    if let Some(name) = given(&mut problems, "--name", &args.name, str::parse::<Name>) {
+        spec.name = name.to_string();
+    }
+    lists::put_labels(&mut spec.labels, "--label", &args.labels, &mut problems);
+    let ports = each(&mut problems, "--publish", &args.publish, publish::parse);
+    spec.ports = ports.into_iter().flatten().collect();
+
+    let task = spec.task.get_or_insert_default();
+    let constraints = each(&mut problems, "--constraint", &args.constraints, str::parse::<Constraint>);
+    task.constraints = constraints.iter().map(ToString::to_string).collect();
+    let preferences = each(&mut problems, "--placement-pref", &args.preferences, str::parse::<Preference>);
+    task.preferences = preferences.iter().map(ToString::to_string).collect();
+    if let Some(network) = given(&mut problems, "--network", &args.network, choice::network) {
+        task.network = network.into();
+    }
+
+    let container = task.container.get_or_insert_default();
+    let (image, command) = args.image_and_command.split_first().expect("clap requires an image");
+    container.image.clone_from(image);
+    container.args = command.to_vec();
+    container.groups.clone_from(&args.groups);
+    lists::put_labels(&mut container.labels, "--container-label", &args.container_labels, &mut problems);
+    lists::put_env(&mut container.env, variables(args, surroundings, &mut problems));
+    container.mounts = each(&mut problems, "--mount", &args.mounts, mount::parse);
+    problems.finish(spec)
+}
+
+fn mode(args: &CreateArgs, problems: &mut Problems) -> Option<Mode> {
+    problems.take("--mode", choice::mode(&args.mode)).map(|word| match word {
+        ModeWord::Replicated => Mode::Replicated(wire::service_spec::Replicated { replicas: 1 }),
+        ModeWord::Global => Mode::Global(wire::service_spec::Global {}),
+    })
+}
+
+/// Those of the files first, so that an option overrides what a file says.
+fn variables(args: &CreateArgs, surroundings: &Surroundings, problems: &mut Problems) -> Vec<String> {
+    let mut variables = Vec::new();
+    for path in &args.env_files {
+        let read = (surroundings.read_file)(path);
+        let text = read.map_err(|why| env::EnvError::Read { path: path.into(), why });
+        if let Some(text) = problems.take("--env-file", text) {
+            variables.extend(problems.take_all("--env-file", env::file(path, &text, surroundings.variable)));
+        }
+    }
+    let given = each(problems, "--env", &args.env, |text| env::variable(text, surroundings.variable));
+    variables.extend(given.into_iter().flatten());
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command, service::ServiceCommand};
+    use clap::Parser;
+
+    fn created(line: &str) -> Result<wire::ServiceSpec, Problems> {
+        let words = crate::parse::words::split(line).unwrap();
+        let full = ["shoal", "service", "create"].map(String::from).into_iter().chain(words);
+        let Command::Service(ServiceCommand::Create(args)) = Cli::try_parse_from(full).unwrap().command else {
+            panic!("not a service create");
+        };
+        let read_file = |path: &str| match path {
+            "app.env" => Ok("A=file\nB=file\n".to_owned()),
+            _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        let variable = |name: &str| (name == "HOME").then(|| "/root".to_owned());
+        create(&args, &Surroundings { read_file: &read_file, variable: &variable })
+    }
+
+    #[test]
+    fn what_follows_the_image_is_the_command() {
+        let spec = created("--name web -q nginx:1.27 nginx -g 'daemon off;' --replicas 3").unwrap();
+        let container = spec.task.unwrap().container.unwrap();
+        assert_eq!(container.image, "nginx:1.27");
+        assert_eq!(container.args, ["nginx", "-g", "daemon off;", "--replicas", "3"]);
+        assert_eq!(spec.mode, Some(Mode::Replicated(wire::service_spec::Replicated { replicas: 1 })));
+    }
+
+    #[test]
+    fn a_variable_given_as_option_overrides_the_file() {
+        let spec = created("--env-file app.env -e A=option -e HOME -e UNSET nginx").unwrap();
+        assert_eq!(spec.task.unwrap().container.unwrap().env, ["A=option", "B=file", "HOME=/root"]);
+    }
+
+    #[test]
+    fn what_is_not_given_is_left_to_the_managers() {
+        let spec = created("nginx").unwrap();
+        let task = spec.task.unwrap();
+        assert_eq!((spec.update, spec.rollback, task.restart, task.log), (None, None, None, None));
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        let problems = created(
+            "--name -web- --mode globl --replicas x --limit-memory 64x --update-delay 5 --mount src=v \
+             --publish 80/sctp --constraint node.role=manager --restart-condition always --env =x \
+             --env-file gone.env --network overlay --stop-signal NOPE --log-opt a=b --label =x nginx",
+        )
+        .unwrap_err();
+        let expected = "\
+--mode: `globl` is not one of the choices: use replicated, global
+--replicas: `x` is not a count: write a whole number from 0 to 4294967295
+--update-delay: `5` is not a duration: write numbers with units, such as 1m30s, 1.5h or 500ms
+--stop-signal: `NOPE` is not a signal: use a name such as SIGTERM or QUIT, or a number from 1 to 64
+--limit-memory: `64x` is not a size: write a number with b, k, m, g or t, such as 64m or 1.5g
+--restart-condition: `always` is not one of the choices: use none, on-failure, any
+--log-opt: there is no log option `a`: use max-size=SIZE, such as max-size=10m, or max-file=COUNT
+--name: `-web-` is not a valid name: use letters, digits, `-` and `_`, beginning and ending with a letter or digit, at most 63 characters
+--label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
+--publish: protocol `sctp` can't be published: use tcp or udp
+--constraint: constraint `node.role=manager` has no operator: write KEY==VALUE or KEY!=VALUE, such as node.labels.disk==ssd
+--network: `overlay` is not one of the choices: use bridge, host, none
+--env-file: cannot read gone.env: entity not found; give a file of NAME=VALUE lines
+--env: `=x` has no name: write NAME=VALUE, or NAME to pass on its value from here
+--mount: `src=v` has no target: add target=/PATH";
+        assert_eq!(problems.to_string(), expected);
+    }
+
+    #[test]
+    fn a_global_service_takes_no_number() {
+        let problems = created("--mode global --replicas 3 nginx").unwrap_err();
+        assert_eq!(problems.0[0].field, "--replicas");
+    }
+}

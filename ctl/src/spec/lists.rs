@@ -1,0 +1,93 @@
+//! Edits of the lists in a spec: values that replace those with the same key, and removals.
+
+use super::each;
+use crate::parse::pairs;
+use proto::model::Problems;
+use std::collections::HashMap;
+
+/// Adds `value`, or puts it in the place of the one that `same` finds.
+pub fn put<T>(list: &mut Vec<T>, value: T, same: impl Fn(&T, &T) -> bool) {
+    match list.iter_mut().find(|old| same(old, &value)) {
+        Some(old) => *old = value,
+        None => list.push(value),
+    }
+}
+
+/// Adds or replaces labels.
+pub fn put_labels(labels: &mut HashMap<String, String>, option: &str, texts: &[String], problems: &mut Problems) {
+    labels.extend(each(problems, option, texts, pairs::label));
+}
+
+/// The name of a `NAME=VALUE` variable.
+pub fn env_name(variable: &str) -> &str {
+    variable.split_once('=').map_or(variable, |(name, _)| name)
+}
+
+/// Adds or replaces variables by name.
+pub fn put_env(env: &mut Vec<String>, variables: impl IntoIterator<Item = String>) {
+    for variable in variables {
+        put(env, variable, |old, new| env_name(old) == env_name(new));
+    }
+}
+
+/// Moves capabilities between the added and the dropped ones.
+pub struct Capabilities<'a> {
+    /// Those added to the default set.
+    pub add: &'a mut Vec<String>,
+    /// Those taken from it.
+    pub drop: &'a mut Vec<String>,
+}
+
+impl Capabilities<'_> {
+    /// Carries `--cap-add` and `--cap-drop` out; one takes back what the other did before.
+    pub fn apply(&mut self, add: &[String], drop: &[String], problems: &mut Problems) {
+        let normal = |texts: &[String]| texts.iter().map(|text| normal_capability(text)).collect::<Vec<_>>();
+        let (add, drop) = (normal(add), normal(drop));
+        for both in add.iter().filter(|name| drop.contains(name)) {
+            problems.add("--cap-drop", format!("{both} is also in --cap-add: give it to one of them"));
+        }
+        self.add.retain(|name| !drop.contains(name));
+        self.drop.retain(|name| !add.contains(name));
+        for name in add {
+            put(self.add, name, PartialEq::eq);
+        }
+        for name in drop {
+            put(self.drop, name, PartialEq::eq);
+        }
+    }
+}
+
+/// The name in capitals without `CAP_`.
+fn normal_capability(text: &str) -> String {
+    let upper = text.trim().to_ascii_uppercase();
+    upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_replaces_the_one_with_its_name() {
+        let mut env = vec!["A=1".to_owned(), "B=2".into()];
+        put_env(&mut env, ["A=3".to_owned(), "C=4".into()]);
+        assert_eq!(env, ["A=3", "B=2", "C=4"]);
+    }
+
+    #[test]
+    fn adding_a_capability_takes_its_drop_back() {
+        let (mut add, mut drop) = (vec!["SYS_TIME".to_owned()], vec!["CHOWN".to_owned()]);
+        let mut problems = Problems::default();
+        let mut capabilities = Capabilities { add: &mut add, drop: &mut drop };
+        capabilities.apply(&["cap_chown".into()], &["SYS_TIME".into()], &mut problems);
+        assert_eq!((add, drop), (vec!["CHOWN".to_owned()], vec!["SYS_TIME".to_owned()]));
+        assert_eq!(problems, Problems::default());
+    }
+
+    #[test]
+    fn a_capability_can_not_be_added_and_dropped_at_once() {
+        let (mut add, mut drop, mut problems) = (vec![], vec![], Problems::default());
+        Capabilities { add: &mut add, drop: &mut drop }.apply(&["KILL".into()], &["CAP_KILL".into()], &mut problems);
+        assert_eq!(problems.0.len(), 1);
+    }
+}

@@ -1,0 +1,38 @@
+//! Everything a manager decides, as pure functions: no I/O, no clock, no randomness, no tasks.
+//!
+//! [`state`] is what the managers replicate. Each loop looks at a snapshot of it and answers with a
+//! [`Decision`]; [`reconcile::pass`] runs them all, and is the only thing the manager's shell and the
+//! simulation call. `now` and new ids are arguments. That is what lets whole clusters run in one
+//! thread from one seed.
+//!
+//! | Module | Decides |
+//! | --- | --- |
+//! | [`liveness`] | which nodes are up, down or lost for good |
+//! | [`updater`] | how a new spec, or the previous one, gets to a service's tasks |
+//! | [`orchestrator`] | which tasks there are, when one is replaced, when a replacement starts |
+//! | [`enforcer`] | which tasks have to leave their node |
+//! | [`allocator`] | when a task has what the cluster hands out |
+//! | [`scheduler`] | which node a task goes to, or why to none |
+//! | [`reaper`] | what is forgotten |
+//! | [`assignments`] | what a node is told |
+//! | [`membership`] | who may be promoted, demoted or removed, and who votes |
+//! | [`requests`] | what a person may do, and what comes of it |
+
+pub mod allocator;
+pub mod assignments;
+mod decision;
+pub mod enforcer;
+pub mod liveness;
+pub mod membership;
+pub mod orchestrator;
+pub mod placement;
+pub mod reaper;
+pub mod reconcile;
+pub mod requests;
+pub mod scheduler;
+pub mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod updater;
+
+pub use decision::{CHANGES_MAX, Decision};

@@ -1,0 +1,199 @@
+//! Membership: which nodes may be promoted, demoted or removed, and which managers vote.
+//!
+//! A node's role is what people want; the consensus group follows. A change of roles is refused if it
+//! would leave the group without a majority that can be reached, because nothing could be changed any
+//! more after that, this mistake included.
+
+use crate::{
+    decision::CHANGES_MAX,
+    liveness,
+    state::{Change, Expect, ObjectId, State, Transaction},
+};
+use proto::model::{Node, NodeId, NodeState, Role, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says why a node's membership can't be changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MembershipError {
+    /// Nobody would be left to hold the state.
+    #[error("node {0} is the last manager: promote another node first")]
+    LastManager(NodeId),
+    /// Fewer managers than a majority would be reachable.
+    #[error(
+        "demoting node {node} would leave {left} managers of which only {reachable} can be reached, and {needed} are needed: bring the others back first, or demote one that can't be reached"
+    )]
+    QuorumLost {
+        /// The node.
+        node: NodeId,
+        /// The managers left.
+        left: usize,
+        /// How many of these can be reached.
+        reachable: usize,
+        /// A majority of them.
+        needed: usize,
+    },
+    /// It holds the state.
+    #[error("node {0} is a manager: demote it first")]
+    IsManager(NodeId),
+    /// It was demoted, and is still leaving the consensus group.
+    #[error("node {0} is still leaving the managers: try again in a moment")]
+    IsLeaving(NodeId),
+    /// It may still run tasks.
+    #[error("node {0} is not down: stop shoal on it first, or remove it by force")]
+    NotDown(NodeId),
+    /// Its program is too old to hold the state.
+    #[error("node {node} runs a version of shoal that is too old to be a manager here: upgrade it first")]
+    TooOld {
+        /// The node.
+        node: NodeId,
+    },
+    /// Nothing is known of its program.
+    #[error("node {0} has not registered yet: start shoal on it first")]
+    NeverRegistered(NodeId),
+}
+
+/// Whether a worker may become a manager.
+pub fn check_promotion(state: &State, node: &Node) -> Result<(), MembershipError> {
+    let description = node.description.as_ref().ok_or(MembershipError::NeverRegistered(node.id))?;
+    let needed = state.cluster().map_or(0, |cluster| cluster.feature_level);
+    match description.feature_level < needed {
+        true => Err(MembershipError::TooOld { node: node.id }),
+        false => Ok(()),
+    }
+}
+
+/// Whether a manager may become a worker, given the managers that can be reached now.
+pub fn check_demotion(state: &State, node: &Node, reachable: &BTreeSet<NodeId>) -> Result<(), MembershipError> {
+    let others: Vec<NodeId> = managers(state).map(|manager| manager.id).filter(|&id| id != node.id).collect();
+    if others.is_empty() {
+        return Err(MembershipError::LastManager(node.id));
+    }
+    let (left, needed) = (others.len(), others.len() / 2 + 1);
+    let reachable = others.iter().filter(|id| reachable.contains(id)).count();
+    match reachable < needed {
+        true => Err(MembershipError::QuorumLost { node: node.id, left, reachable, needed }),
+        false => Ok(()),
+    }
+}
+
+/// Whether a node may be removed.
+pub fn check_removal(node: &Node, force: bool) -> Result<(), MembershipError> {
+    if node.spec.role == Role::Manager {
+        return Err(MembershipError::IsManager(node.id));
+    }
+    if node.manager.is_some() {
+        return Err(MembershipError::IsLeaving(node.id));
+    }
+    match node.status.state != NodeState::Down && !force {
+        true => Err(MembershipError::NotDown(node.id)),
+        false => Ok(()),
+    }
+}
+
+/// Removes a node, whose tasks give up what they hold: to be proposed in order.
+pub fn removal(state: &State, node: &Node, now: Timestamp) -> Vec<Transaction> {
+    let mut changes: Vec<Change> = state
+        .tasks_on(node.id)
+        .filter(|task| !task.status.state.is_terminal())
+        .map(|task| liveness::orphan(task, "its node was removed", now))
+        .collect();
+    changes.push(Change::DeleteNode(node.id));
+    let mut transactions: Vec<Transaction> =
+        changes.chunks(CHANGES_MAX).map(|part| Transaction::of(part.to_vec())).collect();
+    // Somebody may promote it at the same time.
+    if let Some(first) = transactions.first_mut() {
+        first.expect.push(Expect { object: ObjectId::Node(node.id), version: node.version });
+    }
+    transactions
+}
+
+/// The managers that the consensus group is to consist of: raft ids and addresses, by node. A manager
+/// whose agent has not told its address yet is not among them.
+pub fn desired_voters(state: &State) -> BTreeMap<NodeId, (u64, String)> {
+    managers(state)
+        .filter_map(|node| {
+            let manager = node.manager.as_ref()?;
+            Some((node.id, (manager.raft_id, manager.addr.clone())))
+        })
+        .collect()
+}
+
+fn managers(state: &State) -> impl Iterator<Item = &Node> {
+    state.nodes().map(AsRef::as_ref).filter(|node| node.spec.role == Role::Manager)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, node, service};
+    use proto::model::TaskState;
+
+    fn managers_bench(count: u32) -> (Bench, Vec<NodeId>) {
+        let mut bench = Bench::new();
+        let ids = (1..=count).map(|n| bench.add(node(n).manager())).collect();
+        (bench, ids)
+    }
+
+    fn demote(bench: &Bench, node: NodeId, reachable: &[NodeId]) -> Result<(), MembershipError> {
+        check_demotion(&bench.state, bench.state.node(node).unwrap(), &reachable.iter().copied().collect())
+    }
+
+    #[test]
+    fn the_last_manager_stays() {
+        let (bench, ids) = managers_bench(1);
+        assert_eq!(demote(&bench, ids[0], &ids), Err(MembershipError::LastManager(ids[0])));
+    }
+
+    #[test]
+    fn a_demotion_that_loses_the_majority_is_refused() {
+        let (bench, ids) = managers_bench(3);
+        assert_eq!(demote(&bench, ids[0], &ids), Ok(()));
+        let refused = demote(&bench, ids[0], &ids[..2]).unwrap_err();
+        assert_eq!(refused, MembershipError::QuorumLost { node: ids[0], left: 2, reachable: 1, needed: 2 });
+        // The one that can't be reached may go.
+        assert_eq!(demote(&bench, ids[2], &ids[..2]), Ok(()));
+    }
+
+    #[test]
+    fn a_node_with_too_old_a_program_is_not_promoted() {
+        let mut bench = Bench::new();
+        let old = bench.add(node(1));
+        bench.edit_cluster(|cluster| cluster.feature_level = 2);
+        let refused = check_promotion(&bench.state, bench.state.node(old).unwrap());
+        assert_eq!(refused, Err(MembershipError::TooOld { node: old }));
+    }
+
+    #[test]
+    fn only_a_worker_that_is_down_is_removed_without_force() {
+        let (mut bench, managers) = managers_bench(1);
+        let worker = bench.add(node(2));
+        let check = |id, force| check_removal(bench.state.node(id).unwrap(), force);
+        assert_eq!(check(managers[0], true), Err(MembershipError::IsManager(managers[0])));
+        assert_eq!(check(worker, false), Err(MembershipError::NotDown(worker)));
+        assert_eq!(check(worker, true), Ok(()));
+    }
+
+    #[test]
+    fn a_removed_node_releases_what_its_tasks_held() {
+        let mut bench = Bench::new();
+        let first = bench.add(node(1));
+        let web = bench.create(service("web").replicas(1).host_port(80));
+        bench.settle();
+        for transaction in removal(&bench.state, bench.state.node(first).unwrap(), bench.now) {
+            bench.apply(&transaction);
+        }
+        assert!(bench.state.node(first).is_none());
+        bench.add(node(2));
+        bench.settle();
+        let mut states = bench.states(web);
+        states.sort();
+        assert_eq!(states, [TaskState::Running, TaskState::Orphaned]);
+    }
+
+    #[test]
+    fn managers_vote_once_their_address_is_known() {
+        let (mut bench, ids) = managers_bench(2);
+        bench.edit_node(ids[1], |node| node.manager = None);
+        assert_eq!(desired_voters(&bench.state).into_keys().collect::<Vec<_>>(), [ids[0]]);
+    }
+}

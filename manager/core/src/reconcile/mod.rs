@@ -1,0 +1,90 @@
+//! Reconcile: all loops together, which is what a leader runs whenever something may have to be done.
+//!
+//! The loops run in order on a scratch copy of the state, each one on what those before it left, so
+//! that one pass takes a new service to assigned tasks. Then they run again, until none has anything
+//! left to do. So applying what a pass answers and passing again yields nothing. Nothing is kept from
+//! one pass to the next: it makes no difference whether the same leader makes it.
+
+#[cfg(test)]
+mod properties;
+
+use crate::{
+    Decision, allocator, enforcer,
+    liveness::{self, Liveness},
+    orchestrator::{global, handover, replicated, restart},
+    reaper, scheduler,
+    state::{State, Transaction},
+    updater,
+};
+use proto::model::{IdSource, Timestamp};
+use tracing::{debug, error};
+
+/// How often the loops run in one pass. They come to rest after a few rounds; if they should ever
+/// not, the leader has to stay able to do other things.
+const ROUNDS_MAX: usize = 16;
+
+/// Decides everything there is to decide about a state.
+pub fn pass(state: &State, now: Timestamp, ids: &mut dyn IdSource, liveness: &Liveness) -> Decision {
+    let mut scratch = state.clone();
+    let mut all = Decision::default();
+    // There is nothing to run before the cluster was made.
+    if state.cluster().is_none() {
+        return all;
+    }
+    for _ in 0..ROUNDS_MAX {
+        let round = round(&mut scratch, now, ids, liveness);
+        all.transactions.extend(round.transactions);
+        all.wake_at = round.wake_at;
+        if !round.went_on {
+            return all;
+        }
+    }
+    error!(rounds = ROUNDS_MAX, "the loops do not come to rest");
+    all.wake(now);
+    all
+}
+
+/// What the loops decided, one after the other.
+#[derive(Default)]
+struct Round {
+    transactions: Vec<Transaction>,
+    wake_at: Option<Timestamp>,
+    went_on: bool,
+}
+
+fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: &Liveness) -> Round {
+    let mut round = Round::default();
+    round.run("liveness", scratch, |state| liveness::decide(state, now, liveness));
+    round.run("updater", scratch, |state| updater::decide(state, now, ids));
+    round.run("replicated", scratch, |state| replicated::decide(state, now, ids));
+    round.run("global", scratch, |state| global::decide(state, now, ids));
+    round.run("enforcer", scratch, |state| enforcer::decide(state, now, ids));
+    round.run("restart", scratch, |state| restart::decide(state, now, ids));
+    round.run("handover", scratch, |state| handover::decide(state, now));
+    round.run("allocator", scratch, |state| allocator::decide(state, now));
+    round.run("scheduler", scratch, |state| scheduler::decide(state, now));
+    round.run("reaper", scratch, reaper::decide);
+    round
+}
+
+impl Round {
+    fn run(&mut self, name: &'static str, scratch: &mut State, decide: impl FnOnce(&State) -> Decision) {
+        let decision = decide(scratch);
+        self.wake_at = [self.wake_at, decision.wake_at].into_iter().flatten().min();
+        for transaction in decision.transactions {
+            match scratch.apply(&transaction) {
+                Ok(applied) => {
+                    debug!(name, changes = transaction.changes.len(), version = applied.version, "decided");
+                    self.went_on |= !applied.events.is_empty();
+                    self.transactions.push(transaction);
+                }
+                Err(refusal) => {
+                    // What was decided from a state applies to it, so this is a fault of the loop. The
+                    // others have to go on all the same.
+                    error!(name, error = %refusal, "a decision does not apply to what it was decided from");
+                    debug_assert!(false, "{name}: {refusal}");
+                }
+            }
+        }
+    }
+}

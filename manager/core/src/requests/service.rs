@@ -1,0 +1,198 @@
+//! Creating, updating, rolling back and removing services.
+
+use crate::{
+    state::{Change, Expect, ObjectId, State, Transaction},
+    updater::{self, RollbackError},
+};
+use proto::model::{PublishedPort, Service, ServiceId, ServiceMode, ServiceSpec, Timestamp};
+use std::{mem::discriminant, sync::Arc};
+
+/// Says why a service can't be made or changed as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// Another service has the name.
+    #[error("name `{0}` is already in use by another service: choose another one, or update that service")]
+    NameTaken(String),
+    /// The version given is not that of the present spec.
+    #[error("update out of sequence: service `{name}` has changed since version {given}; look at it again and repeat")]
+    OutOfSequence {
+        /// The service's name.
+        name: String,
+        /// The version given.
+        given: u64,
+    },
+    /// Its name is in use by other things, such as the names of its tasks.
+    #[error("service `{0}` can't be renamed: create a new one and remove this one")]
+    Rename(String),
+    /// The slots of the two kinds have nothing in common.
+    #[error("service mode change is not allowed: create a new service and remove `{0}`")]
+    ModeChange(String),
+    /// It is on its way out.
+    #[error("service `{0}` is being removed: create it anew")]
+    BeingRemoved(String),
+    /// No node will ever have the port free.
+    #[error("port {port} is published on every node by global service `{holder}`: choose another port, or constrain one of the two to other nodes")]
+    PortTaken {
+        /// The port wanted.
+        port: PublishedPort,
+        /// The service that has it.
+        holder: String,
+    },
+    /// Nothing to go back to.
+    #[error(transparent)]
+    Rollback(#[from] RollbackError),
+}
+
+/// Creates a service.
+pub fn create(state: &State, id: ServiceId, spec: ServiceSpec, now: Timestamp) -> Result<Transaction, ServiceError> {
+    if state.service_named(&spec.name).is_some() {
+        return Err(ServiceError::NameTaken(spec.name.to_string()));
+    }
+    check_ports(state, id, &spec)?;
+    let service = updater::new_service(id, spec, now);
+    Ok(put(0, service))
+}
+
+/// Updates a service. `version` is that of the service as the user last saw it: any since its spec
+/// last changed will do, whatever else happened to it meanwhile.
+pub fn update(
+    state: &State,
+    service: &Service,
+    version: u64,
+    spec: ServiceSpec,
+    now: Timestamp,
+) -> Result<Transaction, ServiceError> {
+    let name = || service.spec.name.to_string();
+    check_present(service)?;
+    if !(service.spec_version..=service.version).contains(&version) {
+        return Err(ServiceError::OutOfSequence { name: name(), given: version });
+    }
+    if spec.name != service.spec.name {
+        return Err(ServiceError::Rename(name()));
+    }
+    if discriminant(&spec.mode) != discriminant(&service.spec.mode) {
+        return Err(ServiceError::ModeChange(name()));
+    }
+    // A port that it has already is no reason to refuse a change of something else.
+    if spec.ports != service.spec.ports {
+        check_ports(state, service.id, &spec)?;
+    }
+    Ok(put(service.version, updater::begin_update(service, spec, now)))
+}
+
+/// Rolls a service back to its previous spec.
+pub fn rollback(service: &Service, now: Timestamp) -> Result<Transaction, ServiceError> {
+    check_present(service)?;
+    Ok(put(service.version, updater::begin_rollback(service, now)?))
+}
+
+/// Removes a service, whose tasks are stopped first. Removing it twice is no error.
+pub fn remove(service: &Service, now: Timestamp) -> Transaction {
+    put(service.version, Service { removing: true, rollout: None, updated_at: now, ..service.clone() })
+}
+
+/// What is written is the whole service, so nothing at all may have changed meanwhile.
+fn put(version: u64, service: Service) -> Transaction {
+    let expect = vec![Expect { object: ObjectId::Service(service.id), version }];
+    Transaction { expect, changes: vec![Change::PutService(Box::new(service))] }
+}
+
+fn check_present(service: &Service) -> Result<(), ServiceError> {
+    match service.removing {
+        true => Err(ServiceError::BeingRemoved(service.spec.name.to_string())),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a host port only where it is certain never to be free. Whether two other services can
+/// share the nodes there are depends on where their tasks are; the scheduler sorts that out.
+fn check_ports(state: &State, id: ServiceId, spec: &ServiceSpec) -> Result<(), ServiceError> {
+    let is_everywhere = |service: &&Arc<Service>| {
+        let spec = &service.spec;
+        service.id != id && !service.removing && spec.mode == ServiceMode::Global && spec.task.constraints.is_empty()
+    };
+    for holder in state.services().filter(is_everywhere) {
+        let is_same = |a: &PublishedPort, b: &PublishedPort| {
+            (a.protocol, a.published, a.mode) == (b.protocol, b.published, b.mode)
+        };
+        let taken = spec.ports.iter().find(|&port| holder.spec.ports.iter().any(|held| is_same(port, held)));
+        if let Some(&port) = taken {
+            return Err(ServiceError::PortTaken { port, holder: holder.spec.name.to_string() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, node, service};
+
+    const NEW: ServiceId = ServiceId::from_bits(99);
+
+    fn bench() -> (Bench, ServiceId) {
+        let mut bench = Bench::new();
+        bench.add(node(1));
+        let web = bench.create(service("web").replicas(1));
+        bench.settle();
+        (bench, web)
+    }
+
+    fn updated(bench: &Bench, web: ServiceId, version: u64, spec: ServiceSpec) -> Result<Transaction, ServiceError> {
+        update(&bench.state, bench.state.service(web).unwrap(), version, spec, bench.now)
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let (bench, _) = bench();
+        let taken = create(&bench.state, NEW, service("web").build(), bench.now);
+        assert_eq!(taken, Err(ServiceError::NameTaken("web".into())));
+    }
+
+    #[test]
+    fn an_update_is_stale_only_if_the_spec_has_changed() {
+        let (mut bench, web) = bench();
+        let seen = bench.state.service(web).unwrap().version;
+        bench.fail_one(web);
+        bench.settle();
+        assert!(bench.state.service(web).unwrap().version > seen);
+        let spec = service("web").replicas(2).build();
+        bench.apply(&updated(&bench, web, seen, spec.clone()).unwrap());
+        let stale = updated(&bench, web, seen, spec);
+        assert_eq!(stale, Err(ServiceError::OutOfSequence { name: "web".into(), given: seen }));
+    }
+
+    #[test]
+    fn name_and_mode_stay() {
+        let (bench, web) = bench();
+        let seen = bench.state.service(web).unwrap().version;
+        let renamed = updated(&bench, web, seen, service("www").replicas(1).build());
+        assert_eq!(renamed, Err(ServiceError::Rename("web".into())));
+        let global = updated(&bench, web, seen, service("web").global().build());
+        assert_eq!(global, Err(ServiceError::ModeChange("web".into())));
+    }
+
+    #[test]
+    fn a_service_that_is_being_removed_is_not_changed() {
+        let (mut bench, web) = bench();
+        bench.remove(web);
+        let service = bench.state.service(web).unwrap();
+        assert_eq!(rollback(service, bench.now), Err(ServiceError::BeingRemoved("web".into())));
+    }
+
+    #[test]
+    fn a_port_that_a_global_service_has_on_every_node_is_refused() {
+        let mut bench = Bench::new();
+        bench.create(service("proxy").global().host_port(80));
+        let refused = create(&bench.state, NEW, service("web").host_port(80).build(), bench.now).unwrap_err();
+        assert!(refused.to_string().starts_with("port *:80->80/tcp is published on every node by global service `proxy`"));
+        assert!(create(&bench.state, NEW, service("web").host_port(81).build(), bench.now).is_ok());
+    }
+
+    #[test]
+    fn a_rollback_without_a_previous_spec_is_refused() {
+        let (bench, web) = bench();
+        let refused = rollback(bench.state.service(web).unwrap(), bench.now).unwrap_err();
+        assert_eq!(refused.to_string(), "service `web` has no previous spec to roll back to");
+    }
+}

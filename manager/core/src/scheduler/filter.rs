@@ -1,0 +1,70 @@
+//! Whether a node fits a task, and the first reason why not.
+
+use super::room::{HostPort, Room, host_ports};
+use crate::placement;
+use proto::model::{Availability, Constraint, NodeState, ServiceId, ServiceSpec, Task};
+
+/// What the tasks of a group need.
+pub(super) struct Need<'a> {
+    pub service: ServiceId,
+    pub spec: &'a ServiceSpec,
+}
+
+/// Why a node does not fit. In the order of the checks: what a node is comes before what it has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unfit<'a> {
+    Down,
+    Unregistered,
+    Drained,
+    Paused,
+    Constraint(&'a Constraint),
+    Cpus,
+    Memory,
+    Port(HostPort),
+    MaxReplicas(u32),
+}
+
+impl<'a> Need<'a> {
+    pub fn of(task: &'a Task) -> Self {
+        Self { service: task.service, spec: &task.spec }
+    }
+}
+
+/// Whether a node fits.
+pub(super) fn check<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
+    check_node(room, need)?;
+    check_room(room, need)
+}
+
+/// Checks what placing other tasks does not change.
+fn check_node<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
+    match (room.node.status.state, room.node.spec.availability) {
+        (NodeState::Down, _) => return Err(Unfit::Down),
+        (NodeState::Unknown, _) => return Err(Unfit::Unregistered),
+        (NodeState::Ready, Availability::Drain) => return Err(Unfit::Drained),
+        (NodeState::Ready, Availability::Pause) => return Err(Unfit::Paused),
+        (NodeState::Ready, Availability::Active) => {}
+    }
+    match placement::first_unmet(room.node, &need.spec.task.constraints) {
+        Some(constraint) => Err(Unfit::Constraint(constraint)),
+        None => Ok(()),
+    }
+}
+
+/// Checks what each task placed takes away.
+pub(super) fn check_room<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
+    let wanted = need.spec.task.reservations;
+    if wanted.nano_cpus > room.free.nano_cpus {
+        return Err(Unfit::Cpus);
+    }
+    if wanted.memory_bytes > room.free.memory_bytes {
+        return Err(Unfit::Memory);
+    }
+    if let Some(port) = host_ports(need.spec).find(|port| room.ports.contains(port)) {
+        return Err(Unfit::Port(port));
+    }
+    match need.spec.task.max_replicas_per_node {
+        Some(max) if room.tasks_of(need.service) >= max => Err(Unfit::MaxReplicas(max)),
+        _ => Ok(()),
+    }
+}

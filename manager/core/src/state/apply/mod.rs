@@ -1,0 +1,130 @@
+//! Applying transactions: the only way the state changes.
+
+mod services;
+mod tasks;
+
+use super::{Change, Event, EventKind, ObjectId, State, Transaction};
+use proto::model::{Cluster, Node, NodeId, NodeStatus};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What a transaction did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The state's version after it; the objects it changed have this version.
+    pub version: u64,
+    /// The objects it changed.
+    pub events: Vec<Event>,
+}
+
+/// Why a transaction was refused. Nothing of it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    /// An object changed after the transaction was decided.
+    #[error("{object:?} has changed meanwhile: version {found} instead of {expected}")]
+    Stale {
+        /// The object.
+        object: ObjectId,
+        /// The version the transaction was decided from.
+        expected: u64,
+        /// Its version now; zero if it does not exist.
+        found: u64,
+    },
+    /// Another service has the name.
+    #[error("name `{0}` is already in use by another service")]
+    NameTaken(String),
+    /// Something that is still needed can't be deleted.
+    #[error("{0:?} still has tasks")]
+    InUse(ObjectId),
+    /// Something that is named does not exist.
+    #[error("{0:?} does not exist")]
+    NotFound(ObjectId),
+    /// An id that was just drawn is taken already.
+    #[error("{0:?} exists already")]
+    Exists(ObjectId),
+}
+
+impl State {
+    /// Applies a transaction, whole or not at all.
+    pub fn apply(&mut self, transaction: &Transaction) -> Result<Applied, Refusal> {
+        for expect in &transaction.expect {
+            let found = self.version_of(expect.object);
+            if found != expect.version {
+                return Err(Refusal::Stale { object: expect.object, expected: expect.version, found });
+            }
+        }
+        // A clone shares everything, so keeping the old state until all has gone well costs nothing.
+        let mut next = self.clone();
+        next.version += 1;
+        let mut events = Vec::with_capacity(transaction.changes.len());
+        for change in &transaction.changes {
+            events.extend(next.apply_change(change)?);
+        }
+        *self = next;
+        Ok(Applied { version: self.version, events })
+    }
+
+    fn apply_change(&mut self, change: &Change) -> Result<Option<Event>, Refusal> {
+        match change {
+            Change::PutCluster(cluster) => Ok(Some(self.put_cluster(cluster))),
+            Change::PutNode(node) => Ok(Some(self.put_node(node))),
+            Change::SetNodeStatus { node, status } => Ok(self.set_node_status(*node, status)),
+            Change::DeleteNode(id) => self.delete_node(*id).map(Some),
+            Change::PutService(service) => self.put_service(service).map(Some),
+            Change::PutRollout { service, rollout } => Ok(self.put_rollout(*service, rollout)),
+            Change::SetRolloutStatus { service, state, message, ended_at } => {
+                Ok(self.set_rollout_status(*service, *state, message, *ended_at))
+            }
+            Change::SetRolloutSlot { service, slot, progress } => {
+                Ok(self.set_rollout_slot(*service, *slot, *progress))
+            }
+            Change::SetRestarts { service, slot, history } => {
+                Ok(self.set_restarts(*service, *slot, history.as_ref()))
+            }
+            Change::DeleteService(id) => self.delete_service(*id).map(Some),
+            Change::CreateTask(new) => self.create_task(new).map(Some),
+            Change::SetPending { task, message, at } => Ok(self.set_pending(*task, message, *at)),
+            Change::AssignTask { task, node, at } => self.assign_task(*task, *node, *at),
+            Change::SetDesired { task, desired } => Ok(self.set_desired(*task, *desired)),
+            Change::ReportStatus { task, status } => Ok(self.report_status(*task, status)),
+            Change::DeleteTask(id) => Ok(self.delete_task(*id)),
+        }
+    }
+
+    fn put_cluster(&mut self, cluster: &Cluster) -> Event {
+        self.cluster = Some(Arc::new(Cluster { version: self.version, ..cluster.clone() }));
+        put(ObjectId::Cluster)
+    }
+
+    fn put_node(&mut self, node: &Node) -> Event {
+        self.nodes.insert_mut(node.id, Arc::new(Node { version: self.version, ..node.clone() }));
+        put(ObjectId::Node(node.id))
+    }
+
+    /// Touches nothing that a person or the node itself may be writing at the same time.
+    fn set_node_status(&mut self, id: NodeId, status: &NodeStatus) -> Option<Event> {
+        if self.nodes.get(&id)?.status == *status {
+            return None;
+        }
+        let node = Arc::make_mut(self.nodes.get_mut(&id)?);
+        node.status = status.clone();
+        node.version = self.version;
+        Some(put(ObjectId::Node(id)))
+    }
+
+    fn delete_node(&mut self, id: NodeId) -> Result<Event, Refusal> {
+        if self.tasks_on(id).any(|task| !task.status.state.is_terminal()) {
+            return Err(Refusal::InUse(ObjectId::Node(id)));
+        }
+        self.nodes.remove_mut(&id);
+        Ok(deleted(ObjectId::Node(id)))
+    }
+}
+
+fn put(object: ObjectId) -> Event {
+    Event { object, kind: EventKind::Put, node: None }
+}
+
+fn deleted(object: ObjectId) -> Event {
+    Event { object, kind: EventKind::Deleted, node: None }
+}

@@ -1,0 +1,125 @@
+//! Applying changes of services: their specs, their rollouts and their restarts.
+
+use super::{Refusal, deleted, put};
+use crate::state::{Event, ObjectId, State};
+use proto::model::{
+    RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, Timestamp,
+};
+use std::sync::Arc;
+
+impl State {
+    pub(super) fn put_service(&mut self, service: &Service) -> Result<Event, Refusal> {
+        let name = &service.spec.name;
+        if !service.removing && self.service_names.get(name).is_some_and(|&holder| holder != service.id) {
+            return Err(Refusal::NameTaken(name.to_string()));
+        }
+        self.release_name(service.id);
+        let version = self.version;
+        let service = Arc::new(Service { version, spec_version: version, ..service.clone() });
+        let event = put(ObjectId::Service(service.id));
+        self.index_service(&service);
+        self.services.insert_mut(service.id, service);
+        Ok(event)
+    }
+
+    pub(super) fn delete_service(&mut self, id: ServiceId) -> Result<Event, Refusal> {
+        if self.tasks_of(id).next().is_some() {
+            return Err(Refusal::InUse(ObjectId::Service(id)));
+        }
+        self.release_name(id);
+        self.services.remove_mut(&id);
+        Ok(deleted(ObjectId::Service(id)))
+    }
+
+    pub(super) fn put_rollout(&mut self, id: ServiceId, rollout: &Rollout) -> Option<Event> {
+        self.change_service(id, |service| {
+            if service.rollout.as_ref() == Some(rollout) {
+                return false;
+            }
+            service.rollout = Some(rollout.clone());
+            true
+        })
+    }
+
+    pub(super) fn set_rollout_status(
+        &mut self,
+        id: ServiceId,
+        state: RolloutState,
+        message: &str,
+        ended_at: Option<Timestamp>,
+    ) -> Option<Event> {
+        self.change_service(id, |service| {
+            let Some(rollout) = &mut service.rollout else { return false };
+            if rollout.state == state && rollout.message == message && rollout.ended_at == ended_at {
+                return false;
+            }
+            rollout.state = state;
+            rollout.message = message.to_owned();
+            rollout.ended_at = ended_at;
+            true
+        })
+    }
+
+    pub(super) fn set_rollout_slot(
+        &mut self,
+        id: ServiceId,
+        slot: SlotKey,
+        progress: Option<SlotProgress>,
+    ) -> Option<Event> {
+        self.change_service(id, |service| {
+            let Some(rollout) = &mut service.rollout else { return false };
+            let before = match progress {
+                Some(progress) => rollout.slots.insert(slot, progress),
+                None => rollout.slots.remove(&slot),
+            };
+            before != progress
+        })
+    }
+
+    pub(super) fn set_restarts(
+        &mut self,
+        id: ServiceId,
+        slot: SlotKey,
+        history: Option<&RestartHistory>,
+    ) -> Option<Event> {
+        self.change_service(id, |service| {
+            if service.restarts.get(&slot) == history {
+                return false;
+            }
+            match history {
+                Some(history) => service.restarts.insert(slot, history.clone()),
+                None => service.restarts.remove(&slot),
+            };
+            true
+        })
+    }
+
+    /// Enters the service's name, which it keeps until a person removes it: its tasks may take long
+    /// to end, and until then another service may have the name.
+    pub(in crate::state) fn index_service(&mut self, service: &Service) {
+        if !service.removing {
+            self.service_names.insert_mut(service.spec.name.clone(), service.id);
+        }
+    }
+
+    fn release_name(&mut self, id: ServiceId) {
+        if let Some(service) = self.services.get(&id)
+            && self.service_names.get(&service.spec.name) == Some(&id)
+        {
+            self.service_names.remove_mut(&service.spec.name);
+        }
+    }
+
+    /// Changes what the managers keep beside a service's spec. A service that is gone, or that the
+    /// change leaves as it was, gives no event.
+    ///
+    /// The service is copied at most once in a transaction, however many of its slots are changed.
+    fn change_service(&mut self, id: ServiceId, change: impl FnOnce(&mut Service) -> bool) -> Option<Event> {
+        let service = Arc::make_mut(self.services.get_mut(&id)?);
+        if !change(service) {
+            return None;
+        }
+        service.version = self.version;
+        Some(put(ObjectId::Service(id)))
+    }
+}

@@ -1,0 +1,37 @@
+//! Agents that do at once what they are told, except for images that can't run.
+
+use crate::state::{Change, State, Transaction};
+use proto::model::{DesiredState, NodeId, Task, TaskState, TaskStatus, Timestamp};
+use std::collections::BTreeSet;
+
+/// The image of a container that fails as soon as it is started.
+pub const BROKEN_IMAGE: &str = "broken";
+/// The name of an image that there is not.
+pub const MISSING_IMAGE: &str = "missing";
+
+/// What the agents report next; nothing if all has been done. Nodes that are offline say nothing.
+pub(super) fn report(state: &State, offline: &BTreeSet<NodeId>, now: Timestamp) -> Transaction {
+    let online = state.nodes().filter(|node| !offline.contains(&node.id));
+    let tasks = online.flat_map(|node| state.tasks_on(node.id));
+    let changes = tasks.filter_map(|task| {
+        let status = TaskStatus { state: next_state(task)?, ..TaskStatus::new(now) };
+        Some(Change::ReportStatus { task: task.id, status })
+    });
+    Transaction::of(changes.collect())
+}
+
+fn next_state(task: &Task) -> Option<TaskState> {
+    let observed = task.status.state;
+    if observed < TaskState::Assigned || observed.is_terminal() {
+        return None;
+    }
+    let image = task.spec.task.container.image.as_str();
+    let next = match task.desired {
+        DesiredState::Shutdown | DesiredState::Remove => TaskState::Shutdown,
+        _ if image == MISSING_IMAGE => TaskState::Rejected,
+        DesiredState::Ready => TaskState::Ready,
+        DesiredState::Running if image == BROKEN_IMAGE => TaskState::Failed,
+        DesiredState::Running => TaskState::Running,
+    };
+    (next > observed).then_some(next)
+}

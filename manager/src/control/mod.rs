@@ -1,0 +1,11 @@
+//! What people and their tools ask of the cluster, a file per noun.
+
+mod clusters;
+mod logs;
+mod nodes;
+mod service;
+mod services;
+mod tasks;
+mod watch;
+
+pub use service::ControlService;

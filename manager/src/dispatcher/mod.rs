@@ -1,0 +1,14 @@
+//! Conversations with the agents: who is there, what each is told, what each reports.
+//!
+//! An agent keeps one session with the leader (other managers pass it on). A session ends with its
+//! connection or with the leadership; the agent then opens another one and is told everything anew.
+
+mod hub;
+mod logs;
+mod registration;
+mod service;
+mod session;
+
+pub use hub::Hub;
+pub use logs::{LogBroker, LogStream};
+pub use service::DispatcherService;

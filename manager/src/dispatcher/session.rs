@@ -1,0 +1,171 @@
+//! One agent's session: assignments go out, reports come in.
+
+use super::{hub::Outbound, service::DispatcherService};
+use manager_core::{
+    assignments::Told,
+    state::{Change, State, Transaction},
+};
+use proto::{
+    model::{NodeId, Role, TaskId, TaskStatus},
+    wire::{
+        self, AgentMessage, ManagerMessage, ManagerPeer, Registered, StatusAck, StatusReport, agent_message,
+        manager_message::Kind,
+    },
+};
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tonic::{Status, Streaming};
+use tracing::{debug, info, warn};
+
+/// A session that is open.
+pub(super) struct Session {
+    pub service: DispatcherService,
+    pub node: NodeId,
+    pub number: u64,
+    /// The leadership it belongs to; it ends with it.
+    pub term: u64,
+    pub wake: Arc<Notify>,
+    pub messages: Outbound,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the agent hung up")]
+    HungUp,
+    #[error("the connection was lost: {0}")]
+    Lost(#[from] Status),
+    #[error("the agent opened another session")]
+    Replaced,
+    #[error("the node was removed")]
+    Removed,
+    #[error("another manager leads")]
+    NotLeader,
+    #[error("the report could not be written: {0}")]
+    Report(crate::store::ProposeError),
+}
+
+/// What the agent was told so far.
+#[derive(Default)]
+struct Sent {
+    tasks: Told,
+    managers: Option<(Vec<ManagerPeer>, Role)>,
+}
+
+impl Session {
+    pub async fn run(self, inbound: Streaming<AgentMessage>) {
+        info!("session opened");
+        let end = self.converse(inbound).await;
+        self.service.hub.close(self.node, self.number, self.service.clock.now());
+        self.service.logs.forget_node(self.node);
+        info!(reason = %end, "session closed");
+    }
+
+    async fn converse(&self, mut inbound: Streaming<AgentMessage>) -> End {
+        let mut sent = Sent::default();
+        let mut state = self.service.store.watch();
+        let current = state.borrow_and_update().clone();
+        let Some(cluster) = current.cluster() else { return End::NotLeader };
+        let period = u64::try_from(cluster.spec.heartbeat_period.as_millis()).unwrap_or(u64::MAX);
+        if let Err(end) = self.say(Kind::Registered(Registered { heartbeat_period_ms: period })).await {
+            return end;
+        }
+        let ended = self.service.leadership.my_term_changed(Some(self.term));
+        tokio::pin!(ended);
+        loop {
+            if let Err(end) = self.tell(&mut sent).await {
+                return end;
+            }
+            tokio::select! {
+                // Cancel safe: a permit that was not taken stays for the next time.
+                () = self.wake.notified() => {
+                    if !self.service.hub.is_current(self.node, self.number) {
+                        return End::Replaced;
+                    }
+                }
+                // Cancel safe: tonic keeps a half-read message in the stream.
+                message = inbound.message() => {
+                    if let Err(end) = self.hear(message).await {
+                        return end;
+                    }
+                }
+                // Not started anew: it is pinned outside the loop.
+                () = &mut ended => return End::NotLeader,
+            }
+        }
+    }
+
+    /// Tells the agent what it does not know yet.
+    async fn tell(&self, sent: &mut Sent) -> Result<(), End> {
+        let state = self.service.store.snapshot();
+        let Some(node) = state.node(self.node) else { return Err(End::Removed) };
+        let managers = (managers_of(&state), node.spec.role);
+        if sent.managers.as_ref() != Some(&managers) {
+            let role = wire::Role::from(managers.1).into();
+            self.say(Kind::Managers(wire::ManagerList { managers: managers.0.clone(), role })).await?;
+            sent.managers = Some(managers);
+        }
+        if let Some(assignments) = sent.tasks.tell(&state, self.node) {
+            debug!(put = assignments.put.len(), remove = assignments.remove.len(), full = assignments.full, "assignments");
+            let message = wire::Assignments {
+                full: assignments.full,
+                sequence: assignments.sequence,
+                put: assignments.put.iter().map(|task| wire::Task::from(&**task)).collect(),
+                remove: assignments.remove.iter().map(ToString::to_string).collect(),
+            };
+            self.say(Kind::Assignments(message)).await?;
+        }
+        Ok(())
+    }
+
+    async fn hear(&self, message: Result<Option<AgentMessage>, Status>) -> Result<(), End> {
+        let message = message?.ok_or(End::HungUp)?;
+        self.service.hub.heard(self.node, self.service.clock.now());
+        match message.kind {
+            Some(agent_message::Kind::Report(report)) => self.take_report(report).await,
+            Some(agent_message::Kind::Goodbye(_)) => {
+                self.service.hub.goodbye(self.node);
+                Ok(())
+            }
+            // A heartbeat has said all by arriving; a second registration changes nothing.
+            Some(agent_message::Kind::Heartbeat(_) | agent_message::Kind::Register(_)) | None => Ok(()),
+        }
+    }
+
+    /// Writes a report down and acknowledges it.
+    async fn take_report(&self, report: StatusReport) -> Result<(), End> {
+        let state = self.service.store.snapshot();
+        let changes = report.tasks.into_iter().filter_map(|task| self.change_of(&state, task)).collect::<Vec<_>>();
+        if !changes.is_empty() {
+            self.service.store.propose(Transaction::of(changes)).await.map_err(End::Report)?;
+        }
+        self.say(Kind::Ack(StatusAck { sequence: report.sequence })).await
+    }
+
+    /// The change a report makes; none if it is about a task that is not this node's.
+    fn change_of(&self, state: &State, report: wire::TaskReport) -> Option<Change> {
+        let id: TaskId = report.task_id.parse().ok()?;
+        if state.task(id)?.node != Some(self.node) {
+            warn!(task = %id, "report about another node's task ignored");
+            return None;
+        }
+        match TaskStatus::try_from(report.status?) {
+            Ok(status) => Some(Change::ReportStatus { task: id, status }),
+            Err(error) => {
+                warn!(task = %id, %error, "malformed report ignored");
+                None
+            }
+        }
+    }
+
+    async fn say(&self, kind: Kind) -> Result<(), End> {
+        self.messages.send(Ok(ManagerMessage { kind: Some(kind) })).await.map_err(|_| End::HungUp)
+    }
+}
+
+fn managers_of(state: &State) -> Vec<ManagerPeer> {
+    let peer = |node: &Arc<proto::model::Node>| {
+        Some(ManagerPeer { node_id: node.id.to_string(), addr: node.manager.as_ref()?.addr.clone() })
+    };
+    state.nodes().filter_map(peer).collect()
+}

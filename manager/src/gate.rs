@@ -1,0 +1,170 @@
+//! The gate before every service: it finds out who calls, checks that they may, and passes the call
+//! on to the leader if it is to be answered there.
+//!
+//! A call is passed on as it is, streams included, with the caller's identity in two headers. Those
+//! are believed only from another manager, and a call that was passed on is not passed on again.
+
+use crate::{
+    access::{Caller, CallerKind, Place, may, rule_of},
+    leadership::{Leader, Leadership},
+    store::Store,
+};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use pki::PeerInfo;
+use proto::model::Role;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tonic::{Status, body::Body, service::Routes};
+use tower::{Service, ServiceExt};
+
+/// Who made the call, in a call that is passed on.
+const CALLER: &str = "shoal-caller";
+/// From which address.
+const CALLER_ADDR: &str = "shoal-caller-addr";
+/// How long a call waits for a leader, so that an election is a pause and not an error.
+const LEADER_WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// The gate before a manager's services.
+#[derive(Clone)]
+pub struct Gate {
+    services: Routes,
+    leadership: Leadership,
+    store: Store,
+}
+
+impl Gate {
+    /// A gate before these services.
+    pub fn new(services: Routes, leadership: Leadership, store: Store) -> Self {
+        // Preparing the routes once saves doing it for every connection.
+        Self { services: services.prepare(), leadership, store }
+    }
+
+    /// Answers a call of someone known.
+    pub async fn call_as(self, caller: Caller, request: Request<Body>) -> Response<Body> {
+        self.answer(caller, request).await.unwrap_or_else(Status::into_http)
+    }
+
+    async fn answer(self, caller: Caller, mut request: Request<Body>) -> Result<Response<Body>, Status> {
+        let path = request.uri().path();
+        let rule = rule_of(path).ok_or_else(|| Status::unimplemented(format!("managers do not serve {path}")))?;
+        let passed_on = passed_on_for(&caller, request.headers())?;
+        let caller = passed_on.unwrap_or(caller);
+        if !may(rule.who, caller.kind) {
+            return Err(refusal(&caller));
+        }
+        if rule.place == Place::Leader {
+            match self.leadership.wait_for_leader(LEADER_WAIT_MAX).await? {
+                Leader::Me => self.check_membership(&caller)?,
+                Leader::Other { .. } if passed_on.is_some() => {
+                    return Err(Status::unavailable("the cluster's leader is changing; try again"));
+                }
+                Leader::Other { mut channel, .. } => {
+                    name_caller(&caller, request.headers_mut())?;
+                    return channel
+                        .ready()
+                        .await
+                        .map_err(|error| unreachable(&error))?
+                        .call(request)
+                        .await
+                        .map_err(|error| unreachable(&error));
+                }
+            }
+        }
+        request.extensions_mut().insert(caller);
+        self.services.oneshot(request).await.map_err(|never| match never {})
+    }
+
+    /// A certificate outlives the membership it was made for; the state does not.
+    fn check_membership(&self, caller: &Caller) -> Result<(), Status> {
+        let CallerKind::Node { node, role } = caller.kind else { return Ok(()) };
+        let state = self.store.snapshot();
+        match state.node(node) {
+            None => Err(Status::permission_denied(format!(
+                "node {node} is not part of this cluster (any more): run `shoal swarm leave --force` on it, then join again"
+            ))),
+            Some(known) if role == Role::Manager && known.spec.role == Role::Worker && known.manager.is_none() => {
+                Err(Status::permission_denied(format!("node {node} is not a manager any more")))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Whom another manager passes this call on for; `None` if it is the caller's own.
+fn passed_on_for(caller: &Caller, headers: &HeaderMap) -> Result<Option<Caller>, Status> {
+    let Some(named) = headers.get(CALLER) else { return Ok(None) };
+    if !matches!(caller.kind, CallerKind::Node { role: Role::Manager, .. }) {
+        return Err(Status::permission_denied("only managers pass calls on"));
+    }
+    let malformed = || Status::invalid_argument("the call was passed on with a malformed caller");
+    let named = named.to_str().map_err(|_| malformed())?;
+    let kind = match named.split_once(' ') {
+        None if named == "local" => CallerKind::Local,
+        None if named == "stranger" => CallerKind::Stranger,
+        Some((node, role)) => CallerKind::Node {
+            node: node.parse().map_err(|_| malformed())?,
+            role: role.parse().map_err(|_| malformed())?,
+        },
+        None => return Err(malformed()),
+    };
+    let addr = headers.get(CALLER_ADDR).and_then(|addr| addr.to_str().ok()).and_then(|addr| addr.parse().ok());
+    Ok(Some(Caller { kind, addr }))
+}
+
+fn name_caller(caller: &Caller, headers: &mut HeaderMap) -> Result<(), Status> {
+    let named = match caller.kind {
+        CallerKind::Local => "local".to_owned(),
+        CallerKind::Stranger => "stranger".to_owned(),
+        CallerKind::Node { node, role } => format!("{node} {role}"),
+    };
+    let header = |text: &str| HeaderValue::from_str(text).map_err(|error| Status::internal(error.to_string()));
+    headers.insert(CALLER, header(&named)?);
+    headers.remove(CALLER_ADDR);
+    if let Some(addr) = caller.addr {
+        headers.insert(CALLER_ADDR, header(&addr.to_string())?);
+    }
+    Ok(())
+}
+
+fn refusal(caller: &Caller) -> Status {
+    match caller.kind {
+        CallerKind::Stranger => Status::unauthenticated("this call needs a node's certificate"),
+        CallerKind::Node { node, role } => {
+            Status::permission_denied(format!("node {node} is a {role} and may not make this call"))
+        }
+        CallerKind::Local => Status::permission_denied("this call is for nodes only"),
+    }
+}
+
+fn unreachable(error: &tonic::transport::Error) -> Status {
+    Status::unavailable(format!("the cluster's leader can't be reached ({error}); try again"))
+}
+
+/// The gate for connections from the network, whose callers are known by their certificates.
+#[derive(Clone)]
+pub struct NetworkGate(pub Gate);
+
+impl Service<Request<Body>> for NetworkGate {
+    type Response = Response<Body>;
+    type Error = std::convert::Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let gate = self.0.clone();
+        Box::pin(async move {
+            let Some(peer) = request.extensions().get::<PeerInfo>() else {
+                return Ok(Status::internal("a connection without a peer").into_http());
+            };
+            let caller = Caller::of_peer(peer);
+            Ok(gate.call_as(caller, request).await)
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! Sending openraft's messages to other managers.
+
+use super::{AddressBook, Contacts, Member, RaftId, TypeConfig};
+use openraft::{
+    error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable},
+    network::{RPCOption, RaftNetwork, RaftNetworkFactory},
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest,
+        VoteResponse,
+    },
+};
+use pki::{Credentials, Peer};
+use proto::wire::{RaftMessage, raft_client::RaftClient};
+use serde::{Serialize, de::DeserializeOwned};
+use std::future::Future;
+use tonic::{Response, Status, transport::Channel};
+
+/// The largest message between managers, in bytes.
+pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
+
+/// Makes connections to other managers.
+#[derive(Clone)]
+pub struct Network {
+    /// Shown to the other managers.
+    pub credentials: Credentials,
+    /// Where they are.
+    pub addresses: AddressBook,
+    /// When they last answered.
+    pub contacts: Contacts,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Connection;
+
+    async fn new_client(&mut self, target: RaftId, member: &Member) -> Connection {
+        Connection { network: self.clone(), target, member: member.clone(), open: None }
+    }
+}
+
+/// A connection to one manager, opened again when its address changes.
+pub struct Connection {
+    network: Network,
+    target: RaftId,
+    /// As the membership names it, for when the address book does not.
+    member: Member,
+    open: Option<(String, RaftClient<Channel>)>,
+}
+
+type Failure<E> = RPCError<RaftId, Member, E>;
+
+impl Connection {
+    fn client<E: std::error::Error>(&mut self) -> Result<RaftClient<Channel>, Failure<E>> {
+        let member = self.network.addresses.find(self.target).unwrap_or_else(|| self.member.clone());
+        if let Some((addr, client)) = &self.open
+            && *addr == member.addr
+        {
+            return Ok(client.clone());
+        }
+        // The certificate must name this very node: a message meant for one manager that another
+        // one answered would break the counting of votes.
+        let channel = pki::channel(&member.addr, Peer::Node(member.node), &self.network.credentials)
+            .map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
+        let client = RaftClient::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        self.open = Some((member.addr, client.clone()));
+        Ok(client)
+    }
+
+    async fn call<Q, A, E, F>(
+        &mut self,
+        request: &Q,
+        option: &RPCOption,
+        send: impl FnOnce(RaftClient<Channel>, tonic::Request<RaftMessage>) -> F,
+    ) -> Result<A, Failure<E>>
+    where
+        Q: Serialize,
+        A: DeserializeOwned,
+        E: std::error::Error + DeserializeOwned,
+        F: Future<Output = Result<Response<RaftMessage>, Status>>,
+    {
+        let payload = rmp_serde::to_vec_named(request).map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+        let mut message = tonic::Request::new(RaftMessage { payload });
+        message.set_timeout(option.hard_ttl());
+        let answer = send(self.client()?, message).await.map_err(|status| match status.code() {
+            // openraft pauses before it tries such a member again.
+            tonic::Code::Unavailable => RPCError::Unreachable(Unreachable::new(&status)),
+            _ => RPCError::Network(NetworkError::new(&status)),
+        })?;
+        self.network.contacts.answered(self.target);
+        let result: Result<A, E> = rmp_serde::from_slice(&answer.into_inner().payload)
+            .map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+        result.map_err(|error| RPCError::RemoteError(RemoteError::new(self.target, error)))
+    }
+}
+
+impl RaftNetwork<TypeConfig> for Connection {
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<RaftId>, Failure<RaftError<RaftId>>> {
+        self.call(&request, &option, |mut client, message| async move { client.append(message).await }).await
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        request: InstallSnapshotRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<InstallSnapshotResponse<RaftId>, Failure<RaftError<RaftId, InstallSnapshotError>>> {
+        self.call(&request, &option, |mut client, message| async move { client.install_snapshot(message).await }).await
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<RaftId>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<RaftId>, Failure<RaftError<RaftId>>> {
+        self.call(&request, &option, |mut client, message| async move { client.vote(message).await }).await
+    }
+}

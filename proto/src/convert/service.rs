@@ -1,0 +1,194 @@
+//! Services and what users ask of them.
+
+use super::{
+    bounds, port,
+    rollout::{self, Direction},
+    task_spec,
+};
+use crate::{
+    model::{Name, Problems, Service, ServiceMode, ServiceSpec, TaskNetwork},
+    wire,
+};
+
+/// The most replicas of one service.
+pub const REPLICAS_MAX: u32 = 1_000_000;
+
+impl From<&ServiceSpec> for wire::ServiceSpec {
+    fn from(spec: &ServiceSpec) -> Self {
+        use wire::service_spec::{Global, Mode, Replicated};
+        wire::ServiceSpec {
+            name: spec.name.to_string(),
+            labels: spec.labels.clone().into_iter().collect(),
+            mode: Some(match spec.mode {
+                ServiceMode::Replicated { replicas } => Mode::Replicated(Replicated { replicas }),
+                ServiceMode::Global => Mode::Global(Global {}),
+            }),
+            task: Some((&spec.task).into()),
+            ports: spec.ports.iter().map(wire::PublishedPort::from).collect(),
+            update: Some((&spec.update).into()),
+            rollback: Some((&spec.rollback).into()),
+        }
+    }
+}
+
+impl From<&Service> for wire::Service {
+    /// Leaves the task counts zero: the answering manager fills them in.
+    fn from(service: &Service) -> Self {
+        wire::Service {
+            id: service.id.to_string(),
+            version: service.version,
+            created_at: service.created_at.0,
+            updated_at: service.updated_at.0,
+            spec: Some(service.spec.as_ref().into()),
+            task_version: service.task_version,
+            previous_spec: service.previous.as_ref().map(|previous| previous.spec.as_ref().into()),
+            rollout: service.rollout.as_ref().map(wire::RolloutStatus::from),
+            removing: service.removing,
+            running_tasks: 0,
+            desired_tasks: 0,
+        }
+    }
+}
+
+impl TryFrom<wire::ServiceSpec> for ServiceSpec {
+    type Error = Problems;
+
+    /// Checks every part and reports all that is wrong, each under docker's name for the option.
+    fn try_from(wire: wire::ServiceSpec) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let name = problems.take("--name", Name::try_from(wire.name));
+        let labels = bounds::labels("--label", wire.labels, &mut problems);
+        let mode = mode(wire.mode, &mut problems);
+        let task = task_spec::task_spec(wire.task.unwrap_or_default(), &mut problems);
+        let ports = port::ports(wire.ports, &mut problems);
+        let update = rollout::config(Direction::Update, wire.update, &mut problems);
+        let rollback = rollout::config(Direction::Rollback, wire.rollback, &mut problems);
+        if mode == ServiceMode::Global && task.max_replicas_per_node.is_some() {
+            problems.add(
+                "--replicas-max-per-node",
+                "a global service has one task per node: leave the option out",
+            );
+        }
+        if !ports.is_empty() && task.network != TaskNetwork::Node {
+            problems.add(
+                "--publish",
+                "with --network host or none there is nothing to publish: leave one of them out",
+            );
+        }
+        match name {
+            Some(name) => problems.finish(ServiceSpec { name, labels, mode, task, ports, update, rollback }),
+            None => Err(problems),
+        }
+    }
+}
+
+fn mode(wire: Option<wire::service_spec::Mode>, problems: &mut Problems) -> ServiceMode {
+    use wire::service_spec::Mode;
+    let replicas = match wire {
+        Some(Mode::Global(_)) => return ServiceMode::Global,
+        Some(Mode::Replicated(replicated)) => replicated.replicas,
+        None => 1,
+    };
+    if replicas > REPLICAS_MAX {
+        problems.add("--replicas", format!("{replicas} is too many: must be at most {REPLICAS_MAX}"));
+    }
+    ServiceMode::Replicated { replicas }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use proptest::prelude::*;
+    use wire::service_spec::{Global, Mode, Replicated};
+
+    fn nginx() -> wire::ServiceSpec {
+        let container = wire::ContainerSpec { image: "nginx".into(), ..Default::default() };
+        wire::ServiceSpec {
+            name: "web".into(),
+            task: Some(wire::TaskSpec { container: Some(container), ..Default::default() }),
+            ..Default::default()
+        }
+    }
+
+    fn problems_of(wire: wire::ServiceSpec) -> String {
+        ServiceSpec::try_from(wire).unwrap_err().to_string()
+    }
+
+    proptest! {
+        #[test]
+        fn a_spec_comes_back_from_the_wire_unchanged(spec in testing::service_spec()) {
+            prop_assert_eq!(ServiceSpec::try_from(wire::ServiceSpec::from(&spec)), Ok(spec));
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_takes_dockers_defaults() {
+        let spec = ServiceSpec::try_from(nginx()).unwrap();
+        let mut expected = ServiceSpec {
+            name: "web".parse().unwrap(),
+            labels: Default::default(),
+            mode: ServiceMode::Replicated { replicas: 1 },
+            task: Default::default(),
+            ports: Vec::new(),
+            update: Default::default(),
+            rollback: Default::default(),
+        };
+        expected.task.container.image = "nginx".into();
+        assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let mut spec = wire::ServiceSpec {
+            name: "-web".into(),
+            update: Some(wire::RolloutConfig { max_failure_ratio: 2.0, ..Default::default() }),
+            ports: vec![wire::PublishedPort { published: 80, target: 80, ..Default::default() }],
+            ..nginx()
+        };
+        let task = spec.task.as_mut().unwrap();
+        task.limits = Some(wire::Resources { memory_bytes: 1024, ..Default::default() });
+        task.constraints = vec!["node.role=manager".into()];
+        task.container.as_mut().unwrap().env = vec!["NAME".into()];
+        let options: Vec<String> =
+            ServiceSpec::try_from(spec).unwrap_err().0.into_iter().map(|problem| problem.field).collect();
+        assert_eq!(
+            options,
+            ["--name", "--env", "--limit-memory", "--constraint", "--publish", "--update-max-failure-ratio"]
+        );
+    }
+
+    #[test]
+    fn a_spec_without_an_image_says_that_one_is_needed() {
+        let problems = problems_of(wire::ServiceSpec { task: None, ..nginx() });
+        assert!(problems.starts_with("IMAGE: an image is needed"), "{problems}");
+    }
+
+    #[test]
+    fn more_than_a_million_replicas_are_refused() {
+        let spec =
+            |replicas| wire::ServiceSpec { mode: Some(Mode::Replicated(Replicated { replicas })), ..nginx() };
+        assert!(ServiceSpec::try_from(spec(REPLICAS_MAX)).is_ok());
+        assert_eq!(
+            problems_of(spec(REPLICAS_MAX + 1)),
+            "--replicas: 1000001 is too many: must be at most 1000000"
+        );
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        let mut global = wire::ServiceSpec { mode: Some(Mode::Global(Global {})), ..nginx() };
+        global.task.as_mut().unwrap().max_replicas_per_node = 1;
+        assert!(problems_of(global).starts_with("--replicas-max-per-node: "));
+
+        let port = wire::PublishedPort {
+            published: 80,
+            target: 80,
+            mode: wire::published_port::Mode::Host.into(),
+            ..Default::default()
+        };
+        let mut unconnected = wire::ServiceSpec { ports: vec![port], ..nginx() };
+        unconnected.task.as_mut().unwrap().network = wire::TaskNetwork::None.into();
+        assert!(problems_of(unconnected).starts_with("--publish: with --network host or none"));
+    }
+}

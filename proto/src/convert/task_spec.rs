@@ -1,0 +1,87 @@
+//! What each task of a service is.
+
+use super::{bounds, container, resources, restart};
+use crate::{
+    model::{Problems, TaskNetwork, TaskSpec},
+    wire,
+};
+
+impl From<&TaskSpec> for wire::TaskSpec {
+    fn from(task: &TaskSpec) -> Self {
+        wire::TaskSpec {
+            container: Some((&task.container).into()),
+            limits: Some((&task.limits).into()),
+            reservations: Some((&task.reservations).into()),
+            restart: Some((&task.restart).into()),
+            constraints: task.constraints.iter().map(ToString::to_string).collect(),
+            preferences: task.preferences.iter().map(ToString::to_string).collect(),
+            max_replicas_per_node: task.max_replicas_per_node.unwrap_or(0),
+            network: wire::TaskNetwork::from(task.network).into(),
+            log: Some((&task.log).into()),
+            force_update: task.force_update,
+        }
+    }
+}
+
+impl From<TaskNetwork> for wire::TaskNetwork {
+    fn from(network: TaskNetwork) -> Self {
+        match network {
+            TaskNetwork::Node => wire::TaskNetwork::Node,
+            TaskNetwork::Host => wire::TaskNetwork::Host,
+            TaskNetwork::None => wire::TaskNetwork::None,
+        }
+    }
+}
+
+/// Reads what each task is, noting every problem.
+pub(super) fn task_spec(wire: wire::TaskSpec, problems: &mut Problems) -> TaskSpec {
+    bounds::count("--constraint", wire.constraints.len(), problems);
+    bounds::count("--placement-pref", wire.preferences.len(), problems);
+    TaskSpec {
+        container: container::container(wire.container.unwrap_or_default(), problems),
+        limits: resources::limits(&wire.limits.unwrap_or_default(), problems),
+        reservations: resources::reservations(&wire.reservations.unwrap_or_default(), problems),
+        restart: restart::restart(wire.restart, problems),
+        constraints: problems.take_all("--constraint", wire.constraints.iter().map(|text| text.parse())),
+        preferences: problems.take_all("--placement-pref", wire.preferences.iter().map(|text| text.parse())),
+        max_replicas_per_node: Some(wire.max_replicas_per_node).filter(|&most| most > 0),
+        network: network(wire.network, problems),
+        log: restart::log(wire.log, problems),
+        force_update: wire.force_update,
+    }
+}
+
+fn network(number: i32, problems: &mut Problems) -> TaskNetwork {
+    match wire::TaskNetwork::try_from(number) {
+        Ok(wire::TaskNetwork::Node) => TaskNetwork::Node,
+        Ok(wire::TaskNetwork::Host) => TaskNetwork::Host,
+        Ok(wire::TaskNetwork::None) => TaskNetwork::None,
+        Err(_) => {
+            problems.add(
+                "--network",
+                format!("network kind {number} is not known: use host or none, or leave it out"),
+            );
+            TaskNetwork::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_placement_is_named_with_its_option() {
+        let mut problems = Problems::default();
+        let wire = wire::TaskSpec {
+            constraints: vec!["node.role=manager".into(), "node.rol==x".into()],
+            preferences: vec!["binpack".into()],
+            network: 9,
+            container: Some(wire::ContainerSpec { image: "nginx".into(), ..Default::default() }),
+            ..Default::default()
+        };
+        task_spec(wire, &mut problems);
+        let options: Vec<&str> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(options, ["--constraint", "--constraint", "--placement-pref", "--network"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! What runs in a task's container.
+
+use super::{Mount, Signal};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long a container may take to end after its stop signal, if nothing else is asked for.
+pub const STOP_GRACE_PERIOD: Duration = Duration::from_secs(10);
+
+/// What runs in a task's container. Everything not given here comes from the image.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// The image, as the user named it; resolved on the node.
+    pub image: String,
+    /// Replaces the image's entrypoint, and its command with it, if not empty.
+    pub entrypoint: Vec<String>,
+    /// Replaces the image's command if not empty.
+    pub args: Vec<String>,
+    /// `NAME=value`; replaces the image's variable of the same name.
+    pub env: Vec<String>,
+    /// Labels of the container.
+    pub labels: BTreeMap<String, String>,
+    /// Working directory; an absolute path.
+    pub workdir: Option<String>,
+    /// `USER[:GROUP]` by name or number.
+    pub user: Option<String>,
+    /// Further groups by name or number.
+    pub groups: Vec<String>,
+    /// The container's host name; the task's id, shortened, if not given.
+    pub hostname: Option<String>,
+    /// Whether the image's files can't be written.
+    pub read_only: bool,
+    /// Mounts; no two have the same target.
+    pub mounts: Vec<Mount>,
+    /// Capabilities added to the default set, without `CAP_`, or `ALL`.
+    pub cap_add: Vec<String>,
+    /// Capabilities taken from the default set, without `CAP_`, or `ALL`.
+    pub cap_drop: Vec<String>,
+    /// What asks the container to end; else the image's, else SIGTERM.
+    pub stop_signal: Option<Signal>,
+    /// How long it may take to end before it is killed; else [`STOP_GRACE_PERIOD`].
+    pub stop_grace_period: Option<Duration>,
+}

@@ -1,0 +1,37 @@
+//! Checked types: once a value of one of these exists, it is well formed.
+
+pub mod cluster;
+pub mod constraint;
+pub mod container;
+pub mod id;
+pub mod mount;
+pub mod name;
+pub mod node;
+pub mod port;
+pub mod problem;
+pub mod resources;
+pub mod rollout;
+pub mod service;
+pub mod signal;
+pub mod task;
+pub mod task_state;
+pub mod time;
+
+pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
+pub use constraint::{Constraint, Preference};
+pub use container::ContainerSpec;
+pub use id::{ClusterId, Id, IdSource, NodeId, ServiceId, TaskId};
+pub use mount::{Mount, MountKind};
+pub use name::Name;
+pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
+pub use port::{PortMode, PortProtocol, PublishedPort};
+pub use problem::{Problem, Problems};
+pub use resources::{Limits, Reservations};
+pub use rollout::{FailureAction, Rollout, RolloutConfig, RolloutOrder, RolloutState, SlotProgress};
+pub use service::{
+    PreviousSpec, RestartCondition, RestartPolicy, Service, ServiceMode, ServiceSpec, TaskNetwork, TaskSpec,
+};
+pub use signal::Signal;
+pub use task::{DesiredState, ExitStatus, GivenUp, RestartHistory, Slot, SlotKey, Task, TaskStatus};
+pub use task_state::TaskState;
+pub use time::Timestamp;

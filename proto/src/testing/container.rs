@@ -1,0 +1,75 @@
+//! Containers and their mounts.
+
+use super::text;
+use crate::model::{ContainerSpec, Mount, MountKind, Signal};
+use proptest::{collection, option, prelude::*, sample::subsequence};
+
+/// A container with any mixture of its options.
+pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
+    let process =
+        (text::arguments(), text::arguments(), text::variables(), option::of(text::absolute_path()));
+    let identity = (option::of("[a-z]{1,8}(:[0-9]{1,4})?"), collection::vec("[a-z0-9]{1,8}", 0..3));
+    let place = (option::of("[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\\.[a-z]{1,8})?"), any::<bool>(), mounts());
+    let rights = (capabilities(), capabilities());
+    let end = (option::of((1..=64).prop_map(signal)), option::of(text::span(0)));
+    (image(), text::labels(), process, identity, place, rights, end).prop_map(
+        |(
+            image,
+            labels,
+            process,
+            (user, groups),
+            (hostname, read_only, mounts),
+            (cap_add, cap_drop),
+            end,
+        )| {
+            let (entrypoint, args, env, workdir) = process;
+            let (stop_signal, stop_grace_period) = end;
+            ContainerSpec {
+                image,
+                entrypoint,
+                args,
+                env,
+                labels,
+                workdir,
+                user,
+                groups,
+                hostname,
+                read_only,
+                mounts,
+                cap_add,
+                cap_drop,
+                stop_signal,
+                stop_grace_period,
+            }
+        },
+    )
+}
+
+fn image() -> impl Strategy<Value = String> {
+    "([a-z]{1,8}\\.example(:[1-9][0-9]{0,3})?/)?[a-z0-9]{1,8}(/[a-z0-9]{1,8})?(:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,10})?"
+}
+
+fn signal(number: i32) -> Signal {
+    Signal::try_from(number).expect("1 to 64 are signals")
+}
+
+fn capabilities() -> impl Strategy<Value = Vec<String>> {
+    subsequence(vec!["ALL", "CHOWN", "NET_ADMIN", "NET_RAW", "SYS_TIME"], 0..=5)
+        .prop_map(|names| names.into_iter().map(String::from).collect())
+}
+
+/// A few mounts whose targets differ.
+fn mounts() -> impl Strategy<Value = Vec<Mount>> {
+    collection::btree_map(text::absolute_path(), (any::<bool>(), mount_kind()), 0..4).prop_map(|mounts| {
+        mounts.into_iter().map(|(target, (read_only, kind))| Mount { target, read_only, kind }).collect()
+    })
+}
+
+fn mount_kind() -> impl Strategy<Value = MountKind> {
+    prop_oneof![
+        text::absolute_path().prop_map(|source| MountKind::Bind { source }),
+        option::of("[a-z0-9][a-z0-9_.-]{0,10}").prop_map(|name| MountKind::Volume { name }),
+        (option::of(any::<u64>()), option::of(0..=0o7777u32))
+            .prop_map(|(size_bytes, mode)| MountKind::Tmpfs { size_bytes, mode }),
+    ]
+}

@@ -1,0 +1,142 @@
+//! Service specs.
+
+use super::{container::container_spec, text};
+use crate::model::{
+    Constraint, FailureAction, Limits, Name, PortMode, PortProtocol, Preference, PublishedPort, Reservations,
+    RestartCondition, RestartPolicy, RolloutConfig, RolloutOrder, ServiceMode, ServiceSpec, TaskNetwork,
+    TaskSpec, service::LogConfig,
+};
+use proptest::{collection, option, prelude::*, sample::select};
+use std::num::NonZeroU16;
+
+/// A service with any mixture of options that go together.
+pub fn service_spec() -> impl Strategy<Value = ServiceSpec> {
+    let rollouts = (rollout_config(&UPDATE_ACTIONS), rollout_config(&ROLLBACK_ACTIONS));
+    (name(), text::labels(), mode(), task_spec(), ports(), rollouts).prop_map(
+        |(name, labels, mode, mut task, mut ports, (update, rollback))| {
+            if mode == ServiceMode::Global {
+                task.max_replicas_per_node = None;
+            }
+            if task.network != TaskNetwork::Node {
+                ports.clear();
+            }
+            ServiceSpec { name, labels, mode, task, ports, update, rollback }
+        },
+    )
+}
+
+/// What each task is, with any mixture of its options.
+pub fn task_spec() -> impl Strategy<Value = TaskSpec> {
+    let placement = (constraints(), preferences(), option::of(1..u32::MAX));
+    let network = select(vec![TaskNetwork::Node, TaskNetwork::Host, TaskNetwork::None]);
+    (
+        container_spec(),
+        limits(),
+        reservations(),
+        restart_policy(),
+        placement,
+        network,
+        log_config(),
+        any::<u64>(),
+    )
+        .prop_map(|(container, limits, reservations, restart, placement, network, log, force_update)| {
+            let (constraints, preferences, max_replicas_per_node) = placement;
+            TaskSpec {
+                container,
+                limits,
+                reservations,
+                restart,
+                constraints,
+                preferences,
+                max_replicas_per_node,
+                network,
+                log,
+                force_update,
+            }
+        })
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    "[a-z0-9]([a-z0-9_-]{0,20}[a-z0-9])?".prop_map(|text| text.parse().expect("the pattern makes names"))
+}
+
+fn mode() -> impl Strategy<Value = ServiceMode> {
+    prop_oneof![
+        (0..=1000u32).prop_map(|replicas| ServiceMode::Replicated { replicas }),
+        Just(ServiceMode::Global)
+    ]
+}
+
+/// A few ports that differ.
+fn ports() -> impl Strategy<Value = Vec<PublishedPort>> {
+    let protocol = select(vec![PortProtocol::Tcp, PortProtocol::Udp]);
+    let number = || (1..=u16::MAX).prop_map(|number| NonZeroU16::new(number).expect("the range begins at 1"));
+    collection::btree_map((protocol, number()), number(), 0..4).prop_map(|ports| {
+        let port = |((protocol, published), target)| PublishedPort {
+            protocol,
+            published,
+            target,
+            mode: PortMode::Host,
+        };
+        ports.into_iter().map(port).collect()
+    })
+}
+
+const UPDATE_ACTIONS: [FailureAction; 3] =
+    [FailureAction::Pause, FailureAction::Continue, FailureAction::Rollback];
+const ROLLBACK_ACTIONS: [FailureAction; 2] = [FailureAction::Pause, FailureAction::Continue];
+
+fn rollout_config(actions: &'static [FailureAction]) -> impl Strategy<Value = RolloutConfig> {
+    let order = select(vec![RolloutOrder::StopFirst, RolloutOrder::StartFirst]);
+    (any::<u32>(), text::span(0), select(actions), text::span(0), 0.0..=1.0f32, order).prop_map(
+        |(parallelism, delay, failure_action, monitor, max_failure_ratio, order)| RolloutConfig {
+            parallelism,
+            delay,
+            failure_action,
+            monitor,
+            max_failure_ratio,
+            order,
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (option::of(cpus()), option::of(memory()), option::of(1..=100_000u64))
+        .prop_map(|(nano_cpus, memory_bytes, pids)| Limits { nano_cpus, memory_bytes, pids })
+}
+
+fn reservations() -> impl Strategy<Value = Reservations> {
+    let or_nothing = |amount: Option<u64>| amount.unwrap_or(0);
+    (option::of(cpus()).prop_map(or_nothing), option::of(memory()).prop_map(or_nothing))
+        .prop_map(|(nano_cpus, memory_bytes)| Reservations { nano_cpus, memory_bytes })
+}
+
+fn cpus() -> impl Strategy<Value = u64> {
+    1_000_000..=64_000_000_000u64
+}
+
+fn memory() -> impl Strategy<Value = u64> {
+    4 << 20..=1u64 << 40
+}
+
+fn restart_policy() -> impl Strategy<Value = RestartPolicy> {
+    let condition = select(vec![RestartCondition::None, RestartCondition::OnFailure, RestartCondition::Any]);
+    (condition, text::span(0), any::<u32>(), text::span(0)).prop_map(
+        |(condition, delay, max_attempts, window)| RestartPolicy { condition, delay, max_attempts, window },
+    )
+}
+
+fn log_config() -> impl Strategy<Value = LogConfig> {
+    (1024..=1u64 << 40, 1..=1000u32)
+        .prop_map(|(max_size_bytes, max_files)| LogConfig { max_size_bytes, max_files })
+}
+
+fn constraints() -> impl Strategy<Value = Vec<Constraint>> {
+    let text = "(node\\.(id|hostname|role|ip|platform\\.os)|(node|engine)\\.labels\\.[a-z]{1,8})(==|!=)[a-z0-9.]{1,8}";
+    collection::vec(text.prop_map(|text| text.parse().expect("the pattern makes constraints")), 0..4)
+}
+
+fn preferences() -> impl Strategy<Value = Vec<Preference>> {
+    let text = "spread=(node|engine)\\.labels\\.[a-z]{1,8}";
+    collection::vec(text.prop_map(|text| text.parse().expect("the pattern makes preferences")), 0..3)
+}

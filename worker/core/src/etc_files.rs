@@ -1,0 +1,89 @@
+//! The texts of the files below `/etc` that a container is given: `hosts` and `resolv.conf`.
+
+use std::net::IpAddr;
+
+/// Names that every container knows, as Docker writes them.
+const FIXED_HOSTS: &str = "127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::\tip6-localnet
+ff00::\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+";
+
+/// Writes the `hosts` file of a container that has its own addresses; it finds its own name there.
+pub fn hosts(hostname: &str, addresses: &[IpAddr]) -> String {
+    let own = addresses.iter().map(|address| format!("{address}\t{hostname}\n"));
+    std::iter::once(FIXED_HOSTS.to_owned()).chain(own).collect()
+}
+
+/// Writes the `resolv.conf` of a container that has its own network, from the host's.
+///
+/// Name servers that answer at the host's loopback or at a link-local address can't be reached from
+/// there, so they are left out. If that leaves none, those of `upstream` are taken: the file in which
+/// systemd-resolved keeps the servers that it asks itself.
+pub fn resolv_conf(host: &str, upstream: Option<&str>) -> String {
+    let has_server = |text: &str| text.lines().any(|line| server(line).is_some_and(is_reachable));
+    let chosen = upstream.filter(|text| !has_server(host) && has_server(text)).unwrap_or(host);
+    let kept = chosen.lines().filter(|line| {
+        let line = line.trim();
+        !line.is_empty() && !line.starts_with(['#', ';']) && server(line).is_none_or(is_reachable)
+    });
+    kept.map(|line| format!("{}\n", line.trim())).collect()
+}
+
+/// Whether a container's `resolv.conf` names a server at all.
+pub fn names_a_server(resolv_conf: &str) -> bool {
+    resolv_conf.lines().any(|line| server(line).is_some())
+}
+
+/// The server that a line names.
+fn server(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    words.next().filter(|word| *word == "nameserver").and_then(|_| words.next())
+}
+
+fn is_reachable(server: &str) -> bool {
+    match server.parse() {
+        Ok(IpAddr::V4(address)) => !address.is_loopback() && !address.is_unspecified() && !address.is_link_local(),
+        Ok(IpAddr::V6(address)) => {
+            !address.is_loopback() && !address.is_unspecified() && !address.is_unicast_link_local()
+        }
+        // `fe80::1%eth0`: a link of the host.
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_finds_its_own_name() {
+        let text = hosts("web-1", &["10.1.0.2".parse().unwrap(), "fd00::2".parse().unwrap()]);
+        assert!(text.starts_with("127.0.0.1\tlocalhost\n"), "{text}");
+        assert!(text.ends_with("\n10.1.0.2\tweb-1\nfd00::2\tweb-1\n"), "{text}");
+    }
+
+    #[test]
+    fn servers_on_the_hosts_loopback_or_link_are_left_out() {
+        let host = "# made by hand\nnameserver 127.0.0.1\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\n\
+            nameserver 169.254.1.1\nnameserver 2001:db8::1\nsearch example.org\noptions ndots:2\n";
+        let kept = "nameserver 192.0.2.1\nnameserver 2001:db8::1\nsearch example.org\noptions ndots:2\n";
+        assert_eq!(resolv_conf(host, Some("nameserver 198.51.100.1\n")), kept);
+    }
+
+    #[test]
+    fn the_servers_behind_a_local_resolver_take_its_place() {
+        let upstream = "nameserver 198.51.100.1\nsearch lan\n";
+        assert_eq!(resolv_conf("nameserver 127.0.0.53\noptions edns0\n", Some(upstream)), upstream);
+    }
+
+    #[test]
+    fn without_a_reachable_server_the_rest_is_kept() {
+        let text = resolv_conf("nameserver 127.0.0.53\nsearch lan\n", Some("nameserver ::1\n"));
+        assert_eq!(text, "search lan\n");
+        assert!(!names_a_server(&text));
+        assert!(names_a_server("nameserver 192.0.2.1\n"));
+    }
+}

@@ -1,0 +1,17 @@
+//! Everything a node decides: no I/O, no clock, no randomness, no threads.
+//!
+//! * [`task`]: the life of one task.
+//! * [`agent`]: what the node holds for the managers, and what it does about it next.
+//! * [`backoff`]: how long to wait before a manager is tried again.
+//! * [`etc_files`]: the texts of the files that a container is given.
+//! * [`listeners`]: which sockets of the node wait for peers.
+//! * [`network`]: the node's own network.
+//! * [`oci_spec`]: what a task's container is, as the OCI runtime spec has it.
+
+pub mod agent;
+pub mod backoff;
+pub mod etc_files;
+pub mod listeners;
+pub mod network;
+pub mod oci_spec;
+pub mod task;

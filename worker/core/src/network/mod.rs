@@ -1,0 +1,39 @@
+//! What a node decides about its own network: names, addresses, leases, published ports and the nft rules that carry them.
+//!
+//! One sandbox namespace per daemon is a router with a link to each container and one uplink to the host. The subnet of
+//! the containers exists only inside the sandbox; the host sees a pair of link addresses and holds no route to containers.
+//!
+//! | module | decides |
+//! | --- | --- |
+//! | [`names`] | what links, tables and namespaces are called |
+//! | [`subnet`], [`addressing`] | which addresses containers have |
+//! | [`uplink`] | which link addresses join the sandbox to the host |
+//! | [`lease`] | which host number a task gets |
+//! | [`ports`] | which published ports are added and removed |
+//! | [`ledger`], [`refusal`] | what each task holds, and why it cannot have more |
+//! | [`guard`] | whether foreign forwards are dropped |
+//! | [`ruleset`] | the nft text for all of it, and for one change |
+
+pub mod addressing;
+pub mod attachment;
+pub mod guard;
+pub mod lease;
+pub mod ledger;
+pub mod names;
+mod nft_table;
+pub mod ports;
+pub mod refusal;
+pub mod ruleset;
+pub mod subnet;
+pub mod uplink;
+
+pub use addressing::Subnets;
+pub use attachment::{Attachment, InterfaceAddress};
+pub use guard::Guard;
+pub use ledger::Ledger;
+pub use names::{NameError, NodeShort, TaskShort};
+pub use ports::{Forward, HostPort, PortChange, PortKey, Protocol};
+pub use refusal::LedgerError;
+pub use ruleset::Ruleset;
+pub use subnet::{Ipv4Subnet, Ipv6Subnet, SubnetError};
+pub use uplink::{Occupied, UplinkAddresses};

@@ -1,0 +1,116 @@
+//! Published ports of the host, and what changes between one list of them and the next.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use super::InterfaceAddress;
+
+/// A transport protocol that ports are published for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// A port of the host that leads to a port of one container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPort {
+    /// The protocol of both ports.
+    pub protocol: Protocol,
+    /// The port on every address of the host.
+    pub published: NonZeroU16,
+    /// The port the container listens on.
+    pub target: NonZeroU16,
+}
+
+impl HostPort {
+    /// Returns what no two published ports of a host may share.
+    pub fn key(&self) -> PortKey {
+        PortKey { protocol: self.protocol, port: self.published }
+    }
+}
+
+/// A protocol and a port of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PortKey {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The published port.
+    pub port: NonZeroU16,
+}
+
+impl fmt::Display for PortKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.port, self.protocol)
+    }
+}
+
+/// A published port and the container's sockets behind it, one an address family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// The published port.
+    pub key: PortKey,
+    /// Where it leads.
+    pub targets: Vec<SocketAddr>,
+}
+
+impl Forward {
+    /// Leads a host's port to a container with these addresses.
+    pub fn new(port: &HostPort, addresses: &[InterfaceAddress]) -> Self {
+        let target = |held: &InterfaceAddress| SocketAddr::new(held.address, port.target.get());
+        Self { key: port.key(), targets: addresses.iter().map(target).collect() }
+    }
+
+    /// Returns the IPv4 socket behind the port.
+    pub fn ipv4(&self) -> Option<SocketAddr> {
+        self.targets.iter().copied().find(|target| matches!(target.ip(), IpAddr::V4(_)))
+    }
+
+    /// Returns the IPv6 socket behind the port.
+    pub fn ipv6(&self) -> Option<SocketAddr> {
+        self.targets.iter().copied().find(|target| matches!(target.ip(), IpAddr::V6(_)))
+    }
+}
+
+/// What to take out of and put into the maps so that a task's ports are as wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PortChange {
+    /// Taken out first.
+    pub remove: Vec<Forward>,
+    /// Put in afterwards, in the same transaction.
+    pub add: Vec<Forward>,
+}
+
+impl PortChange {
+    /// Compares what a task has with what it should have.
+    pub fn between(held: &BTreeMap<PortKey, Forward>, wanted: &BTreeMap<PortKey, Forward>) -> Self {
+        let missing_in = |other: &BTreeMap<PortKey, Forward>, forward: &&Forward| {
+            other.get(&forward.key) != Some(*forward)
+        };
+        Self {
+            remove: held.values().filter(|forward| missing_in(wanted, forward)).cloned().collect(),
+            add: wanted.values().filter(|forward| missing_in(held, forward)).cloned().collect(),
+        }
+    }
+
+    /// Tells whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.add.is_empty()
+    }
+}

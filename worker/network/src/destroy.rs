@@ -1,0 +1,52 @@
+//! Removing all that a node's network left in the kernel, from names alone.
+
+use std::fs;
+use std::io;
+
+use tracing::info;
+use worker_core::network::Ruleset;
+
+use crate::config::NetworkConfig;
+use crate::error::NetworkError;
+use crate::forwarding;
+use crate::links::Links;
+use crate::namespace::Namespace;
+use crate::network::Network;
+use crate::nft::Nft;
+use crate::open::names_in;
+use crate::uplink::{check_owner, guard_of_others, guard_of_own};
+
+impl Network {
+    /// Removes namespaces, uplink and table of a node, after a crash too; containers that still run lose their network.
+    ///
+    /// An open [`Network`] of the same node must not be used any more, and keeps its sandbox alive until it is dropped.
+    pub async fn destroy(config: &NetworkConfig) -> Result<(), NetworkError> {
+        let node = config.node()?;
+        let host = Namespace::open(config.host())?;
+        let links = Links::of(&host).await?;
+        let present = links.list().await?;
+        let name = node.uplink();
+        if let Some(link) = present.iter().find(|link| link.name == name) {
+            check_owner(config, &host, link)?;
+            links.delete(&name).await?;
+        }
+        forwarding::switch_off(&host, guard_of_own(&present, &name), guard_of_others(&present, &name))
+            .await?;
+        // Forwarding is off by now if it was off before us: there is no moment in which foreign forwards pass.
+        Nft::new(&config.nft).load(&host, &node.table(), Ruleset::removal(&node)).await?;
+
+        let folder = config.netns_dir();
+        for namespace in names_in(&folder)? {
+            Namespace::remove(&folder.join(namespace))?;
+        }
+        match fs::remove_dir(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(NetworkError::Folder { verb: "remove", path: folder, source })
+            }
+            Ok(()) | Err(_) => {
+                info!(node = %node, "network removed");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A node's network, carried out: namespaces, links, routes and nft rules, as `worker_core::network` decides them.
+//!
+//! ```text
+//!   container 172.30.0.2 ──eth0── c<task> ┐
+//!   container 172.30.0.3 ──eth0── c<task> ┤ sandbox ── up0 ── sh<node>u ── host ── LAN
+//!                                          └ DNAT, masquerade   DNAT, masquerade
+//! ```
+//!
+//! # Layout
+//!
+//! - [`Network`]: `network` (attach, detach, publish), `open` (make or take over), `destroy`
+//! - its parts: `sandbox`, `uplink`, `container`, `forwarding`
+//! - the kernel: [`namespace`], `links`, `routes`, `sysctl`, `nft`
+//! - [`preflight`]: what the machine lacks
+//!
+//! # What is never done
+//!
+//! - Nothing enters a namespace on a thread of the runtime.
+//! - The host gets no route to a container.
+//! - Rules are never read back from the kernel.
+
+mod config;
+mod container;
+mod destroy;
+mod error;
+mod forwarding;
+mod link_error;
+mod links;
+pub mod namespace;
+mod network;
+mod nft;
+mod open;
+mod preflight;
+mod routes;
+mod sandbox;
+mod sysctl;
+mod uplink;
+
+pub use config::NetworkConfig;
+pub use error::NetworkError;
+pub use link_error::LinkError;
+pub use namespace::{Namespace, NamespaceError};
+pub use network::{Adopted, Network, Opened};
+pub use nft::NftError;
+pub use preflight::{Check, Outcome, preflight};
+pub use sysctl::SysctlError;
+pub use worker_core::network::{Attachment, HostPort, InterfaceAddress, Protocol};

@@ -1,0 +1,178 @@
+//! The links of one namespace, over a netlink socket that was opened in it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures::TryStreamExt;
+use nix::errno::Errno;
+use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage};
+use rtnetlink::{Handle, LinkUnspec, LinkVeth};
+
+use crate::link_error::{LinkError, kernel_error};
+use crate::namespace::Namespace;
+
+/// A link as the kernel shows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) mtu: u32,
+    pub(crate) group: u32,
+    pub(crate) alias: Option<String>,
+    /// The index of a veth's other end, in that end's namespace.
+    pub(crate) peer: Option<u32>,
+}
+
+/// A veth pair to be made, its far end in another namespace from the start.
+#[derive(Debug)]
+pub(crate) struct VethPair<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) peer: &'a str,
+    pub(crate) peer_in: &'a Namespace,
+    pub(crate) mtu: u32,
+    pub(crate) group: u32,
+}
+
+/// A netlink socket in a namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct Links {
+    pub(crate) handle: Handle,
+    namespace: PathBuf,
+}
+
+impl Links {
+    /// Opens a socket in a namespace; it stays there although the runtime's own threads use it.
+    pub(crate) async fn of(namespace: &Namespace) -> Result<Self, LinkError> {
+        let runtime = tokio::runtime::Handle::current();
+        let opened = namespace
+            .run(move || {
+                let _runtime = runtime.enter();
+                rtnetlink::new_connection()
+            })
+            .await?;
+        let path = namespace.path().to_owned();
+        let (connection, handle, _) =
+            opened.map_err(|source| LinkError::Socket { namespace: path.clone(), source })?;
+        // Ends by itself once the last handle is gone.
+        tokio::spawn(connection);
+        Ok(Self { handle, namespace: path })
+    }
+
+    pub(crate) fn namespace(&self) -> &Path {
+        &self.namespace
+    }
+
+    /// Lists all links.
+    pub(crate) async fn list(&self) -> Result<Vec<Link>, LinkError> {
+        let listed: Result<Vec<_>, _> =
+            self.handle.link().get().execute().map_ok(link_of).try_collect().await;
+        listed.map_err(|error| self.unlisted("links", error))
+    }
+
+    /// Finds a link by its name.
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Link>, LinkError> {
+        let mut found = std::pin::pin!(self.handle.link().get().match_name(name).execute());
+        match found.try_next().await {
+            Ok(message) => Ok(message.map(link_of)),
+            Err(error) => match kernel_error(error) {
+                error if is(&error, Errno::ENODEV) => Ok(None),
+                source => {
+                    let namespace = self.namespace.clone();
+                    Err(LinkError::List { what: "links", namespace, source })
+                }
+            },
+        }
+    }
+
+    /// Finds a link that has to be there.
+    pub(crate) async fn expect(&self, name: &str) -> Result<Link, LinkError> {
+        let missing = || LinkError::Missing { link: name.to_owned(), namespace: self.namespace.clone() };
+        self.find(name).await?.ok_or_else(missing)
+    }
+
+    /// Makes a veth pair.
+    pub(crate) async fn add_veth(&self, pair: VethPair<'_>) -> Result<Link, LinkError> {
+        let peer =
+            LinkUnspec::new_with_name(pair.peer).mtu(pair.mtu).setns_by_fd(pair.peer_in.raw_fd()).build();
+        let link = LinkVeth::new(pair.name, pair.peer)
+            .mtu(pair.mtu)
+            .link_group(pair.group)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+            .build();
+        self.add(pair.name, link, "veth", "CONFIG_VETH").await?;
+        self.expect(pair.name).await
+    }
+
+    /// Makes a link of a kind that the kernel may lack.
+    pub(crate) async fn add(
+        &self,
+        name: &str,
+        link: LinkMessage,
+        kind: &'static str,
+        option: &'static str,
+    ) -> Result<(), LinkError> {
+        self.handle.link().add(link).execute().await.map_err(|error| match kernel_error(error) {
+            error if is(&error, Errno::EOPNOTSUPP) => LinkError::KernelLacks { kind, option },
+            source => LinkError::Add { link: name.to_owned(), namespace: self.namespace.clone(), source },
+        })
+    }
+
+    /// Switches a link on.
+    pub(crate) async fn set_up(&self, link: &Link) -> Result<(), LinkError> {
+        self.change(link, LinkUnspec::new_with_index(link.index).up().build()).await
+    }
+
+    /// Puts a link into a group.
+    pub(crate) async fn set_group(&self, link: &Link, group: u32) -> Result<(), LinkError> {
+        self.change(link, LinkUnspec::new_with_index(link.index).link_group(group).build()).await
+    }
+
+    /// Gives a link an alias.
+    pub(crate) async fn set_alias(&self, link: &Link, alias: &str) -> Result<(), LinkError> {
+        self.change(link, LinkUnspec::new_with_index(link.index).alias(alias).build()).await
+    }
+
+    /// Removes a link, and with it the other end of a pair; nothing happens when there is none.
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), LinkError> {
+        let Some(link) = self.find(name).await? else { return Ok(()) };
+        match self.handle.link().del(link.index).execute().await.map_err(kernel_error) {
+            // The other end may have taken it along meanwhile.
+            Err(source) if !is(&source, Errno::ENODEV) => {
+                Err(LinkError::Delete { link: link.name, namespace: self.namespace.clone(), source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn unlisted(&self, what: &'static str, error: rtnetlink::Error) -> LinkError {
+        LinkError::List { what, namespace: self.namespace.clone(), source: kernel_error(error) }
+    }
+
+    async fn change(&self, link: &Link, message: LinkMessage) -> Result<(), LinkError> {
+        self.handle.link().change(message).execute().await.map_err(|error| LinkError::Change {
+            link: link.name.clone(),
+            namespace: self.namespace.clone(),
+            source: kernel_error(error),
+        })
+    }
+}
+
+/// Tells whether the kernel answered with this error.
+pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
+
+fn link_of(message: LinkMessage) -> Link {
+    let mut link = Link { index: message.header.index, ..Link::default() };
+    for attribute in message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name = name,
+            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Group(group) => link.group = group,
+            LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
+            LinkAttribute::Link(peer) => link.peer = Some(peer),
+            _ => {}
+        }
+    }
+    link
+}

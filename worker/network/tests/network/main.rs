@@ -1,0 +1,12 @@
+//! Networks of real namespaces: each test has a host, a peer outside, and one daemon or two, all in namespaces of its own.
+
+// Helpers of tests are tests too: what goes wrong in one fails the test that called it.
+#![allow(clippy::unwrap_used)]
+
+mod egress;
+mod forwarding;
+mod lifetime;
+mod published;
+mod restart;
+mod sockets;
+mod world;

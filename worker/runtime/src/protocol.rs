@@ -1,0 +1,61 @@
+//! What is said on a shim's socket: JSON, a line each. Several clients may be connected at once.
+
+use crate::exit_record::ExitRecord;
+use proto::model::{Signal, service::LogConfig};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What the shim needs beside the OCI spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShimConfig {
+    /// The container's id for libcontainer.
+    pub id: String,
+    /// Folders of the image's layers, the lowest first.
+    pub lower_dirs: Vec<PathBuf>,
+    /// How much output is kept.
+    pub log: LogConfig,
+    /// What asks the main process to end.
+    pub stop_signal: Signal,
+}
+
+/// What a client asks of a shim. Each is answered with one [`Event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub(crate) enum Command {
+    /// Answered with [`Event::Started`].
+    Status,
+    /// Sends a signal to the main process; answered with [`Event::Signalled`].
+    Signal {
+        /// Which.
+        signal: Signal,
+    },
+    /// Sends the container's stop signal; answered with [`Event::Signalled`].
+    Stop,
+}
+
+/// What a shim tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// The main process runs.
+    Started {
+        /// Its id, as the host sees it.
+        pid: u32,
+    },
+    /// The signal was sent.
+    Signalled,
+    /// The command was not understood or could not be carried out.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The container ended, or could not be started. Told to every client, as the last thing.
+    Ended(ExitRecord),
+}
+
+/// A message as a line.
+pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(message).expect("the messages have no maps with keys other than text");
+    line.push(b'\n');
+    line
+}

@@ -1,0 +1,297 @@
+//! The containers of a node.
+
+use crate::{
+    cgroup::{CgroupError, Hierarchies},
+    container_dir::ContainerDir,
+    exit_record::{ExitRecord, Outcome, RecordError},
+    process_id::ProcessId,
+    protocol::{Command, Event, ShimConfig},
+    running::{Running, RunningError, ask},
+    spawn::{self, StartError},
+};
+use jiff::Timestamp;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use oci_spec::runtime::Spec;
+use proto::model::{self, TaskId, service::LogConfig};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+    thread,
+    time::{Duration, Instant},
+};
+use tracing::{debug, warn};
+use worker_core::oci_spec::NodeCgroups;
+
+/// How long killed processes may take to end, and a shim to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(5);
+
+/// Where a node's containers live and who supervises them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeConfig {
+    /// The daemon's folder; containers are kept in `containers` below it.
+    pub state_dir: PathBuf,
+    /// The node's id, shortened: several nodes may run on one machine.
+    pub node_short: String,
+    /// The program whose hidden command `shim` calls [`crate::shim::main`]; `/proc/self/exe` for the
+    /// daemon's own.
+    pub shim_program: PathBuf,
+}
+
+/// What a container is started from.
+#[derive(Debug, Clone)]
+pub struct ContainerStart {
+    /// The task; also the container's id.
+    pub task: TaskId,
+    /// What to run; its cgroup must be [`Runtime::cgroup_path`].
+    pub spec: Spec,
+    /// Folders of the image's layers, the lowest first.
+    pub lower_dirs: Vec<PathBuf>,
+    /// How much output is kept.
+    pub log: LogConfig,
+    /// What [`Running::stop`] sends.
+    pub stop_signal: model::Signal,
+}
+
+/// What became of a task's container.
+#[derive(Debug)]
+pub enum Found {
+    /// It runs.
+    Running(Running),
+    /// It ended, or was never started.
+    Exited(ExitRecord),
+    /// Its supervisor was gone. What was left of it has been killed, and a record written.
+    Lost(ExitRecord),
+}
+
+/// Says what could not be done with a node's containers.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The folder for containers.
+    #[error("can't use folder `{path}` for containers")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A container's folder can't be removed.
+    #[error("can't remove the folder of container `{path}`")]
+    Remove {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Cgroups.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// A record.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The shim lives but says nothing.
+    #[error(transparent)]
+    Shim(#[from] RunningError),
+}
+
+/// The containers of one node. Every call may wait for the disk, and some for processes to end.
+pub struct Runtime {
+    config: RuntimeConfig,
+    cgroups: Hierarchies,
+    /// Read while a container is started: the node's own cgroup must not be removed meanwhile.
+    starting: RwLock<()>,
+}
+
+impl Runtime {
+    /// Opens the folder of a node's containers, and makes it if it is not there.
+    pub fn open(config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        let path = config.state_dir.join("containers");
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| RuntimeError::Folder { path, source })?;
+        Ok(Self { config, cgroups: Hierarchies::detect()?, starting: RwLock::new(()) })
+    }
+
+    /// The cgroup a task's container must be given.
+    pub fn cgroup_path(&self, task: TaskId) -> String {
+        format!("{}/{task}", self.node_cgroup())
+    }
+
+    /// What the node's cgroups can do.
+    pub fn node_cgroups(&self) -> NodeCgroups {
+        NodeCgroups { version: self.cgroups.version(), limits_swap: self.cgroups.limit_swap() }
+    }
+
+    /// The folder of a task's container, whether it is there or not.
+    pub fn dir(&self, task: TaskId) -> ContainerDir {
+        ContainerDir::new(&self.containers(), task)
+    }
+
+    /// Starts a container under a shim of its own. If that fails, nothing of it is left.
+    pub fn start(&self, start: &ContainerStart) -> Result<Running, StartError> {
+        let dir = self.dir(start.task);
+        let expected = PathBuf::from(self.cgroup_path(start.task));
+        let named =
+            start.spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone()).unwrap_or_default();
+        if named != expected {
+            return Err(StartError::Cgroup { named, expected });
+        }
+        let config = ShimConfig {
+            id: start.task.to_string(),
+            lower_dirs: start.lower_dirs.clone(),
+            log: start.log.clone(),
+            stop_signal: start.stop_signal,
+        };
+        let started = {
+            let _starting = self.starting.read().unwrap_or_else(PoisonError::into_inner);
+            match spawn::lay_out(&dir, &start.spec, &config) {
+                // Somebody else's container is left alone.
+                Err(error @ StartError::Exists { .. }) => return Err(error),
+                Err(error) => Err(error),
+                Ok(()) => spawn::run_shim(&self.config.shim_program, &dir),
+            }
+        };
+        match started {
+            Ok(pid) => {
+                debug!(task = %start.task, pid, "container started");
+                Ok(Running::new(dir, pid, self.lost(start.task)))
+            }
+            Err(error) => {
+                if let Err(left) = self.remove(start.task) {
+                    warn!(task = %start.task, error = %left, "a container that did not start can't be removed");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds out what became of a task's container, as after a restart of the daemon; `None` if there
+    /// is none. Waits for a start that is under way.
+    pub fn find(&self, task: TaskId) -> Result<Option<Found>, RuntimeError> {
+        let dir = self.dir(task);
+        if !dir.path().exists() {
+            return Ok(None);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Before the record is looked for: what ends in between leaves one.
+            let alive = shim_of(&dir).is_some_and(ProcessId::is_alive);
+            if let Some(record) = ExitRecord::read(&dir.exit_record())? {
+                return Ok(Some(Found::Exited(record)));
+            }
+            match ask(&dir, &Command::Status) {
+                Ok(Event::Started { pid }) => {
+                    return Ok(Some(Found::Running(Running::new(dir, pid, self.lost(task)))));
+                }
+                Ok(Event::Ended(record)) => return Ok(Some(Found::Exited(record))),
+                _ if !alive => return self.lost(task).settle(&dir).map(|record| Some(Found::Lost(record))),
+                Ok(Event::Signalled | Event::Refused { .. }) => {}
+                Err(error) if Instant::now() > deadline => return Err(error.into()),
+                // It has not made its socket yet, or is about to end.
+                Err(_) => thread::sleep(STEP),
+            }
+        }
+    }
+
+    /// Names the tasks that have a container here, running or not.
+    pub fn list(&self) -> Result<Vec<TaskId>, RuntimeError> {
+        let path = self.containers();
+        let list = || {
+            let mut tasks = Vec::new();
+            for entry in fs::read_dir(&path)? {
+                tasks.extend(entry?.file_name().to_str().and_then(|name| name.parse::<TaskId>().ok()));
+            }
+            Ok(tasks)
+        };
+        list().map_err(|source| RuntimeError::Folder { path: path.clone(), source })
+    }
+
+    /// Removes a task's container, killing it first if it runs. Fine if there is none.
+    pub fn remove(&self, task: TaskId) -> Result<(), RuntimeError> {
+        let dir = self.dir(task);
+        self.lost(task).end(&dir)?;
+        match fs::remove_dir_all(dir.path()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(RuntimeError::Remove { path: dir.path().into(), source });
+            }
+            _ => {}
+        }
+        // While another is being started its cgroup may be about to appear here.
+        if let Ok(_nobody_starts) = self.starting.try_write() {
+            self.cgroups.remove_if_empty(Path::new(&self.node_cgroup()))?;
+        }
+        Ok(())
+    }
+
+    /// Kills whatever still runs in any cgroup of the node and removes them all, as when the node
+    /// leaves its cluster.
+    pub fn remove_node_cgroups(&self) -> Result<(), RuntimeError> {
+        let _nobody_starts = self.starting.write().unwrap_or_else(PoisonError::into_inner);
+        let cgroup = PathBuf::from(self.node_cgroup());
+        self.cgroups.kill(&cgroup, PATIENCE, || {})?;
+        Ok(self.cgroups.remove(&cgroup, PATIENCE)?)
+    }
+
+    fn node_cgroup(&self) -> String {
+        format!("/shoal-{}", self.config.node_short)
+    }
+
+    fn containers(&self) -> PathBuf {
+        self.config.state_dir.join("containers")
+    }
+
+    fn lost(&self, task: TaskId) -> Lost {
+        Lost { cgroups: self.cgroups.clone(), cgroup: self.cgroup_path(task).into() }
+    }
+}
+
+/// What is needed to end a container whose supervisor does not do it.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost {
+    cgroups: Hierarchies,
+    cgroup: PathBuf,
+}
+
+impl Lost {
+    /// Ends what is left of a container and records that its supervisor died, unless there is a record.
+    pub fn settle(&self, dir: &ContainerDir) -> Result<ExitRecord, RuntimeError> {
+        if let Some(record) = ExitRecord::read(&dir.exit_record())? {
+            return Ok(record);
+        }
+        let last_words = spawn::last_words(dir);
+        self.end(dir)?;
+        // The shim may have come to its end after all.
+        if let Some(record) = ExitRecord::read(&dir.exit_record())? {
+            return Ok(record);
+        }
+        let at = model::Timestamp(Timestamp::now().as_millisecond());
+        let outcome = Outcome::SupervisorDied { last_words };
+        let record = ExitRecord { at, outcome, problems: Vec::new() };
+        record.write(&dir.exit_record())?;
+        Ok(record)
+    }
+
+    /// Ends the shim if it lives, then everything in the container's cgroup, and removes the cgroup.
+    fn end(&self, dir: &ContainerDir) -> Result<(), RuntimeError> {
+        let shim = shim_of(dir);
+        let kill_shim = || {
+            if let Some(shim) = shim.filter(|shim| shim.is_alive()) {
+                // It may have ended since it was looked at.
+                let _ = kill(Pid::from_raw(shim.pid), Signal::SIGKILL);
+            }
+        };
+        kill_shim();
+        self.cgroups.kill(&self.cgroup, PATIENCE, kill_shim)?;
+        Ok(self.cgroups.remove(&self.cgroup, PATIENCE)?)
+    }
+}
+
+fn shim_of(dir: &ContainerDir) -> Option<ProcessId> {
+    fs::read_to_string(dir.pid_file()).ok()?.parse().ok()
+}

@@ -1,0 +1,97 @@
+//! Carries out what the agent decides: a small task of the runtime per task of the cluster.
+
+mod life;
+mod mounts;
+mod node;
+mod ports;
+mod prepare;
+
+pub(crate) use life::remove;
+pub(crate) use node::{Node, blocking};
+
+use life::{Life, Order, Place};
+use proto::model::{Task, TaskId};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tracing::warn;
+use worker_core::agent::Outcome;
+use worker_runtime::Running;
+
+/// How long steps that are under way may take to come to an end when the daemon stops.
+const WIND_DOWN: Duration = Duration::from_secs(10);
+
+/// Hands orders to the lives of tasks. Dropping it ends those, but no container.
+pub(crate) struct Executor {
+    node: Arc<Node>,
+    outcomes: mpsc::Sender<(TaskId, Outcome)>,
+    orders: HashMap<TaskId, mpsc::UnboundedSender<Order>>,
+    lives: JoinSet<()>,
+}
+
+impl Executor {
+    /// Makes an executor that tells what came of each order.
+    pub(crate) fn new(node: Arc<Node>, outcomes: mpsc::Sender<(TaskId, Outcome)>) -> Self {
+        Self { node, outcomes, orders: HashMap::new(), lives: JoinSet::new() }
+    }
+
+    /// Takes over a container that runs already.
+    pub(crate) fn adopt(&mut self, task: TaskId, running: Running) {
+        self.begin(task, Place::Running(running));
+    }
+
+    /// Prepares a task.
+    pub(crate) fn prepare(&mut self, task: Box<Task>) {
+        self.order(task.id, Order::Prepare(task));
+    }
+
+    /// Starts a prepared task.
+    pub(crate) fn start(&mut self, task: TaskId) {
+        self.order(task, Order::Start);
+    }
+
+    /// Asks a task to end.
+    pub(crate) fn stop(&mut self, task: TaskId) {
+        self.order(task, Order::Stop);
+    }
+
+    /// Ends a task.
+    pub(crate) fn kill(&mut self, task: TaskId) {
+        self.order(task, Order::Kill);
+    }
+
+    /// Removes everything of a task.
+    pub(crate) fn remove(&mut self, task: TaskId) {
+        self.order(task, Order::Remove);
+        // Its last order.
+        self.orders.remove(&task);
+    }
+
+    /// Gives no orders any more and waits for steps that are under way.
+    pub(crate) async fn wind_down(mut self) {
+        self.orders.clear();
+        let finished = async { while self.lives.join_next().await.is_some() {} };
+        if timeout(WIND_DOWN, finished).await.is_err() {
+            warn!("steps are still under way after {WIND_DOWN:?}; they will be begun anew");
+        }
+    }
+
+    fn order(&mut self, task: TaskId, order: Order) {
+        while self.lives.try_join_next().is_some() {}
+        let refused = match self.orders.get(&task) {
+            Some(orders) => orders.send(order).err().map(|refused| refused.0),
+            None => Some(order),
+        };
+        // A task that was found ended after a restart has no life yet.
+        if let Some(order) = refused {
+            // It takes the order: its receiver was just made.
+            let _ = self.begin(task, Place::Empty).send(order);
+        }
+    }
+
+    fn begin(&mut self, id: TaskId, place: Place) -> &mpsc::UnboundedSender<Order> {
+        let (sender, orders) = mpsc::unbounded_channel();
+        let life = Life { id, node: self.node.clone(), place, orders, outcomes: self.outcomes.clone() };
+        self.lives.spawn(life.run());
+        self.orders.entry(id).insert_entry(sender).into_mut()
+    }
+}

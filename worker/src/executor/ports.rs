@@ -1,0 +1,115 @@
+//! The ports of the node that a task publishes: refused if a program of the node listens there.
+
+use proto::model::{PortMode, PortProtocol, PublishedPort};
+use std::{collections::BTreeMap, fs, io, net::SocketAddr};
+use worker_core::{
+    listeners::{Listener, tcp_listeners, udp_listeners},
+    network::{HostPort, PortKey, Protocol},
+};
+use worker_network::{Namespace, NamespaceError};
+
+/// Why ports can't be published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PortError {
+    /// A program of the node listens there, and would be cut off.
+    #[error("port {port} is in use on this node: {user} listens at {address}; publish another port, or end that program")]
+    InUse { port: PortKey, address: SocketAddr, user: String },
+    /// The node's sockets can't be listed.
+    #[error("cannot list the sockets that listen on this node in `{path}`")]
+    List { path: &'static str, #[source] source: io::Error },
+    /// The node's network can't be looked into.
+    #[error("cannot look into the node's network")]
+    Namespace(#[from] NamespaceError),
+}
+
+/// The ports of a service that are published on the task's own node.
+pub(crate) fn host_ports(ports: &[PublishedPort]) -> Vec<HostPort> {
+    let protocol = |protocol| match protocol {
+        PortProtocol::Tcp => Protocol::Tcp,
+        PortProtocol::Udp => Protocol::Udp,
+    };
+    let on_node = ports.iter().filter(|port| match port.mode {
+        PortMode::Host => true,
+    });
+    let host_port = |port: &PublishedPort| HostPort {
+        protocol: protocol(port.protocol),
+        published: port.published,
+        target: port.target,
+    };
+    on_node.map(host_port).collect()
+}
+
+/// Refuses ports that a program of the node listens on.
+pub(crate) async fn check_free(host: &Namespace, ports: &[HostPort]) -> Result<(), PortError> {
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let listeners = host.run(listeners).await??;
+    for port in ports {
+        let same = |listener: &&Listener| listener.address.port() == port.published.get();
+        if let Some(listener) = listeners.get(&port.protocol).and_then(|listeners| listeners.iter().find(same)) {
+            let user = program(listener.inode).unwrap_or_else(|| "another program".into());
+            return Err(PortError::InUse { port: port.key(), address: listener.address, user });
+        }
+    }
+    Ok(())
+}
+
+/// The sockets that wait for peers in the calling thread's network namespace.
+fn listeners() -> Result<BTreeMap<Protocol, Vec<Listener>>, PortError> {
+    type Read = fn(&str) -> Vec<Listener>;
+    let tables: [(Protocol, &'static str, Read); 4] = [
+        (Protocol::Tcp, "/proc/thread-self/net/tcp", tcp_listeners),
+        (Protocol::Tcp, "/proc/thread-self/net/tcp6", tcp_listeners),
+        (Protocol::Udp, "/proc/thread-self/net/udp", udp_listeners),
+        (Protocol::Udp, "/proc/thread-self/net/udp6", udp_listeners),
+    ];
+    let mut found = BTreeMap::<_, Vec<_>>::new();
+    for (protocol, path, read) in tables {
+        match fs::read_to_string(path) {
+            Ok(table) => found.entry(protocol).or_default().extend(read(&table)),
+            // A kernel without IPv6.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(PortError::List { path, source }),
+        }
+    }
+    Ok(found)
+}
+
+/// Names the program that has a socket open; `None` if it can't be found.
+fn program(inode: u64) -> Option<String> {
+    let wanted = format!("socket:[{inode}]");
+    let has_it = |pid: &u32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).ok();
+        open.into_iter().flatten().flatten().any(|file| {
+            fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str())
+        })
+    };
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pid = pids.into_iter().find(has_it)?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(format!("`{}` (process {pid})", name.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_port_that_is_listened_on_is_refused_and_the_program_named() {
+        let host = Namespace::temporary().await.unwrap();
+        let listener = host.run(|| TcpListener::bind("127.0.0.1:8080").unwrap()).await.unwrap();
+        let port = |protocol| HostPort {
+            protocol,
+            published: 8080.try_into().unwrap(),
+            target: 80.try_into().unwrap(),
+        };
+        let error = check_free(&host, &[port(Protocol::Tcp)]).await.unwrap_err().to_string();
+        let own = format!("(process {})", std::process::id());
+        assert!(error.contains("port 8080/tcp") && error.contains(&own), "{error}");
+        check_free(&host, &[port(Protocol::Udp)]).await.unwrap();
+        drop(listener);
+        check_free(&host, &[port(Protocol::Tcp)]).await.unwrap();
+    }
+}

@@ -1,0 +1,45 @@
+//! Carries out what a node decides: holds to the managers, runs their tasks, survives their absence.
+//!
+//! ```text
+//!   managers <-- session --> driver --> executor --> images, network, volumes, containers
+//!                              |  ^         |
+//!                       ledger '  '--- outcomes
+//! ```
+//!
+//! # Layout
+//!
+//! * [`Worker`]: from its start to its end; [`Handle`]: how others ask it.
+//! * `session`: one session after another with some manager, over the [`Connector`].
+//! * `driver`: tells `worker_core::agent` what happens and does what it wants.
+//! * `executor`: performs the steps of each task.
+//! * [`ledger`]: what survives a restart; `recover`: what a restart finds.
+//! * `volumes`, `task_files`: what containers are given besides their image.
+//! * `logs`: sends output that managers ask for.
+//!
+//! # What is never done
+//!
+//! * A container is never started before the ledger says that it is.
+//! * No container ends because the daemon does, or because no manager can be reached.
+
+mod board;
+mod chain;
+mod config;
+mod connect;
+mod description;
+mod driver;
+mod executor;
+pub mod ledger;
+mod logs;
+mod recover;
+mod session;
+mod task_files;
+mod volumes;
+mod worker;
+
+pub use board::Board;
+pub use config::{Facilities, WorkerConfig};
+pub use connect::{ConnectError, Connector, ManagerPeer};
+pub use description::describe;
+pub use recover::RecoverError;
+pub use session::Jitter;
+pub use worker::{Handle, Worker, WorkerError};

@@ -1,0 +1,88 @@
+//! What a daemon that starts finds of the containers it had before.
+
+use crate::{chain::Chain, ledger::{Holding, Ledger, LedgerError}};
+use proto::model::{ExitStatus, Task, TaskId};
+use std::collections::{BTreeMap, BTreeSet};
+use tracing::{error, info};
+use worker_core::agent::Found;
+use worker_network::Adopted;
+use worker_runtime::{ExitRecord, Outcome, Running, Runtime, RuntimeError};
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Recovered {
+    /// The ledger's tasks.
+    pub tasks: Vec<Task>,
+    /// What there is of each.
+    pub found: BTreeMap<TaskId, Found>,
+    /// The containers that run.
+    pub running: Vec<(TaskId, Running)>,
+    /// What they hold of the network.
+    pub adopted: Vec<Adopted>,
+    /// Containers of tasks that the ledger does not know.
+    pub strays: Vec<TaskId>,
+}
+
+/// Why a daemon can't find out.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The folder of containers.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// Looks at every container, kills what lost its supervisor, and strikes out what nothing holds any
+/// more. Waits for the disk.
+pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, RecoverError> {
+    let mut recovered = Recovered { tasks: ledger.tasks()?, ..Recovered::default() };
+    let known: BTreeSet<TaskId> = recovered.tasks.iter().map(|task| task.id).collect();
+    for id in runtime.list()? {
+        if !known.contains(&id) {
+            recovered.strays.push(id);
+            continue;
+        }
+        if let Some(found) = look(runtime, id, &mut recovered.running) {
+            recovered.found.insert(id, found);
+        }
+    }
+    let running: BTreeSet<TaskId> = recovered.running.iter().map(|(id, _)| *id).collect();
+    for (id, Holding { attachment, ports }) in ledger.holdings()? {
+        match attachment {
+            Some(attachment) if running.contains(&id) => recovered.adopted.push(Adopted { attachment, ports }),
+            // The network removes what nobody adopts.
+            _ => ledger.release(id)?,
+        }
+    }
+    info!(tasks = recovered.tasks.len(), running = running.len(), strays = recovered.strays.len(), "ledger read");
+    Ok(recovered)
+}
+
+fn look(runtime: &Runtime, id: TaskId, running: &mut Vec<(TaskId, Running)>) -> Option<Found> {
+    match runtime.find(id) {
+        Ok(None) => None,
+        Ok(Some(worker_runtime::Found::Running(container))) => {
+            let pid = container.pid();
+            running.push((id, container));
+            Some(Found::Running { pid })
+        }
+        Ok(Some(worker_runtime::Found::Exited(record) | worker_runtime::Found::Lost(record))) => Some(ended(&record)),
+        Err(error) => {
+            // One container that can't be understood must not keep the others from being looked after.
+            error!(task = %id, error = %Chain(&error), "cannot find out what became of a container");
+            let reason = format!("cannot find out what became of the container: {}", Chain(&error));
+            Some(Found::Lost { reason })
+        }
+    }
+}
+
+fn ended(record: &ExitRecord) -> Found {
+    match record.outcome {
+        Outcome::Exited { code, oom_killed } => Found::Exited(ExitStatus { code, oom_killed }),
+        Outcome::NotStarted { .. } | Outcome::SupervisorDied { .. } => {
+            Found::Lost { reason: record.error().unwrap_or_default() }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Files made for one task: its `hosts`, `hostname` and `resolv.conf`.
+//!
+//! ```text
+//! <data>/task-files/<task>/hosts  hostname  resolv.conf
+//! ```
+
+use proto::model::{TaskId, TaskNetwork};
+use std::{
+    fs, io,
+    net::IpAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+use tracing::warn;
+use worker_core::{etc_files, oci_spec::GeneratedFiles};
+
+const HOSTS: &str = "/etc/hosts";
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// Where systemd-resolved keeps the servers that it asks itself.
+const RESOLV_CONF_UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
+
+/// A file of a task can't be made or removed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} `{path}`")]
+pub(crate) struct TaskFilesError {
+    verb: &'static str,
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// The files of all tasks.
+#[derive(Debug, Clone)]
+pub(crate) struct TaskFiles(PathBuf);
+
+impl TaskFiles {
+    /// Names the files in a daemon's data folder.
+    pub(crate) fn new(data_dir: &Path) -> Self {
+        Self(data_dir.join("task-files"))
+    }
+
+    /// Says which files [`write`](Self::write) makes for a task.
+    pub(crate) fn paths(&self, task: TaskId) -> GeneratedFiles {
+        let path = |name| Some(self.folder(task).join(name));
+        GeneratedFiles { hosts: path("hosts"), hostname: path("hostname"), resolv_conf: path("resolv.conf") }
+    }
+
+    /// Makes a task's files. Waits for the disk.
+    pub(crate) fn write(
+        &self,
+        task: TaskId,
+        hostname: &str,
+        network: TaskNetwork,
+        addresses: &[IpAddr],
+    ) -> Result<(), TaskFilesError> {
+        let folder = self.folder(task);
+        let made = fs::DirBuilder::new().recursive(true).mode(0o711).create(&folder);
+        made.map_err(|source| TaskFilesError { verb: "make", path: folder.clone(), source })?;
+        let (hosts, resolv_conf) = match network {
+            TaskNetwork::Host => (read(HOSTS)?, read(RESOLV_CONF)?),
+            TaskNetwork::Node | TaskNetwork::None => (etc_files::hosts(hostname, addresses), own_resolv_conf()?),
+        };
+        if network == TaskNetwork::Node && !etc_files::names_a_server(&resolv_conf) {
+            warn!(%task, "no name server of this node can be reached from a container; name one in {RESOLV_CONF}");
+        }
+        for (name, text) in [("hosts", hosts), ("hostname", format!("{hostname}\n")), ("resolv.conf", resolv_conf)] {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(|source| TaskFilesError { verb: "write", path, source })?;
+        }
+        Ok(())
+    }
+
+    /// Removes a task's files. Waits for the disk.
+    pub(crate) fn remove(&self, task: TaskId) -> Result<(), TaskFilesError> {
+        let path = self.folder(task);
+        match fs::remove_dir_all(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(TaskFilesError { verb: "remove", path, source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn folder(&self, task: TaskId) -> PathBuf {
+        self.0.join(task.to_string())
+    }
+}
+
+fn own_resolv_conf() -> Result<String, TaskFilesError> {
+    let upstream = read(RESOLV_CONF_UPSTREAM)?;
+    Ok(etc_files::resolv_conf(&read(RESOLV_CONF)?, Some(upstream.as_str())))
+}
+
+/// Reads a file of the host; one that is not there is empty.
+fn read(path: &str) -> Result<String, TaskFilesError> {
+    match fs::read_to_string(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(TaskFilesError { verb: "read", path: path.into(), source })
+        }
+        text => Ok(text.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_has_its_files_until_they_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = TaskFiles::new(dir.path());
+        let task = TaskId::from_bits(3);
+        files.write(task, "web-1", TaskNetwork::Node, &["10.0.0.2".parse().unwrap()]).unwrap();
+        let GeneratedFiles { hosts, hostname, resolv_conf } = files.paths(task);
+        assert!(fs::read_to_string(hosts.unwrap()).unwrap().contains("10.0.0.2\tweb-1\n"));
+        assert_eq!(fs::read_to_string(hostname.clone().unwrap()).unwrap(), "web-1\n");
+        assert!(resolv_conf.unwrap().exists());
+        files.remove(task).unwrap();
+        files.remove(task).unwrap();
+        assert!(!hostname.unwrap().exists());
+    }
+}

@@ -1,0 +1,190 @@
+//! A worker from its start to its end.
+
+use crate::{
+    board::Board,
+    config::{Facilities, WorkerConfig},
+    driver::{Clock, Driver, Ended},
+    executor::{Executor, Node, blocking, remove},
+    ledger::{Ledger, LedgerError},
+    recover::{RecoverError, Recovered, recover},
+    session::Sessions,
+};
+use futures::future::join_all;
+use manager_store::disk::{DiskError, SledDisk};
+use std::{future::Future, path::Path, sync::Arc};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use worker_core::{
+    agent::{Action, Agent},
+    network::{NameError, NodeShort},
+};
+use worker_network::{Network, NetworkError, Opened};
+use worker_runtime::{Running, Runtime, RuntimeConfig, RuntimeError};
+use proto::model::TaskId;
+
+/// Messages between the parts of a worker that may wait.
+const MESSAGES_MAX: usize = 256;
+
+/// Why a worker can't be opened, or ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The database of the ledger.
+    #[error("cannot open the database of this node's tasks")]
+    Disk(#[source] DiskError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The node's id.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The containers.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// What was left of an earlier run.
+    #[error("cannot find out what became of this node's containers")]
+    Recover(#[source] RecoverError),
+    /// The network.
+    #[error("cannot set up the network of this node's containers")]
+    Network(#[source] NetworkError),
+}
+
+/// A worker that has found everything it had before and is ready to run.
+pub struct Worker {
+    config: WorkerConfig,
+    facilities: Facilities,
+    node: Arc<Node>,
+    agent: Agent,
+    first: Vec<Action>,
+    running: Vec<(TaskId, Running)>,
+    clock: Clock,
+    handle: Handle,
+    clear: mpsc::Receiver<()>,
+    over: watch::Sender<bool>,
+}
+
+/// Asks a worker from other parts of the daemon.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    board: Board,
+    clear: mpsc::Sender<()>,
+    over: watch::Receiver<bool>,
+}
+
+impl Handle {
+    /// How far each task has come.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Stops and removes everything of this node, as when it leaves the cluster; the worker ends then.
+    ///
+    /// Returns when the worker has ended, also if it was told to stop meanwhile. Containers have their
+    /// grace periods.
+    pub async fn clear(&self) {
+        // Fails only if the worker has ended.
+        let _ = self.clear.send(()).await;
+        let mut over = self.over.clone();
+        // An error means that the worker was dropped.
+        let _ = over.wait_for(|over| *over).await;
+    }
+}
+
+impl Worker {
+    /// Opens a node's ledger, containers and network, taking over what runs.
+    pub async fn open(config: WorkerConfig, facilities: Facilities) -> Result<Self, WorkerError> {
+        let node_short = NodeShort::of(&config.network.node_id)?.as_str().to_owned();
+        let runtime_config = RuntimeConfig {
+            state_dir: config.data_dir.clone(),
+            node_short,
+            shim_program: config.shim_program.clone(),
+        };
+        let data_dir = config.data_dir.clone();
+        let (ledger, runtime, recovered) = blocking(move || -> Result<_, WorkerError> {
+            let ledger = open_ledger(&data_dir)?;
+            let runtime = Runtime::open(runtime_config)?;
+            let recovered = recover(&ledger, &runtime).map_err(WorkerError::Recover)?;
+            Ok((ledger, runtime, recovered))
+        })
+        .await?;
+        let Recovered { tasks, found, running, adopted, strays } = recovered;
+        let opened = Network::open(config.network.clone(), adopted).await.map_err(WorkerError::Network)?;
+        let Opened { network, lost } = opened;
+        if !lost.is_empty() {
+            warn!(tasks = ?lost, "running containers have lost their network");
+        }
+        let containers = config.data_dir.join("containers");
+        let node = Arc::new(Node::new(&config, facilities.images.clone(), network, runtime, ledger));
+        join_all(strays.into_iter().map(|id| {
+            warn!(task = %id, "container of no known task is removed");
+            remove(&node, id)
+        }))
+        .await;
+        let clock = Clock::start();
+        let (agent, first) = Agent::recover(tasks, found, clock.now());
+        let (clear, to_clear) = mpsc::channel(1);
+        let (over, is_over) = watch::channel(false);
+        let handle = Handle { board: Board::new(containers), clear, over: is_over };
+        handle.board.show(&agent);
+        Ok(Self { config, facilities, node, agent, first, running, clock, handle, clear: to_clear, over })
+    }
+
+    /// A way to ask it while it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Does what the managers want until told to stop, or until the node is cleared. Containers go on
+    /// after it is stopped, or dropped.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        let (incoming, from_managers) = mpsc::channel(MESSAGES_MAX);
+        let (outcomes, from_executor) = mpsc::channel(MESSAGES_MAX);
+        let mut executor = Executor::new(self.node.clone(), outcomes);
+        self.running.into_iter().for_each(|(task, running)| executor.adopt(task, running));
+
+        let stop_sessions = CancellationToken::new();
+        let sessions = Sessions {
+            connector: self.facilities.connector,
+            description: self.config.description,
+            jitter: self.facilities.jitter,
+            incoming,
+            board: self.handle.board.clone(),
+        };
+        // Ends with this function, also when that is dropped.
+        let mut keeping = JoinSet::new();
+        keeping.spawn(sessions.run(stop_sessions.clone()));
+
+        let driver = Driver {
+            agent: self.agent,
+            executor,
+            ledger: self.node.ledger.clone(),
+            board: self.handle.board.clone(),
+            clock: self.clock,
+            incoming: from_managers,
+            outcomes: from_executor,
+            clear: self.clear,
+            line: None,
+        };
+        let (ended, executor) = driver.run(self.first, stop).await?;
+        stop_sessions.cancel();
+        while keeping.join_next().await.is_some() {}
+        executor.wind_down().await;
+        if ended == Ended::Cleared {
+            Network::destroy(&self.config.network).await.map_err(WorkerError::Network)?;
+            let node = self.node.clone();
+            blocking(move || node.runtime.remove_node_cgroups()).await?;
+            info!("everything of the cluster is removed from this node");
+        }
+        // Whoever cleared the node waits for this; a handle may also be gone.
+        let _ = self.over.send(true);
+        Ok(())
+    }
+}
+
+fn open_ledger(data_dir: &Path) -> Result<Ledger, WorkerError> {
+    let disk = SledDisk::open(&data_dir.join("ledger")).map_err(WorkerError::Disk)?;
+    Ok(Ledger::open(Arc::new(disk))?)
+}
