@@ -1,9 +1,7 @@
 //! The connection to a daemon over its unix socket.
 
 use hyper_util::rt::TokioIo;
-use proto::wire::{
-    InfoResponse, Role, control_client::ControlClient, node_local_client::NodeLocalClient,
-};
+use proto::wire::{InfoResponse, Role, control_client::ControlClient, node_local_client::NodeLocalClient};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -22,11 +20,13 @@ const ANSWER_BYTES_MAX: usize = 1 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Not a socket's address.
-    #[error("--host `{0}` is not the address of a socket: write unix:///PATH, such as unix:///run/shoal/shoal.sock")]
+    #[error(
+        "--host `{0}` is not the address of a socket: write unix:///PATH, such as unix:///run/shoal/shoal.sock"
+    )]
     Host(String),
     /// Nothing listens.
     #[error(
-        "no daemon answers at {}: start it with 'systemctl start shoal', or name another socket with --host or SHOAL_HOST",
+        "no daemon answers at {}: start it with 'systemctl start shoal' (or a development cluster with 'shoal up'), or name another socket with --host",
         places(tried)
     )]
     NoDaemon {
@@ -171,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let usual = folder.path().join("shoal.sock");
         let development = folder.path().join("dev");
-        assert_eq!(usual_sockets(&usual, &development), [usual.clone()]);
+        assert_eq!(usual_sockets(&usual, &development), std::slice::from_ref(&usual));
         for node in ["n2", "n1", "gone"] {
             std::fs::create_dir_all(development.join(node)).unwrap();
         }
@@ -181,7 +181,7 @@ mod tests {
         let nodes = ["n1", "n2"].map(|node| development.join(node).join("shoal.sock"));
         assert_eq!(usual_sockets(&usual, &development), nodes);
         std::fs::write(&usual, "").unwrap();
-        assert_eq!(usual_sockets(&usual, &development), [usual.clone()]);
+        assert_eq!(usual_sockets(&usual, &development), std::slice::from_ref(&usual));
     }
 
     #[tokio::test]
@@ -189,6 +189,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let host = format!("unix://{}/shoal.sock", folder.path().display());
         let error = Client::connect(Some(&host)).await.unwrap_err().to_string();
-        assert!(error.contains(folder.path().to_str().unwrap()) && error.contains("systemctl start shoal"), "{error}");
+        assert!(
+            error.contains(folder.path().to_str().unwrap()) && error.contains("systemctl start shoal"),
+            "{error}"
+        );
     }
 }

@@ -181,12 +181,12 @@ fn explain(status: &Status) -> String {
             let lines: String = message.lines().map(|line| format!("\n  {line}")).collect();
             format!("the managers refuse this:{lines}")
         }
-        Code::Unavailable => format!(
-            "the cluster can't answer just now: {message}; more than half of its managers must be online, so look at \
-             'shoal system info' on each and try again"
-        ),
-        Code::Aborted => format!("{message}; somebody else changes it too: try again"),
-        Code::Unimplemented => format!("the daemon does not know this call; is it older than this program? {message}"),
+        Code::Unavailable => {
+            format!("{message} (a cluster answers only while more than half of its managers are online)")
+        }
+        Code::Unimplemented => {
+            format!("the daemon does not know this call; is it older than this program? {message}")
+        }
         _ if message.is_empty() => status.code().description().to_owned(),
         _ => message.to_owned(),
     }
@@ -210,13 +210,20 @@ mod tests {
         assert_eq!((one.report().as_str(), one.exit_status()), ("--replicas: `x` is not a count", 2));
         problems.add("--mode", "`y` is not one of the choices");
         let two = CliError::from(problems).report();
-        assert_eq!(two, "2 options are wrong:\n  --replicas: `x` is not a count\n  --mode: `y` is not one of the choices");
+        assert_eq!(
+            two,
+            "2 options are wrong:\n  --replicas: `x` is not a count\n  --mode: `y` is not one of the choices"
+        );
     }
 
     #[test]
     fn what_the_managers_refuse_is_told_line_by_line() {
-        let refused = CliError::cluster(Status::invalid_argument("name: too long\nports: ingress is not there yet"));
-        assert_eq!(refused.report(), "the managers refuse this:\n  name: too long\n  ports: ingress is not there yet");
+        let refused =
+            CliError::cluster(Status::invalid_argument("name: too long\nports: ingress is not there yet"));
+        assert_eq!(
+            refused.report(),
+            "the managers refuse this:\n  name: too long\n  ports: ingress is not there yet"
+        );
         assert_eq!(refused.exit_status(), 1);
         let missing = Status::not_found("service web not found");
         let several = CliError::Cluster(vec![missing.clone(), missing]);
@@ -228,7 +235,10 @@ mod tests {
         let refused = || CliError::cluster(Status::failed_precondition("not a manager"));
         let report = |info| refused().with_info(&info).report();
         assert!(report(info("inactive", Role::Unspecified)).contains("shoal swarm init"));
-        assert!(report(info("active", Role::Worker)).contains("this node is a worker: run this on a manager (10.0.0.1:2377)"));
+        assert!(
+            report(info("active", Role::Worker))
+                .contains("this node is a worker: run this on a manager (10.0.0.1:2377)")
+        );
         assert_eq!(report(info("active", Role::Manager)), "not a manager");
         let missing = CliError::cluster(Status::not_found("no such service"));
         assert_eq!(missing.with_info(&info("active", Role::Worker)).report(), "no such service");
@@ -242,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_service_that_does_not_converge_shows_the_log() {
-        let error = NotConverged { service: "web".into(), reason: "web.1 failed".into(), log: vec!["boom".into()] };
+        let error =
+            NotConverged { service: "web".into(), reason: "web.1 failed".into(), log: vec!["boom".into()] };
         let expected = "service web is not as asked for: web.1 failed\nthe end of the task's log:\n    boom\n\
                         see 'shoal service ps --no-trunc web' for every task";
         assert_eq!(error.to_string(), expected);

@@ -24,7 +24,10 @@ impl Printer {
         let stderr_is_terminal = io::stderr().is_terminal();
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self { stderr_is_terminal: stderr_is_terminal && !dumb, colour: stderr_is_terminal && !refused && !dumb }
+        Self {
+            stderr_is_terminal: stderr_is_terminal && !dumb,
+            colour: stderr_is_terminal && !refused && !dumb,
+        }
     }
 
     /// Writes data.

@@ -34,7 +34,7 @@ impl Board {
 
     /// The folder of a task's container, whether it is there or not.
     pub fn container(&self, task: TaskId) -> ContainerDir {
-        ContainerDir::at(self.containers.join(task.to_string()))
+        ContainerDir::new(&self.containers, task)
     }
 
     pub(crate) fn show(&self, agent: &Agent) {

@@ -50,12 +50,18 @@ mod tests {
     fn this_machine_describes_itself() {
         let node = describe(BTreeMap::new(), None);
         assert_eq!(node.os, "linux");
-        assert!(!node.hostname.is_empty() && node.nano_cpus >= 1_000_000_000 && node.memory_bytes > 1 << 20, "{node:?}");
+        assert!(
+            !node.hostname.is_empty() && node.nano_cpus >= 1_000_000_000 && node.memory_bytes > 1 << 20,
+            "{node:?}"
+        );
     }
 
     #[test]
     fn architectures_are_named_as_images_name_them() {
-        assert_eq!(["x86_64", "aarch64", "riscv64", "s390x"].map(image_architecture), ["amd64", "arm64", "riscv64", "s390x"]);
+        assert_eq!(
+            ["x86_64", "aarch64", "riscv64", "s390x"].map(image_architecture),
+            ["amd64", "arm64", "riscv64", "s390x"]
+        );
     }
 
     #[test]

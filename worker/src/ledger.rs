@@ -51,7 +51,9 @@ pub enum LedgerError {
         found: u32,
     },
     /// A row is not what this program writes.
-    #[error("row `{key}` of the ledger's table `{table}` is damaged; leave the cluster with this node and join again")]
+    #[error(
+        "row `{key}` of the ledger's table `{table}` is damaged; leave the cluster with this node and join again"
+    )]
     Damaged {
         /// The table.
         table: &'static str,
@@ -77,7 +79,8 @@ impl Ledger {
             None => ledger.write(vec![Op::put(FORMAT, FORMAT_KEY, LEDGER_FORMAT.to_be_bytes())])?,
             Some(bytes) => {
                 let found = <[u8; 4]>::try_from(bytes.as_slice());
-                let found = found.map(u32::from_be_bytes).map_err(|error| damaged(FORMAT, FORMAT_KEY, error))?;
+                let found =
+                    found.map(u32::from_be_bytes).map_err(|error| damaged(FORMAT, FORMAT_KEY, error))?;
                 if found > LEDGER_FORMAT {
                     return Err(LedgerError::Newer { found });
                 }

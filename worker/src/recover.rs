@@ -1,6 +1,9 @@
 //! What a daemon that starts finds of the containers it had before.
 
-use crate::{chain::Chain, ledger::{Holding, Ledger, LedgerError}};
+use crate::{
+    chain::Chain,
+    ledger::{Holding, Ledger, LedgerError},
+};
 use proto::model::{ExitStatus, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::{error, info};
@@ -51,12 +54,19 @@ pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, R
     let running: BTreeSet<TaskId> = recovered.running.iter().map(|(id, _)| *id).collect();
     for (id, Holding { attachment, ports }) in ledger.holdings()? {
         match attachment {
-            Some(attachment) if running.contains(&id) => recovered.adopted.push(Adopted { attachment, ports }),
+            Some(attachment) if running.contains(&id) => {
+                recovered.adopted.push(Adopted { attachment, ports })
+            }
             // The network removes what nobody adopts.
             _ => ledger.release(id)?,
         }
     }
-    info!(tasks = recovered.tasks.len(), running = running.len(), strays = recovered.strays.len(), "ledger read");
+    info!(
+        tasks = recovered.tasks.len(),
+        running = running.len(),
+        strays = recovered.strays.len(),
+        "ledger read"
+    );
     Ok(recovered)
 }
 
@@ -68,7 +78,9 @@ fn look(runtime: &Runtime, id: TaskId, running: &mut Vec<(TaskId, Running)>) -> 
             running.push((id, container));
             Some(Found::Running { pid })
         }
-        Ok(Some(worker_runtime::Found::Exited(record) | worker_runtime::Found::Lost(record))) => Some(ended(&record)),
+        Ok(Some(worker_runtime::Found::Exited(record) | worker_runtime::Found::Lost(record))) => {
+            Some(ended(&record))
+        }
         Err(error) => {
             // One container that can't be understood must not keep the others from being looked after.
             error!(task = %id, error = %Chain(&error), "cannot find out what became of a container");

@@ -58,12 +58,16 @@ impl TaskFiles {
         made.map_err(|source| TaskFilesError { verb: "make", path: folder.clone(), source })?;
         let (hosts, resolv_conf) = match network {
             TaskNetwork::Host => (read(HOSTS)?, read(RESOLV_CONF)?),
-            TaskNetwork::Node | TaskNetwork::None => (etc_files::hosts(hostname, addresses), own_resolv_conf()?),
+            TaskNetwork::Node | TaskNetwork::None => {
+                (etc_files::hosts(hostname, addresses), own_resolv_conf()?)
+            }
         };
         if network == TaskNetwork::Node && !etc_files::names_a_server(&resolv_conf) {
             warn!(%task, "no name server of this node can be reached from a container; name one in {RESOLV_CONF}");
         }
-        for (name, text) in [("hosts", hosts), ("hostname", format!("{hostname}\n")), ("resolv.conf", resolv_conf)] {
+        for (name, text) in
+            [("hosts", hosts), ("hostname", format!("{hostname}\n")), ("resolv.conf", resolv_conf)]
+        {
             let path = folder.join(name);
             fs::write(&path, text).map_err(|source| TaskFilesError { verb: "write", path, source })?;
         }

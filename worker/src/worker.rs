@@ -11,6 +11,7 @@ use crate::{
 };
 use futures::future::join_all;
 use manager_store::disk::{DiskError, SledDisk};
+use proto::model::TaskId;
 use std::{future::Future, path::Path, sync::Arc};
 use tokio::{
     sync::{mpsc, watch},
@@ -24,7 +25,6 @@ use worker_core::{
 };
 use worker_network::{Network, NetworkError, Opened};
 use worker_runtime::{Running, Runtime, RuntimeConfig, RuntimeError};
-use proto::model::TaskId;
 
 /// Messages between the parts of a worker that may wait.
 const MESSAGES_MAX: usize = 256;
@@ -116,6 +116,7 @@ impl Worker {
         if !lost.is_empty() {
             warn!(tasks = ?lost, "running containers have lost their network");
         }
+        // As the runtime has it, which makes them there.
         let containers = config.data_dir.join("containers");
         let node = Arc::new(Node::new(&config, facilities.images.clone(), network, runtime, ledger));
         join_all(strays.into_iter().map(|id| {

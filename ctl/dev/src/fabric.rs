@@ -5,7 +5,13 @@ use crate::{
     LinkError, Roots, Subnet,
     links::{End, Links},
 };
-use std::{fs, io, net::IpAddr, path::Path};
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tokio::time::sleep;
 use worker_network::{Namespace, NamespaceError};
 
 /// The bridge.
@@ -14,6 +20,11 @@ const BRIDGE: &str = "bridge";
 pub(crate) const NODE_END: &str = "eth0";
 /// Whether a namespace passes packets on.
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+
+/// How long a link that is switched on may take to carry packets.
+const CARRIER_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a link is looked at meanwhile.
+const STEP: Duration = Duration::from_millis(10);
 
 /// Says why the network between the nodes can't be made or changed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +35,14 @@ pub enum FabricError {
     /// A link, address or route can't be made or changed.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// A link was switched on and does not come up.
+    #[error(
+        "the link of {node} carries nothing {CARRIER_PATIENCE:?} after it was switched on: switch on `{NODE_END}` in the node's namespace"
+    )]
+    NoCarrier {
+        /// The node.
+        node: String,
+    },
     /// Packets that leave the network can't be refused.
     #[error("can't write `{FORWARDING}` in the cluster's own namespace")]
     Forwarding(#[source] io::Error),
@@ -99,9 +118,23 @@ impl Fabric {
         Ok(())
     }
 
-    /// Switches a node's link on or off, at the bridge: the node sees it as a cable pulled.
+    /// Switches a node's link on or off, at the bridge: the node sees it as a cable pulled. Returns
+    /// when a link that was switched on carries packets.
     pub async fn set_link(&self, node: &str, on: bool) -> Result<(), FabricError> {
-        Ok(self.links().await?.set(node, on).await?)
+        let links = self.links().await?;
+        links.set(node, on).await?;
+        if !on {
+            return Ok(());
+        }
+        // The kernel tells the bridge of the carrier up to a second later.
+        let deadline = Instant::now() + CARRIER_PATIENCE;
+        while !links.is_on(node).await? {
+            if Instant::now() > deadline {
+                return Err(FabricError::NoCarrier { node: node.to_owned() });
+            }
+            sleep(STEP).await;
+        }
+        Ok(())
     }
 
     /// Whether a node's link is there and carries packets.

@@ -196,6 +196,7 @@ async fn info(node: &Node) -> Result<Option<InfoResponse>, FormationError> {
             }
         };
     };
+    // One that ends while it is asked is found out at the next look.
     Ok(client.node().info(InfoRequest {}).await.ok().map(tonic::Response::into_inner))
 }
 

@@ -31,7 +31,7 @@ pub enum HostLinkError {
     Fabric(#[from] FabricError),
     /// The network is in use.
     #[error(
-        "the machine already uses {used}, which {subnet} overlaps: choose another network with --subnet, or go without a link to the machine"
+        "the machine already uses {used}, which {subnet} overlaps: choose another network with --subnet, or do without the link to the machine with --no-host-link"
     )]
     Collision {
         /// The network that was asked for, or that the cluster has.
@@ -60,7 +60,7 @@ pub enum HostLinkError {
     },
     /// The program `nft` can't be run.
     #[error(
-        "can't run `nft`, which gives the nodes a way out: install nftables, or go without a link to the machine"
+        "can't run `nft`, which gives the nodes a way out: install nftables, or do without the link to the machine with --no-host-link"
     )]
     NftStart(#[source] io::Error),
     /// The program `nft` refuses.

@@ -126,14 +126,9 @@ impl Node {
 
     /// Kills the daemon and nothing else, as a crash of it would; its containers go on.
     pub async fn kill(&self) -> Result<(), Error> {
-        let node = self.clone();
-        blocking(move || {
-            process::kill_all(KILL_PATIENCE, || {
-                // A file that can't be read tells no process to kill; `daemon` reports it.
-                Ok(node.daemon().ok().flatten().into_iter().collect())
-            })
-        })
-        .await
+        let Some(daemon) = self.daemon()? else { return Ok(()) };
+        let alive = move || Ok(daemon.is_alive().then_some(daemon).into_iter().collect());
+        blocking(move || process::kill_all(KILL_PATIENCE, alive)).await
     }
 
     /// Ends the node as a power cut would: its link is cut, its daemon, shims and containers are

@@ -20,7 +20,14 @@ use clap::{Parser, Subcommand};
 #[command(after_help = "Run 'shoal COMMAND --help' for more on a command.")]
 pub struct Cli {
     /// Socket of the daemon to talk to [default: /run/shoal/shoal.sock, else a development cluster's]
-    #[arg(short = 'H', long, global = true, env = "SHOAL_HOST", value_name = "unix:///PATH", hide_env_values = true)]
+    #[arg(
+        short = 'H',
+        long,
+        global = true,
+        env = "SHOAL_HOST",
+        value_name = "unix:///PATH",
+        hide_env_values = true
+    )]
     pub host: Option<String>,
     /// What to do.
     #[command(subcommand)]
@@ -65,4 +72,32 @@ pub enum Command {
     Daemon(daemon::DaemonArgs),
     /// Print a completion script for a shell
     Completion(system::CompletionArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_command() {
+        let help = Cli::command().term_width(100).render_help().to_string();
+        assert_eq!(help, include_str!("help.golden.txt"));
+    }
+
+    #[test]
+    fn switches_can_be_turned_off_as_in_docker() {
+        let words = ["shoal", "service", "update", "--read-only=false", "--detach=false", "web"];
+        let Command::Service(service::ServiceCommand::Update(args)) =
+            Cli::try_parse_from(words).unwrap().command
+        else {
+            panic!("not a service update");
+        };
+        assert_eq!((args.task.read_only, args.wait.detach), (Some(false), false));
+    }
 }

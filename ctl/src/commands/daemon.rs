@@ -89,10 +89,13 @@ fn read(named: Option<&Path>) -> Result<File, CliError> {
     let path = named.unwrap_or(Path::new(CONFIG_FILE));
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => return Ok(File::default()),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+            return Ok(File::default());
+        }
         Err(source) => return Err(CliError::ReadConfig { path: path.to_owned(), source }),
     };
-    toml::from_str(&text).map_err(|source| CliError::Config { path: path.to_owned(), source: Box::new(source) })
+    toml::from_str(&text)
+        .map_err(|source| CliError::Config { path: path.to_owned(), source: Box::new(source) })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

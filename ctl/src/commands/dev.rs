@@ -30,7 +30,12 @@ pub async fn up(session: &Session, args: UpArgs) -> Result<(), CliError> {
         session.printer.note(&format!("cluster `{}` is up already", up.cluster.name()));
     }
     for node in up.cluster.nodes() {
-        session.printer.line(&format!("{}\t{}\tunix://{}", node.name(), node.addr(), node.socket().display()))?;
+        session.printer.line(&format!(
+            "{}\t{}\tunix://{}",
+            node.name(),
+            node.addr(),
+            node.socket().display()
+        ))?;
     }
     Ok(())
 }

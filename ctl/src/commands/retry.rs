@@ -11,7 +11,8 @@ const TRIES: usize = 10;
 pub async fn while_stale<T>(change: impl AsyncFn() -> Result<T, CliError>) -> Result<T, CliError> {
     for _ in 1..TRIES {
         match change().await {
-            Err(CliError::Cluster(refusals)) if refusals.iter().all(|status| status.code() == Code::Aborted) => {}
+            Err(CliError::Cluster(refusals))
+                if refusals.iter().all(|status| status.code() == Code::Aborted) => {}
             outcome => return outcome,
         }
     }

@@ -1,13 +1,13 @@
 //! What `service ps` and `node ps` share.
 
-use super::Session;
+use super::{Session, node::own_name};
 use crate::{
     args::list::TaskListArgs,
     error::CliError,
     output::{listing, tasks, times},
     parse::filters::Filters,
 };
-use proto::wire::{GetNodeRequest, ListNodesRequest, ListTasksRequest};
+use proto::wire::{ListNodesRequest, ListTasksRequest};
 
 /// Whose tasks are listed.
 #[derive(Debug)]
@@ -29,19 +29,16 @@ pub async fn run(session: &Session, args: &TaskListArgs, of: Of) -> Result<(), C
     let client = session.client().await?;
     let request = match of {
         Of::Services(services) => ListTasksRequest { services, nodes: Vec::new() },
-        Of::Nodes(mut nodes) => {
-            // Only the node that is called knows itself by this name.
-            for node in nodes.iter_mut().filter(|node| *node == "self") {
-                let me = client.control().get_node(GetNodeRequest { node: node.clone() }).await;
-                *node = me.map_err(CliError::cluster)?.into_inner().id;
-            }
+        Of::Nodes(nodes) => {
+            let nodes = own_name::resolve_all(&client, nodes).await?;
             ListTasksRequest { services: Vec::new(), nodes }
         }
     };
     let (mut for_tasks, mut for_nodes) = (client.control(), client.control());
     // Names of nodes are also what `--filter node=` compares with.
-    let (found, nodes) = tokio::try_join!(for_tasks.list_tasks(request), for_nodes.list_nodes(ListNodesRequest {}))
-        .map_err(CliError::cluster)?;
+    let (found, nodes) =
+        tokio::try_join!(for_tasks.list_tasks(request), for_nodes.list_nodes(ListNodesRequest {}))
+            .map_err(CliError::cluster)?;
     let style = tasks::Style {
         shorten: !args.no_trunc,
         resolve: !args.no_resolve,

@@ -48,7 +48,8 @@ pub fn web() -> wire::Service {
     });
     let spec = service.spec.as_mut().expect("made above");
     spec.labels = labels(&[("tier", "front")]);
-    spec.ports = publish::parse("published=8080,target=80,mode=host").map(|port| port.to_vec()).expect("well formed");
+    spec.ports =
+        publish::parse("published=8080,target=80,mode=host").map(|port| port.to_vec()).expect("well formed");
     let rollout = wire::RolloutConfig {
         parallelism: 2,
         delay_ms: 10_000,

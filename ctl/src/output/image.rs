@@ -28,7 +28,8 @@ pub const LISTING: Listing = Listing {
 };
 
 /// The table of `--digests`.
-pub const DIGESTS_TABLE: &str = "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
+pub const DIGESTS_TABLE: &str =
+    "table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 
 /// The keys a list of images can be filtered by.
 pub const FILTERS: &[&str] = &["dangling", "reference"];
@@ -60,7 +61,10 @@ fn split_tag(reference: &str) -> (&str, &str) {
 /// The rows of the images that match, a row for each name, the newest image first.
 pub fn rows(mut images: Vec<ImageSummary>, filters: &Filters, shorten: bool, now_ms: i64) -> Vec<Row> {
     images.sort_by_key(|image| (std::cmp::Reverse(image.created_at), image.id.clone()));
-    images.iter().flat_map(|image| names(image, filters).into_iter().map(|name| row(image, name, shorten, now_ms))).collect()
+    images
+        .iter()
+        .flat_map(|image| names(image, filters).into_iter().map(|name| row(image, name, shorten, now_ms)))
+        .collect()
 }
 
 /// The names of an image that match; an empty one for an image without names.
@@ -96,8 +100,14 @@ fn glob(text: &[u8], pattern: &[u8]) -> bool {
 
 fn row(image: &ImageSummary, name: &str, shorten: bool, now_ms: i64) -> Row {
     let (repository, tag) = if name.is_empty() { (NONE, NONE) } else { split_tag(name) };
-    let of_repository = |digest: &&String| digest.split_once('@').is_some_and(|(name, _)| familiar(name) == repository);
-    let digest = image.digests.iter().find(of_repository).and_then(|text| text.split_once('@')).map_or(NONE, |(_, digest)| digest);
+    let of_repository =
+        |digest: &&String| digest.split_once('@').is_some_and(|(name, _)| familiar(name) == repository);
+    let digest = image
+        .digests
+        .iter()
+        .find(of_repository)
+        .and_then(|text| text.split_once('@'))
+        .map_or(NONE, |(_, digest)| digest);
     Row::from([
         ("Repository", Value::from(repository)),
         ("Tag", Value::from(tag)),
@@ -174,7 +184,8 @@ mod tests {
 
     fn listed(filters: &[(&str, &str)], format: Option<&str>) -> String {
         let filters = Filters::new(filters.iter().map(|(key, value)| (key.to_string(), value.to_string())));
-        render(&LISTING, &Format::choose(&LISTING, format, false), rows(images(), &filters, true, NOW_MS)).unwrap()
+        render(&LISTING, &Format::choose(&LISTING, format, false), rows(images(), &filters, true, NOW_MS))
+            .unwrap()
     }
 
     #[test]
@@ -186,12 +197,15 @@ registry:5000/team/web   v1        cafe00000000   About an hour ago   142MB
 <none>                   <none>    beef00000000   3 months ago        142MB
 ";
         assert_eq!(listed(&[], None), expected);
-        assert!(listed(&[], Some(DIGESTS_TABLE)).contains("nginx                    1.27      sha256:abc   cafe"));
+        assert!(
+            listed(&[], Some(DIGESTS_TABLE)).contains("nginx                    1.27      sha256:abc   cafe")
+        );
     }
 
     #[test]
     fn images_are_filtered_by_name() {
-        let names = |filters: &[(&str, &str)]| listed(filters, Some("{{.Repository}}:{{.Tag}}")).replace('\n', " ");
+        let names =
+            |filters: &[(&str, &str)]| listed(filters, Some("{{.Repository}}:{{.Tag}}")).replace('\n', " ");
         assert_eq!(names(&[("reference", "nginx")]), "nginx:1.27 ");
         assert_eq!(names(&[("reference", "registry:5000/*/web:v?")]), "registry:5000/team/web:v1 ");
         assert_eq!(names(&[("reference", "docker.io/library/nginx:1.26")]), "");

@@ -110,7 +110,11 @@ pub fn text(info: &InfoResponse) -> String {
     }
     if !info.node_id.is_empty() {
         lines.push(format!(" NodeID: {}", info.node_id));
-        lines.push(format!(" Role: {}{}", states::role(info.role()), if info.leader { " (leader)" } else { "" }));
+        lines.push(format!(
+            " Role: {}{}",
+            states::role(info.role()),
+            if info.leader { " (leader)" } else { "" }
+        ));
         lines.push(format!(" ClusterID: {}", info.cluster_id));
         lines.push(format!(" Node Address: {}", info.advertise_addr));
         lines.push(" Manager Addresses:".into());

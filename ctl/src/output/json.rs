@@ -72,7 +72,12 @@ fn write_value(text: &mut String, value: &Value) {
     };
 }
 
-fn write_all<T>(text: &mut String, [open, close]: [char; 2], items: impl Iterator<Item = T>, write: fn(&mut String, T)) {
+fn write_all<T>(
+    text: &mut String,
+    [open, close]: [char; 2],
+    items: impl Iterator<Item = T>,
+    write: fn(&mut String, T),
+) {
     text.push(open);
     for (nth, item) in items.enumerate() {
         if nth > 0 {
@@ -101,7 +106,8 @@ mod tests {
 
     #[test]
     fn rows_are_compact_and_escaped_for_html() {
-        let value = template_value(&serde_json::json!({"b": "x->\"y\"", "a": [1, -2, 0.5, true, null]})).unwrap();
+        let value =
+            template_value(&serde_json::json!({"b": "x->\"y\"", "a": [1, -2, 0.5, true, null]})).unwrap();
         assert_eq!(compact(&value), r#"{"a":[1,-2,0.5,true,null],"b":"x->\"y\""}"#);
         assert_eq!(compact_escaped(&value), r#"{"a":[1,-2,0.5,true,null],"b":"x-\u003e\"y\""}"#);
     }

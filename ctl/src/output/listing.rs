@@ -60,7 +60,8 @@ pub fn render(listing: &Listing, format: &Format, rows: Vec<Row>) -> Result<Stri
         Format::Json => Ok(rows.into_iter().map(|row| json::compact_escaped(&object(row)) + "\n").collect()),
         Format::Template(source) => each(source, rows),
         Format::Table(columns) => {
-            let header: Row = listing.fields.iter().map(|(field, word)| (*field, Value::from(*word))).collect();
+            let header: Row =
+                listing.fields.iter().map(|(field, word)| (*field, Value::from(*word))).collect();
             let header = template::execute(&template::parse(columns, Target::Header)?, &object(header))?;
             Ok(table::align(&format!("{header}\n{}", each(columns, rows)?)))
         }
@@ -99,8 +100,14 @@ mod tests {
     #[test]
     fn a_list_is_a_table_json_or_a_template() {
         assert_eq!(shown(None, false).unwrap(), "ID        DESIRED STATE\n1         a->b\n2         a->b\n");
-        assert_eq!(shown(Some("table {{.DesiredState}}\\t{{lower .ID}}"), false).unwrap().lines().next(), Some("DESIRED STATE   ID"));
-        assert_eq!(shown(Some("json"), false).unwrap().lines().next(), Some(r#"{"DesiredState":"a-\u003eb","ID":"1"}"#));
+        assert_eq!(
+            shown(Some("table {{.DesiredState}}\\t{{lower .ID}}"), false).unwrap().lines().next(),
+            Some("DESIRED STATE   ID")
+        );
+        assert_eq!(
+            shown(Some("json"), false).unwrap().lines().next(),
+            Some(r#"{"DesiredState":"a-\u003eb","ID":"1"}"#)
+        );
         assert_eq!(shown(Some("<{{.ID}}>"), false).unwrap(), "<1>\n<2>\n");
         assert_eq!(shown(None, true).unwrap(), "1\n2\n");
     }

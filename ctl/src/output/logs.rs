@@ -96,7 +96,8 @@ mod tests {
     use crate::output::fixtures;
     use proto::wire::TaskState;
 
-    const PLAIN: Style = Style { raw: false, timestamps: false, resolve: true, task_ids: true, shorten: true };
+    const PLAIN: Style =
+        Style { raw: false, timestamps: false, resolve: true, task_ids: true, shorten: true };
 
     fn composer(style: Style) -> Composer {
         let mut composer = Composer::new(style);
@@ -118,8 +119,14 @@ mod tests {
     #[test]
     fn lines_are_headed_by_their_task_and_aligned() {
         let mut composer = composer(PLAIN);
-        assert_eq!(text(composer.line(&fixtures::id("taska"), line("hello\n"))), "web.1.taska0000000@host-1     | hello\n");
-        assert_eq!(text(composer.line(&fixtures::id("taskb"), line("hi\n"))), "web.10.taskb0000000@host-1    | hi\n");
+        assert_eq!(
+            text(composer.line(&fixtures::id("taska"), line("hello\n"))),
+            "web.1.taska0000000@host-1     | hello\n"
+        );
+        assert_eq!(
+            text(composer.line(&fixtures::id("taskb"), line("hi\n"))),
+            "web.10.taskb0000000@host-1    | hi\n"
+        );
     }
 
     #[test]

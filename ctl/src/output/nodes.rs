@@ -35,7 +35,8 @@ pub fn check_filters(filters: &Filters, problems: &mut Problems) {
     problems.take_all("--filter role", filters.values("role").iter().map(|word| choice::role(word)));
     for word in filters.values("membership") {
         if !["accepted", "pending"].contains(&word.as_str()) {
-            problems.add("--filter membership", format!("`{word}` is not a membership: use accepted, pending"));
+            problems
+                .add("--filter membership", format!("`{word}` is not a membership: use accepted, pending"));
         }
     }
 }
@@ -108,7 +109,12 @@ mod tests {
         let texts: Vec<String> = filters.iter().map(ToString::to_string).collect();
         let filters = Filters::new(Filters::parse(&texts, FILTERS).into_iter().map(Result::unwrap));
         let nodes = vec![fixtures::node(2), fixtures::node(1)];
-        render(&LISTING, &Format::choose(&LISTING, format, false), rows(nodes, &fixtures::id("node1"), &filters)).unwrap()
+        render(
+            &LISTING,
+            &Format::choose(&LISTING, format, false),
+            rows(nodes, &fixtures::id("node1"), &filters),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -119,7 +125,9 @@ node100000000000000000000 *   host-1     Ready     Active         Leader        
 node200000000000000000000     host-2     Ready     Active                          0.1.0
 ";
         assert_eq!(listed(&[], None), expected);
-        assert!(listed(&[], Some("json")).starts_with(r#"{"Availability":"Active","EngineVersion":"0.1.0","#));
+        assert!(
+            listed(&[], Some("json")).starts_with(r#"{"Availability":"Active","EngineVersion":"0.1.0","#)
+        );
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub fn in_words(ports: &[PublishedPort]) -> String {
 }
 
 fn continues(first: &PublishedPort, length: u32, port: &PublishedPort) -> bool {
-    (first.protocol, first.published + length, first.target + length) == (port.protocol, port.published, port.target)
+    (first.protocol, first.published + length, first.target + length)
+        == (port.protocol, port.published, port.target)
 }
 
 fn range(first: u32, length: u32) -> String {
@@ -37,7 +38,9 @@ mod tests {
     #[test]
     fn neighbouring_ports_are_joined() {
         let parse = |text| publish::parse(text).unwrap();
-        let ports = [parse("90:80"), parse("8080-8082:80-82"), parse("53:53/udp"), parse("8083:90"), parse("443")].concat();
+        let ports =
+            [parse("90:80"), parse("8080-8082:80-82"), parse("53:53/udp"), parse("8083:90"), parse("443")]
+                .concat();
         assert_eq!(in_words(&ports), "*:90->80/tcp, *:8080-8082->80-82/tcp, *:8083->90/tcp, *:53->53/udp");
     }
 }

@@ -57,7 +57,13 @@ mod tests {
     use super::*;
 
     fn progress(layer: &str, status: &str, done_bytes: u64) -> PullProgress {
-        PullProgress { layer: layer.into(), status: status.into(), done_bytes, total_bytes: 2_000_000, ..Default::default() }
+        PullProgress {
+            layer: layer.into(),
+            status: status.into(),
+            done_bytes,
+            total_bytes: 2_000_000,
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -68,7 +74,8 @@ mod tests {
         assert!(download.take(progress("sha256:bbbbbbbbbbbbbbbb", "Waiting", 0)));
         assert!(download.take(progress("sha256:aaaaaaaaaaaaaaaa", "Pull complete", 2_000_000)));
         assert_eq!(download.picture(80), ["aaaaaaaaaaaa: Pull complete", "bbbbbbbbbbbb: Waiting 0B/2MB"]);
-        let last = PullProgress { image_id: "sha256:1".into(), digest: "sha256:2".into(), ..Default::default() };
+        let last =
+            PullProgress { image_id: "sha256:1".into(), digest: "sha256:2".into(), ..Default::default() };
         assert!(!download.take(last));
         assert_eq!((download.image_id.as_str(), download.digest.as_str()), ("sha256:1", "sha256:2"));
     }

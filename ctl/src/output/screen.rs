@@ -30,10 +30,12 @@ const WAY: [TaskState; 8] = [
 pub fn changes(before: Option<&Step>, step: &Step) -> Vec<String> {
     let many = step.lines.len() > LINES_MAX;
     let was = |line: &Line| before.and_then(|step| step.lines.iter().find(|old| old.name == line.name));
+    let same = |old: &Line, line: &Line| (old.state, &old.reason) == (line.state, &line.reason);
     let mut lines: Vec<String> = step
         .lines
         .iter()
-        .filter(|line| was(line) != Some(line) && (line.state.is_some()) && (!many || !line.reason.is_empty()))
+        .filter(|line| line.state.is_some() && (!many || !line.reason.is_empty()))
+        .filter(|line| !was(line).is_some_and(|old| same(old, line)))
         .map(|line| format!("{}: {}", line.name, standing(line)))
         .collect();
     if before.is_none_or(|before| (before.arrived, before.wanted) != (step.arrived, step.wanted)) {
@@ -53,7 +55,11 @@ fn overall(step: &Step) -> String {
 
 fn standing(line: &Line) -> String {
     let state = line.state.map_or("", states::task);
-    if line.reason.is_empty() { state.to_owned() } else { format!("{state}: {}", quote::one_line(&line.reason)) }
+    if line.reason.is_empty() {
+        state.to_owned()
+    } else {
+        format!("{state}: {}", quote::one_line(&line.reason))
+    }
 }
 
 /// The whole state for a terminal of `width` columns.
@@ -61,10 +67,11 @@ pub fn picture(step: &Step, width: usize) -> Vec<String> {
     let mut lines = vec![overall(step)];
     if step.lines.len() <= LINES_MAX {
         let places = step.lines.len().max(step.wanted.min(LINES_MAX));
-        let numbered = |nth: usize| step.lines.get(nth).map_or_else(
-            || format!("{}/{}:", nth + 1, step.wanted),
-            |line| place(nth, line, step, width),
-        );
+        let numbered = |nth: usize| {
+            step.lines
+                .get(nth)
+                .map_or_else(|| format!("{}/{}:", nth + 1, step.wanted), |line| place(nth, line, step, width))
+        };
         lines.extend((0..places).map(numbered));
     }
     if step.watching && step.outcome.is_none() {
@@ -77,6 +84,9 @@ fn place(nth: usize, line: &Line, step: &Step, width: usize) -> String {
     let numbered = line.name.rsplit('.').next().is_some_and(|slot| slot.parse::<u64>().is_ok());
     let name = if numbered { format!("{}/{}", nth + 1, step.wanted) } else { line.name.clone() };
     match line.state {
+        Some(state) if line.reason.is_empty() && !line.before.is_empty() => {
+            format!("{name}: {} (before: {})", states::task(state), quote::one_line(&line.before))
+        }
         Some(state) if line.reason.is_empty() && width >= BAR_WIDTH_MIN => {
             format!("{name}: {:<9} {}", states::task(state), bar(state))
         }
@@ -116,6 +126,7 @@ mod tests {
             name: name.to_string(),
             state: *state,
             reason: reason.to_string(),
+            before: String::new(),
         };
         Step {
             arrived: 1,
@@ -144,12 +155,24 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_shows_why_the_task_before_it_ended() {
+        let mut step = step(&[("web.1", Some(TaskState::Starting), "")]);
+        step.lines[0].before = "exited with code 1".into();
+        assert_eq!(picture(&step, 100)[1], "1/3: starting (before: exited with code 1)");
+        assert_eq!(changes(None, &step)[0], "web.1: starting", "a line above has told it");
+    }
+
+    #[test]
     fn many_tasks_are_only_counted_and_their_troubles_told() {
         let names: Vec<String> = (1..=21).map(|nth| format!("web.{nth}")).collect();
-        let mut lines: Vec<_> = names.iter().map(|name| (name.as_str(), Some(TaskState::Running), "")).collect();
+        let mut lines: Vec<_> =
+            names.iter().map(|name| (name.as_str(), Some(TaskState::Running), "")).collect();
         lines[4] = ("web.5", Some(TaskState::Rejected), "no such image");
         assert_eq!(picture(&step(&lines), 100).len(), 1);
-        assert_eq!(changes(None, &step(&lines)), ["web.5: rejected: no such image", "overall progress: 1 out of 3 tasks"]);
+        assert_eq!(
+            changes(None, &step(&lines)),
+            ["web.5: rejected: no such image", "overall progress: 1 out of 3 tasks"]
+        );
     }
 
     #[test]

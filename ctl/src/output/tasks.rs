@@ -148,7 +148,10 @@ fn row(task: &Task, name: String, hostnames: &BTreeMap<&str, &str>, style: Style
         ("Image", Value::from(image)),
         ("Node", Value::from(node)),
         ("DesiredState", Value::from(quote::capitalised(states::desired(task.desired())))),
-        ("CurrentState", Value::from(format!("{state} {}", times::ago(status.at, style.now_ms).to_lowercase()))),
+        (
+            "CurrentState",
+            Value::from(format!("{state} {}", times::ago(status.at, style.now_ms).to_lowercase())),
+        ),
         ("Error", Value::from(error_cell(&reason(task), style.shorten))),
         ("Ports", Value::from(ports)),
     ])
@@ -175,7 +178,12 @@ mod tests {
         failed.status.as_mut().unwrap().error = "task: non-zero exit (137): the kernel killed it".into();
         let mut pending = fixtures::task("taskpending", "10", TaskState::Pending);
         pending.status.as_mut().unwrap().message = "0 of 2 nodes fit".into();
-        vec![pending, failed, fixtures::task("tasknew", "1", TaskState::Running), fixtures::task("task2", "2", TaskState::Ready)]
+        vec![
+            pending,
+            failed,
+            fixtures::task("tasknew", "1", TaskState::Running),
+            fixtures::task("task2", "2", TaskState::Ready),
+        ]
     }
 
     fn listed(filters: &[&str], style: Style, format: Option<&str>) -> String {
@@ -210,7 +218,9 @@ taskpending0   web.10      nginx:1.27             Running         Pending 3 minu
 
     #[test]
     fn tasks_are_filtered_by_id_name_node_and_desired_state() {
-        let names = |filters: &[&str]| listed(filters, Style { tree: false, ..TABLE }, Some("{{.ID}}")).replace('\n', " ");
+        let names = |filters: &[&str]| {
+            listed(filters, Style { tree: false, ..TABLE }, Some("{{.ID}}")).replace('\n', " ")
+        };
         assert_eq!(names(&["name=web.10"]), "taskpending0 ");
         assert_eq!(names(&["node=host-1", "desired-state=running"]), "tasknew00000 task20000000 ");
         assert_eq!(names(&["id=taskn", "id=taskp"]), "tasknew00000 taskpending0 ");

@@ -27,7 +27,8 @@ fn read(text: &str) -> Option<u64> {
     match number.split_once('.') {
         None => number.parse::<u64>().ok()?.checked_mul(1 << shift),
         Some((whole, fraction)) => {
-            let digits = !whole.is_empty() && !fraction.is_empty() && fraction.chars().all(|c| c.is_ascii_digit());
+            let digits =
+                !whole.is_empty() && !fraction.is_empty() && fraction.chars().all(|c| c.is_ascii_digit());
             let bytes = number.parse::<f64>().ok().filter(|_| digits)? * (1u64 << shift) as f64;
             (bytes < u64::MAX as f64).then_some(bytes as u64)
         }

@@ -80,7 +80,10 @@ mod tests {
     #[test]
     fn a_wrong_word_lists_the_choices() {
         assert_eq!(mode("global"), Ok(ModeWord::Global));
-        assert_eq!(availability("drian").unwrap_err().to_string(), "`drian` is not one of the choices: use active, pause, drain");
+        assert_eq!(
+            availability("drian").unwrap_err().to_string(),
+            "`drian` is not one of the choices: use active, pause, drain"
+        );
         assert!(rollback_failure_action("rollback").is_err());
     }
 }

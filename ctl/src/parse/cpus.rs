@@ -26,7 +26,8 @@ pub fn parse_nanos(text: &str) -> Result<u64, CpusError> {
         return Err(CpusError::TooPrecise(shown()));
     }
     let all_digits = whole.chars().all(|c| c.is_ascii_digit());
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok().filter(|_| all_digits).ok_or_else(form)? };
+    let whole: u64 =
+        if whole.is_empty() { 0 } else { whole.parse().ok().filter(|_| all_digits).ok_or_else(form)? };
     let part: u64 = format!("{fraction:0<NANOS_DIGITS$}").parse().map_err(|_| form())?;
     whole.checked_mul(1_000_000_000).and_then(|nanos| nanos.checked_add(part)).ok_or_else(form)
 }
@@ -37,9 +38,13 @@ mod tests {
 
     #[test]
     fn processors_are_decimal_numbers() {
-        for (text, nanos) in
-            [("0.5", 500_000_000), ("2", 2_000_000_000), (".25", 250_000_000), ("1.000000001", 1_000_000_001), ("3.", 3_000_000_000)]
-        {
+        for (text, nanos) in [
+            ("0.5", 500_000_000),
+            ("2", 2_000_000_000),
+            (".25", 250_000_000),
+            ("1.000000001", 1_000_000_001),
+            ("3.", 3_000_000_000),
+        ] {
             assert_eq!(parse_nanos(text), Ok(nanos), "{text}");
         }
         for bad in ["", ".", "half", "-1", "+1", "1e3", "0,5", "1.2.3", "99999999999999"] {

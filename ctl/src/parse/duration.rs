@@ -26,7 +26,10 @@ pub fn parse_ms(text: &str) -> Result<u64, DurationError> {
     }
     // Spans are kept as signed 64-bit numbers in other clients, so the same bound holds here.
     let ms = nanos / NANOS_PER_MS;
-    u64::try_from(ms).ok().filter(|ms| i64::try_from(*ms).is_ok()).ok_or_else(|| DurationError::TooLong(shown(text)))
+    u64::try_from(ms)
+        .ok()
+        .filter(|ms| i64::try_from(*ms).is_ok())
+        .ok_or_else(|| DurationError::TooLong(shown(text)))
 }
 
 fn parse_nanos(text: &str) -> Result<u128, DurationError> {
@@ -72,7 +75,11 @@ fn scaled(number: &str, unit: u128) -> Option<u128> {
     let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     // Digits beyond the 15th are less than a nanosecond even for hours.
     let digits = &fraction[..fraction.len().min(15)];
-    let part = if digits.is_empty() { 0 } else { digits.parse::<u128>().ok()? * unit / 10u128.pow(digits.len() as u32) };
+    let part = if digits.is_empty() {
+        0
+    } else {
+        digits.parse::<u128>().ok()? * unit / 10u128.pow(digits.len() as u32)
+    };
     u128::from(whole).checked_mul(unit)?.checked_add(part)
 }
 
@@ -133,9 +140,14 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_go_writes_them() {
-        for (ms, text) in
-            [(0, "0s"), (5, "5ms"), (1500, "1.5s"), (90_000, "1m30s"), (7_776_000_000, "2160h0m0s"), (3_600_250, "1h0m0.25s")]
-        {
+        for (ms, text) in [
+            (0, "0s"),
+            (5, "5ms"),
+            (1500, "1.5s"),
+            (90_000, "1m30s"),
+            (7_776_000_000, "2160h0m0s"),
+            (3_600_250, "1h0m0.25s"),
+        ] {
             assert_eq!(go_text(ms), text);
             assert_eq!(parse_ms(text), Ok(ms));
         }

@@ -84,7 +84,8 @@ mod tests {
     fn every_wrong_line_of_a_file_is_named() {
         let read = file("app.env", "# comment\nA=1\n\n  B=two words\n=x\nUNSET\nC D=1\n", ours);
         let good: Vec<_> = read.iter().filter_map(|line| line.as_deref().ok()).collect();
-        let bad: Vec<_> = read.iter().filter_map(|line| line.as_ref().err()).map(ToString::to_string).collect();
+        let bad: Vec<_> =
+            read.iter().filter_map(|line| line.as_ref().err()).map(ToString::to_string).collect();
         assert_eq!(good, ["A=1", "B=two words"]);
         assert_eq!(bad.len(), 2);
         assert!(bad[0].starts_with("app.env line 5: `=x` has no name"), "{}", bad[0]);

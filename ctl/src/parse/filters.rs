@@ -25,7 +25,10 @@ pub struct Filters(BTreeMap<String, Vec<String>>);
 
 impl Filters {
     /// Reads filters, each of which must have a key in `known`.
-    pub fn parse(texts: &[String], known: &'static [&'static str]) -> Vec<Result<(String, String), FilterError>> {
+    pub fn parse(
+        texts: &[String],
+        known: &'static [&'static str],
+    ) -> Vec<Result<(String, String), FilterError>> {
         let read = |text: &String| {
             let (key, value) =
                 text.split_once('=').ok_or_else(|| FilterError::Form(text.chars().take(40).collect()))?;
@@ -107,7 +110,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_those_that_are_known() {
         let read = Filters::parse(&["nmae=web".into(), "web".into()], KNOWN);
-        assert_eq!(read[0].as_ref().unwrap_err().to_string(), "invalid filter `nmae`: this list knows name, label");
+        assert_eq!(
+            read[0].as_ref().unwrap_err().to_string(),
+            "invalid filter `nmae`: this list knows name, label"
+        );
         assert_eq!(read[1].as_ref().unwrap_err().to_string(), "invalid filter `web`: write KEY=VALUE");
     }
 }

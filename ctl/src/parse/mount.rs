@@ -71,7 +71,9 @@ fn option(field: &str, mount: &mut wire::Mount) -> Result<(), MountTextError> {
             mount.read_only = match value {
                 None | Some("true" | "1") => true,
                 Some("false" | "0") => false,
-                Some(other) => return Err(MountTextError::Flag { key: key.to_owned(), value: other.to_owned() }),
+                Some(other) => {
+                    return Err(MountTextError::Flag { key: key.to_owned(), value: other.to_owned() });
+                }
             }
         }
         "tmpfs-size" => mount.tmpfs_size_bytes = Some(bytes::parse(needed()?).map_err(MountTextError::Size)?),
@@ -100,9 +102,13 @@ fn check(mount: &wire::Mount, shown: impl Fn() -> String) -> Result<(), MountTex
     let kind = match mount.kind() {
         Kind::Bind if source.is_empty() => return Err(MountTextError::NoSource(shown())),
         Kind::Bind => model::MountKind::Bind { source },
-        Kind::Tmpfs if !source.is_empty() => return Err(MountError::Option { option: "source", kind: "tmpfs" }.into()),
+        Kind::Tmpfs if !source.is_empty() => {
+            return Err(MountError::Option { option: "source", kind: "tmpfs" }.into());
+        }
         Kind::Tmpfs => model::MountKind::Tmpfs { size_bytes: mount.tmpfs_size_bytes, mode: mount.tmpfs_mode },
-        Kind::Volume | Kind::Unspecified => model::MountKind::Volume { name: Some(source).filter(|name| !name.is_empty()) },
+        Kind::Volume | Kind::Unspecified => {
+            model::MountKind::Volume { name: Some(source).filter(|name| !name.is_empty()) }
+        }
     };
     let word = if mount.kind() == Kind::Bind { "bind" } else { "volume" };
     if mount.kind() != Kind::Tmpfs {
@@ -122,7 +128,10 @@ mod tests {
     #[test]
     fn mounts_are_read_with_all_their_spellings() {
         let bind = parse("type=bind,src=/a,dst=/b,ro").unwrap();
-        assert_eq!((bind.kind(), bind.source.as_str(), bind.target.as_str(), bind.read_only), (Kind::Bind, "/a", "/b", true));
+        assert_eq!(
+            (bind.kind(), bind.source.as_str(), bind.target.as_str(), bind.read_only),
+            (Kind::Bind, "/a", "/b", true)
+        );
         let volume = parse("source=data,target=/d,readonly=false").unwrap();
         assert_eq!((volume.kind(), volume.read_only), (Kind::Volume, false));
         let tmpfs = parse("type=tmpfs,destination=/t,tmpfs-size=64m,tmpfs-mode=0700").unwrap();

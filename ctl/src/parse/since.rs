@@ -4,7 +4,9 @@ use super::duration;
 
 /// Says why a text is not a point in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time: write one such as 2026-01-02T13:23:37Z, seconds since 1970, or how long ago, such as 42m")]
+#[error(
+    "`{0}` is not a time: write one such as 2026-01-02T13:23:37Z, seconds since 1970, or how long ago, such as 42m"
+)]
 pub struct SinceError(String);
 
 /// Reads a point in time into milliseconds since 1970; `now_ms` is what "ago" counts from. A time

@@ -12,13 +12,17 @@ pub fn set_cluster(args: &ClusterArgs, spec: &mut wire::ClusterSpec, problems: &
     if let Some(limit) = given(problems, "--task-history-limit", &args.task_history_limit, number::count) {
         spec.task_history_limit = Some(limit);
     }
-    if let Some(ms) = given(problems, "--dispatcher-heartbeat", &args.dispatcher_heartbeat, duration::parse_ms) {
+    if let Some(ms) =
+        given(problems, "--dispatcher-heartbeat", &args.dispatcher_heartbeat, duration::parse_ms)
+    {
         spec.heartbeat_period_ms = Some(ms);
     }
     if let Some(ms) = given(problems, "--cert-expiry", &args.cert_expiry, duration::parse_ms) {
         spec.cert_expiry_ms = Some(ms);
     }
-    if let Some(entries) = given(problems, "--snapshot-interval", &args.snapshot_interval, number::large_count) {
+    if let Some(entries) =
+        given(problems, "--snapshot-interval", &args.snapshot_interval, number::large_count)
+    {
         spec.snapshot_interval = Some(entries);
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use proto::{
+    convert::check_image_reference,
     model::{Constraint, Name, Preference, Problems},
     wire::{self, service_spec::Mode},
 };
@@ -45,6 +46,7 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
 
     let container = task.container.get_or_insert_default();
     let (image, command) = args.image_and_command.split_first().expect("clap requires an image");
+    problems.take("IMAGE", check_image_reference(image));
     container.image.clone_from(image);
     container.args = command.to_vec();
     container.groups.clone_from(&args.groups);
@@ -85,7 +87,8 @@ mod tests {
     fn created(line: &str) -> Result<wire::ServiceSpec, Problems> {
         let words = crate::parse::words::split(line).unwrap();
         let full = ["shoal", "service", "create"].map(String::from).into_iter().chain(words);
-        let Command::Service(ServiceCommand::Create(args)) = Cli::try_parse_from(full).unwrap().command else {
+        let Command::Service(ServiceCommand::Create(args)) = Cli::try_parse_from(full).unwrap().command
+        else {
             panic!("not a service create");
         };
         let read_file = |path: &str| match path {
@@ -121,9 +124,9 @@ mod tests {
     #[test]
     fn every_problem_is_said_at_once() {
         let problems = created(
-            "--name -web- --mode globl --replicas x --limit-memory 64x --update-delay 5 --mount src=v \
+            "--name=-web- --mode globl --replicas x --limit-memory 64x --update-delay 5 --mount src=v \
              --publish 80/sctp --constraint node.role=manager --restart-condition always --env =x \
-             --env-file gone.env --network overlay --stop-signal NOPE --log-opt a=b --label =x nginx",
+             --env-file gone.env --network overlay --stop-signal NOPE --log-opt a=b --label =x Nginx",
         )
         .unwrap_err();
         let expected = "\
@@ -133,12 +136,13 @@ mod tests {
 --stop-signal: `NOPE` is not a signal: use a name such as SIGTERM or QUIT, or a number from 1 to 64
 --limit-memory: `64x` is not a size: write a number with b, k, m, g or t, such as 64m or 1.5g
 --restart-condition: `always` is not one of the choices: use none, on-failure, any
---log-opt: there is no log option `a`: use max-size=SIZE, such as max-size=10m, or max-file=COUNT
+--log-opt: there is no log option `a=b`: use max-size=SIZE, such as max-size=10m, or max-file=COUNT
 --name: `-web-` is not a valid name: use letters, digits, `-` and `_`, beginning and ending with a letter or digit, at most 63 characters
 --label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
 --publish: protocol `sctp` can't be published: use tcp or udp
 --constraint: constraint `node.role=manager` has no operator: write KEY==VALUE or KEY!=VALUE, such as node.labels.disk==ssd
 --network: `overlay` is not one of the choices: use bridge, host, none
+IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and single `.`, `_`, `-` between them, with `/` between parts
 --env-file: cannot read gone.env: entity not found; give a file of NAME=VALUE lines
 --env: `=x` has no name: write NAME=VALUE, or NAME to pass on its value from here
 --mount: `src=v` has no target: add target=/PATH";

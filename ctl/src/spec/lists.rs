@@ -14,7 +14,12 @@ pub fn put<T>(list: &mut Vec<T>, value: T, same: impl Fn(&T, &T) -> bool) {
 }
 
 /// Adds or replaces labels.
-pub fn put_labels(labels: &mut HashMap<String, String>, option: &str, texts: &[String], problems: &mut Problems) {
+pub fn put_labels(
+    labels: &mut HashMap<String, String>,
+    option: &str,
+    texts: &[String],
+    problems: &mut Problems,
+) {
     labels.extend(each(problems, option, texts, pairs::label));
 }
 
@@ -87,7 +92,11 @@ mod tests {
     #[test]
     fn a_capability_can_not_be_added_and_dropped_at_once() {
         let (mut add, mut drop, mut problems) = (vec![], vec![], Problems::default());
-        Capabilities { add: &mut add, drop: &mut drop }.apply(&["KILL".into()], &["CAP_KILL".into()], &mut problems);
+        Capabilities { add: &mut add, drop: &mut drop }.apply(
+            &["KILL".into()],
+            &["CAP_KILL".into()],
+            &mut problems,
+        );
         assert_eq!(problems.0.len(), 1);
     }
 }

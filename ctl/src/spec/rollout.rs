@@ -41,7 +41,12 @@ pub fn apply_update(args: &RolloutArgs, config: &mut Option<RolloutConfig>, prob
         delay_ms: given(problems, "--update-delay", &args.update_delay, duration::parse_ms),
         failure_action: given(problems, "--update-failure-action", &args.update_failure_action, action),
         monitor_ms: given(problems, "--update-monitor", &args.update_monitor, duration::parse_ms),
-        max_failure_ratio: given(problems, "--update-max-failure-ratio", &args.update_max_failure_ratio, number::ratio),
+        max_failure_ratio: given(
+            problems,
+            "--update-max-failure-ratio",
+            &args.update_max_failure_ratio,
+            number::ratio,
+        ),
         order: given(problems, "--update-order", &args.update_order, choice::order),
     };
     given.apply(config);

@@ -21,7 +21,8 @@ pub fn apply(args: &TaskArgs, spec: &mut wire::ServiceSpec, problems: &mut Probl
     reservations(args, &mut task.reservations, problems);
     restart(&args.restart, &mut task.restart, problems);
     log(&args.log_opt, &mut task.log, problems);
-    if let Some(most) = given(problems, "--replicas-max-per-node", &args.replicas_max_per_node, number::count) {
+    if let Some(most) = given(problems, "--replicas-max-per-node", &args.replicas_max_per_node, number::count)
+    {
         task.max_replicas_per_node = most;
     }
 }
@@ -102,7 +103,8 @@ fn reservations(args: &TaskArgs, reservations: &mut Option<wire::Resources>, pro
 
 /// A policy is sent whole, since zero has a meaning in its fields.
 fn restart(args: &RestartArgs, policy: &mut Option<wire::RestartPolicy>, problems: &mut Problems) {
-    let condition = given(problems, "--restart-condition", &args.restart_condition, choice::restart_condition);
+    let condition =
+        given(problems, "--restart-condition", &args.restart_condition, choice::restart_condition);
     let delay_ms = given(problems, "--restart-delay", &args.restart_delay, duration::parse_ms);
     let max_attempts = given(problems, "--restart-max-attempts", &args.restart_max_attempts, number::count);
     let window_ms = given(problems, "--restart-window", &args.restart_window, duration::parse_ms);

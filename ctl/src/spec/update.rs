@@ -10,6 +10,7 @@ use crate::{
     },
 };
 use proto::{
+    convert::check_image_reference,
     model::{Constraint, Preference, Problems},
     wire,
 };
@@ -62,7 +63,9 @@ fn placement(args: &UpdateArgs, task: &mut wire::TaskSpec, problems: &mut Proble
     }
     let removed = each(problems, "--placement-pref-rm", &args.placement_pref_rm, str::parse::<Preference>);
     task.preferences.retain(|text| !text.parse().is_ok_and(|preference| removed.contains(&preference)));
-    for preference in each(problems, "--placement-pref-add", &args.placement_pref_add, str::parse::<Preference>) {
+    for preference in
+        each(problems, "--placement-pref-add", &args.placement_pref_add, str::parse::<Preference>)
+    {
         lists::put(&mut task.preferences, preference.to_string(), PartialEq::eq);
     }
 }
@@ -85,6 +88,7 @@ fn container(
     problems: &mut Problems,
 ) {
     if let Some(image) = &args.image {
+        problems.take("--image", check_image_reference(image));
         container.image.clone_from(image);
     }
     if let Some(words) = given(problems, "--args", &args.args, words::split) {
@@ -158,7 +162,7 @@ mod tests {
             "--env-rm A --env-add B=3 --env-add C=4 --label-rm team --label-add tier=front \
              --mount-rm /data --mount-add type=tmpfs,dst=/tmp --constraint-rm 'node.role == worker' \
              --constraint-add node.role==manager --publish-add published=9090,target=80,mode=host \
-             --image nginx:2 --args 'sleep 5' --read-only=false --force --network-add host",
+             --image nginx:2 --args '-c 5' --read-only=false --force --network-add host",
             web(),
         );
         let task = spec.task.unwrap();
@@ -168,7 +172,10 @@ mod tests {
         assert_eq!(container.mounts.iter().map(|mount| mount.target.as_str()).collect::<Vec<_>>(), ["/tmp"]);
         assert_eq!(task.constraints, ["node.role==manager"]);
         assert_eq!(spec.ports.iter().map(|port| port.published).collect::<Vec<_>>(), [9090]);
-        assert_eq!((container.image.as_str(), container.args.len(), container.read_only), ("nginx:2", 2, false));
+        assert_eq!(
+            (container.image.as_str(), container.args.len(), container.read_only),
+            ("nginx:2", 2, false)
+        );
         assert_eq!((task.force_update, task.network()), (5, wire::TaskNetwork::Host));
     }
 

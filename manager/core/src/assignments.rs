@@ -43,7 +43,8 @@ impl Told {
         let held: BTreeMap<TaskId, &Arc<Task>> =
             state.tasks_on(node).filter(assigned).map(|task| (task.id, task)).collect();
         let is_known = |task: &Task| self.tasks.get(&task.id) == Some(&Wish::of(task));
-        let put: Vec<Arc<Task>> = held.values().filter(|task| !is_known(task)).map(|&task| task.clone()).collect();
+        let put: Vec<Arc<Task>> =
+            held.values().filter(|task| !is_known(task)).map(|&task| task.clone()).collect();
         let remove: Vec<TaskId> = self.tasks.keys().filter(|id| !held.contains_key(id)).copied().collect();
         let full = self.sequence == 0;
         if !full && put.is_empty() && remove.is_empty() {
@@ -95,7 +96,10 @@ mod tests {
         let mut bench = Bench::new();
         let node = bench.add(node(1));
         let mut told = Told::default();
-        assert_eq!(told.tell(&bench.state, node), Some(Assignments { full: true, sequence: 1, put: vec![], remove: vec![] }));
+        assert_eq!(
+            told.tell(&bench.state, node),
+            Some(Assignments { full: true, sequence: 1, put: vec![], remove: vec![] })
+        );
         assert_eq!(told.tell(&bench.state, node), None);
     }
 

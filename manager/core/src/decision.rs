@@ -73,7 +73,8 @@ mod tests {
         decision.propose(None, deletions(CHANGES_MAX - 1));
         decision.propose(None, deletions(2));
         decision.propose(None, deletions(3));
-        let sizes: Vec<_> = decision.transactions.iter().map(|transaction| transaction.changes.len()).collect();
+        let sizes: Vec<_> =
+            decision.transactions.iter().map(|transaction| transaction.changes.len()).collect();
         assert_eq!(sizes, [CHANGES_MAX - 1, 5]);
     }
 

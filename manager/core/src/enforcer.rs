@@ -8,8 +8,9 @@
 //! to go back to. The update's delay and monitor do not apply: a move brings no new spec that would
 //! have to prove itself. Tasks that do not run yet lose nothing and move at once.
 //!
-//! With stop-first a task for which there is no room elsewhere is stopped all the same, but the next
-//! ones stay until it has found a place: what can't be moved is not stopped in vain.
+//! A drained node empties out whatever happens, because somebody waits for that: a task for which
+//! there is no room elsewhere is stopped and holds no other one up. Where only a constraint is not met
+//! any more nobody waits, so the next tasks stay until that one has found a place.
 
 use crate::{
     Decision,
@@ -20,7 +21,7 @@ use crate::{
     },
     state::{Change, State},
 };
-use proto::model::{IdSource, ServiceMode, Task, TaskState, Timestamp};
+use proto::model::{Availability, IdSource, ServiceMode, Task, TaskState, Timestamp};
 
 /// Replaces tasks that have to leave their nodes.
 pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision {
@@ -39,7 +40,7 @@ pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision
             if runs && room == 0 {
                 continue;
             }
-            let (mut changes, task) = replace(service, &slot, config.order, now, ids);
+            let (mut changes, task) = replace(state, service, &slot, config.order, now, ids);
             changes.push(Change::CreateTask(task));
             decision.propose(unchanged(service), changes);
             room = room.saturating_sub(runs.into());
@@ -56,17 +57,26 @@ fn has_to_move(state: &State, slot: &SlotTasks<'_>) -> bool {
 
 /// Whether a task of the slot is not running yet that replaces one which had to leave.
 fn is_moving(state: &State, slot: &SlotTasks<'_>) -> bool {
-    let is_starting = |task: &&Task| task.status.state < TaskState::Running && !must_leave(state, task);
-    let mut left = slot.live().chain(slot.newest_stopped()).filter(|task| must_leave(state, task));
-    slot.live().any(|task| is_starting(&task)) && left.next().is_some()
+    let mut left = slot.live().chain(slot.newest_stopped()).filter(|task| must_leave(state, task)).peekable();
+    let Some(first) = left.peek() else { return false };
+    let is_waited_for = is_drained(state, first);
+    slot.live().any(|task| {
+        let has_no_place = task.status.state < TaskState::Assigned && is_waited_for;
+        task.status.state < TaskState::Running && !must_leave(state, task) && !has_no_place
+    })
+}
+
+fn is_drained(state: &State, task: &Task) -> bool {
+    let node = task.node.and_then(|node| state.node(node));
+    node.is_some_and(|node| node.spec.availability == Availability::Drain)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, node, service};
     use crate::orchestrator::slots::is_live;
-    use proto::model::{Availability, NodeId, RolloutOrder, ServiceId};
+    use crate::testing::{Bench, node, service};
+    use proto::model::{NodeId, RolloutOrder, ServiceId};
 
     /// Four tasks that run on the first of two nodes.
     fn four_on_one_node(order: RolloutOrder, parallelism: u32) -> (Bench, ServiceId, NodeId) {
@@ -79,7 +89,11 @@ mod tests {
     }
 
     fn running_on(bench: &Bench, node: NodeId) -> usize {
-        bench.state.tasks_on(node).filter(|task| is_live(task) && task.status.state == TaskState::Running).count()
+        bench
+            .state
+            .tasks_on(node)
+            .filter(|task| is_live(task) && task.status.state == TaskState::Running)
+            .count()
     }
 
     #[test]
@@ -106,15 +120,25 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_place_holds_the_others_back() {
+    fn a_drained_node_empties_out_though_there_is_no_room_elsewhere() {
         let mut bench = Bench::new();
         let first = bench.add(node(1));
         let web = bench.create(service("web").replicas(3));
         bench.settle();
         bench.drain(first);
         bench.settle();
-        assert_eq!(running_on(&bench, first), 2);
-        assert_eq!(bench.live(web).len(), 3);
+        assert_eq!((running_on(&bench, first), bench.live(web).len()), (0, 3));
+    }
+
+    #[test]
+    fn where_a_constraint_is_not_met_what_finds_no_place_holds_the_others_back() {
+        let mut bench = Bench::new();
+        let first = bench.add(node(1).label("disk", "ssd"));
+        let web = bench.create(service("web").replicas(3).constraint("node.labels.disk==ssd"));
+        bench.settle();
+        bench.edit_node(first, |node| node.spec.labels.clear());
+        bench.settle();
+        assert_eq!((running_on(&bench, first), bench.live(web).len()), (2, 3));
     }
 
     #[test]

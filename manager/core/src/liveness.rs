@@ -18,9 +18,7 @@ use crate::{
     Decision,
     state::{Change, State},
 };
-use proto::model::{
-    Cluster, Node, NodeId, NodeState, NodeStatus, Task, TaskState, TaskStatus, Timestamp,
-};
+use proto::model::{Cluster, Node, NodeId, NodeState, NodeStatus, Task, TaskState, TaskStatus, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
 
 /// How long beyond a heartbeat period a node whose connection broke may take to call again.
@@ -95,9 +93,10 @@ fn judge(cluster: &Cluster, node: &Node, liveness: &Liveness, now: Timestamp) ->
     let (until, reason) = match contact.last_heard {
         // Before an agent has registered there is nothing to place tasks by.
         Some(_) if node.description.is_none() => (now, "it has not registered yet".to_owned()),
-        Some(heard) if contact.goodbye => {
-            (heard + PLANNED_RESTART, format!("it announced a restart and is not back after {PLANNED_RESTART:?}"))
-        }
+        Some(heard) if contact.goodbye => (
+            heard + PLANNED_RESTART,
+            format!("it announced a restart and is not back after {PLANNED_RESTART:?}"),
+        ),
         Some(heard) if contact.connected => {
             let silence = period.saturating_mul(3);
             (heard + silence, format!("nothing was heard from it for {silence:?}"))
@@ -109,7 +108,10 @@ fn judge(cluster: &Cluster, node: &Node, liveness: &Liveness, now: Timestamp) ->
         // Only what was ready is waited for; a node that was down stays so until it calls.
         None if node.status.state == NodeState::Ready => {
             let grace = grace(period);
-            (liveness.leader_since + grace, format!("it has not called for {grace:?} since the leader changed"))
+            (
+                liveness.leader_since + grace,
+                format!("it has not called for {grace:?} since the leader changed"),
+            )
         }
         None => (now, "it has not called since the leader changed".to_owned()),
     };
@@ -141,7 +143,8 @@ fn holds_something(task: &Task) -> bool {
 
 /// Gives up a task for good: what it holds is free for others.
 pub(crate) fn orphan(task: &Task, message: &str, now: Timestamp) -> Change {
-    let status = TaskStatus { state: TaskState::Orphaned, message: message.to_owned(), ..TaskStatus::new(now) };
+    let status =
+        TaskStatus { state: TaskState::Orphaned, message: message.to_owned(), ..TaskStatus::new(now) };
     Change::ReportStatus { task: task.id, status }
 }
 
@@ -238,7 +241,8 @@ mod tests {
     fn the_tasks_of_a_node_that_is_down_for_a_day_are_orphaned() {
         let (mut bench, node) = bench();
         after(&mut bench, node, 3 * PERIOD_MS);
-        let states = |bench: &Bench| bench.state.tasks_on(node).map(|task| task.status.state).collect::<Vec<_>>();
+        let states =
+            |bench: &Bench| bench.state.tasks_on(node).map(|task| task.status.state).collect::<Vec<_>>();
         after(&mut bench, node, 24 * 3600 * 1000 - 1);
         assert_eq!(states(&bench), [TaskState::Running]);
         after(&mut bench, node, 1);

@@ -63,7 +63,11 @@ pub fn check_promotion(state: &State, node: &Node) -> Result<(), MembershipError
 }
 
 /// Whether a manager may become a worker, given the managers that can be reached now.
-pub fn check_demotion(state: &State, node: &Node, reachable: &BTreeSet<NodeId>) -> Result<(), MembershipError> {
+pub fn check_demotion(
+    state: &State,
+    node: &Node,
+    reachable: &BTreeSet<NodeId>,
+) -> Result<(), MembershipError> {
     let others: Vec<NodeId> = managers(state).map(|manager| manager.id).filter(|&id| id != node.id).collect();
     if others.is_empty() {
         return Err(MembershipError::LastManager(node.id));

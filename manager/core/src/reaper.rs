@@ -65,7 +65,8 @@ fn remove(state: &State, service: &Service, slots: &Slots<'_>, decision: &mut De
 
 fn forget_removed(state: &State, slot: &SlotTasks<'_>, decision: &mut Decision) {
     let never_placed = |task: &Task| !slots::is_live(task) && task.status.state < TaskState::Assigned;
-    let is_over = |task: &&&Task| (task.desired == DesiredState::Remove && is_gone(state, task)) || never_placed(task);
+    let is_over =
+        |task: &&&Task| (task.desired == DesiredState::Remove && is_gone(state, task)) || never_placed(task);
     for task in slot.tasks.iter().filter(is_over) {
         decision.propose(None, forget(task));
     }
@@ -73,7 +74,9 @@ fn forget_removed(state: &State, slot: &SlotTasks<'_>, decision: &mut Decision) 
 
 fn trim_history(state: &State, slot: &SlotTasks<'_>, limit: usize, decision: &mut Decision) {
     let is_history = |task: &&Task| {
-        task.desired == DesiredState::Shutdown && task.status.state >= TaskState::Assigned && is_gone(state, task)
+        task.desired == DesiredState::Shutdown
+            && task.status.state >= TaskState::Assigned
+            && is_gone(state, task)
     };
     let mut history: Vec<&Task> = slot.tasks.iter().copied().filter(is_history).collect();
     history.sort_by_key(|task| Reverse(slots::age(task)));
@@ -112,7 +115,8 @@ mod tests {
     #[test]
     fn the_last_task_of_a_slot_that_was_given_up_is_kept() {
         let mut bench = bench(0);
-        let web = bench.create(service("web").replicas(1).restart(|policy| policy.condition = RestartCondition::None));
+        let web = bench
+            .create(service("web").replicas(1).restart(|policy| policy.condition = RestartCondition::None));
         bench.settle();
         bench.fail_one(web);
         bench.settle();

@@ -1,4 +1,5 @@
 //! Encryption at rest: what lies on the disk says nothing, and what was changed is not believed.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::ops::ControlFlow;
 
@@ -60,7 +61,10 @@ fn a_newer_format_is_refused() {
     record[..4].copy_from_slice(&(SEAL_FORMAT + 1).to_be_bytes());
     disk.batch(vec![Op::put(format, "format", record)]).unwrap();
     let refused = Sealed::open(disk, &key(1)).err();
-    assert!(matches!(refused, Some(SealError::Newer { found, .. }) if found == SEAL_FORMAT + 1), "{refused:?}");
+    assert!(
+        matches!(refused, Some(SealError::Newer { found, .. }) if found == SEAL_FORMAT + 1),
+        "{refused:?}"
+    );
 }
 
 #[test]

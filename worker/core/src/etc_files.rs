@@ -45,7 +45,9 @@ fn server(line: &str) -> Option<&str> {
 
 fn is_reachable(server: &str) -> bool {
     match server.parse() {
-        Ok(IpAddr::V4(address)) => !address.is_loopback() && !address.is_unspecified() && !address.is_link_local(),
+        Ok(IpAddr::V4(address)) => {
+            !address.is_loopback() && !address.is_unspecified() && !address.is_link_local()
+        }
         Ok(IpAddr::V6(address)) => {
             !address.is_loopback() && !address.is_unspecified() && !address.is_unicast_link_local()
         }

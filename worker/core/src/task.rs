@@ -67,7 +67,9 @@ pub fn after_exit(desired: DesiredState, exit: ExitStatus) -> (TaskState, Option
 fn describe_exit(exit: ExitStatus) -> String {
     let ExitStatus { code, oom_killed } = exit;
     if oom_killed {
-        return format!("killed by the kernel because its memory was used up (exit code {code}); raise its memory limit");
+        return format!(
+            "killed by the kernel because its memory was used up (exit code {code}); raise its memory limit"
+        );
     }
     match Signal::try_from(code - 128) {
         Ok(signal) => format!("ended by {signal} (exit code {code})"),
@@ -104,7 +106,9 @@ mod tests {
     #[test]
     fn no_step_leads_back() {
         for observed in TaskState::ALL {
-            for desired in [DesiredState::Ready, DesiredState::Running, DesiredState::Shutdown, DesiredState::Remove] {
+            for desired in
+                [DesiredState::Ready, DesiredState::Running, DesiredState::Shutdown, DesiredState::Remove]
+            {
                 if let Step::Advance(to) = next_step(desired, observed) {
                     assert!(to > observed, "{observed} to {to}");
                 }
@@ -137,9 +141,16 @@ mod tests {
             (3, false, "exited with code 3"),
             (139, false, "ended by SIGSEGV (exit code 139)"),
             (255, false, "exited with code 255"),
-            (137, true, "killed by the kernel because its memory was used up (exit code 137); raise its memory limit"),
+            (
+                137,
+                true,
+                "killed by the kernel because its memory was used up (exit code 137); raise its memory limit",
+            ),
         ] {
-            assert_eq!(end(DesiredState::Running, code, oom_killed), (TaskState::Failed, Some(says.to_owned())));
+            assert_eq!(
+                end(DesiredState::Running, code, oom_killed),
+                (TaskState::Failed, Some(says.to_owned()))
+            );
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod preflight;
 mod private_mounts;
 mod process_id;
 mod protocol;
+mod recovery;
 mod rootfs;
 pub mod running;
 pub mod runtime;

@@ -4,7 +4,8 @@ use crate::{
     container_dir::{ContainerDir, SOCKET},
     exit_record::{ExitRecord, RecordError},
     protocol::{Command, Event, line},
-    runtime::{Lost, RuntimeError},
+    recovery::{Recovery, State},
+    runtime::RuntimeError,
 };
 use nix::{
     fcntl::{OFlag, open},
@@ -24,6 +25,8 @@ use tokio::io::AsyncBufReadExt;
 
 /// How long a shim may take to answer. It may be starting its container, or the disk may be slow.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long to wait before a shim that let the connection go is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Says what could not be done with a running container.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +68,12 @@ pub enum RunningError {
 pub struct Running {
     dir: ContainerDir,
     pid: u32,
-    lost: Lost,
+    recovery: Recovery,
 }
 
 impl Running {
-    pub(crate) fn new(dir: ContainerDir, pid: u32, lost: Lost) -> Self {
-        Self { dir, pid, lost }
+    pub(crate) fn new(dir: ContainerDir, pid: u32, recovery: Recovery) -> Self {
+        Self { dir, pid, recovery }
     }
 
     /// Its main process, as the host sees it.
@@ -103,13 +106,19 @@ impl Running {
     /// If its supervisor died, what is left of the container is killed, which may take seconds, and a
     /// record is written.
     pub async fn wait(&self) -> Result<ExitRecord, RuntimeError> {
-        if let Some(record) = self.told_the_end().await {
-            return Ok(record);
+        loop {
+            if let Some(record) = self.told_the_end().await {
+                return Ok(record);
+            }
+            let (recovery, dir) = (self.recovery.clone(), self.dir.clone());
+            let found = tokio::task::spawn_blocking(move || recovery.find(&dir)).await;
+            // The task is never cancelled, so it can only have panicked.
+            match found.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))? {
+                State::Ended(record) | State::Lost(record) => return Ok(record),
+                // The shim lives, but let this connection go.
+                State::Running(_) => tokio::time::sleep(AGAIN).await,
+            }
         }
-        let this = self.clone();
-        let ended = tokio::task::spawn_blocking(move || this.lost.settle(&this.dir)).await;
-        // The task is never cancelled, so it can only have panicked.
-        ended.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
     }
 
     /// The record as the shim tells it; `None` if it ended without, or before anyone was connected.

@@ -3,16 +3,11 @@
 use crate::{
     cgroup::{CgroupError, Hierarchies},
     container_dir::ContainerDir,
-    exit_record::{ExitRecord, Outcome, RecordError},
-    process_id::ProcessId,
-    protocol::{Command, Event, ShimConfig},
-    running::{Running, RunningError, ask},
+    exit_record::{ExitRecord, RecordError},
+    protocol::ShimConfig,
+    recovery::{PATIENCE, Recovery, State},
+    running::{Running, RunningError},
     spawn::{self, StartError},
-};
-use jiff::Timestamp;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
 };
 use oci_spec::runtime::Spec;
 use proto::model::{self, TaskId, service::LogConfig};
@@ -21,15 +16,9 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
-    thread,
-    time::{Duration, Instant},
 };
 use tracing::{debug, warn};
 use worker_core::oci_spec::NodeCgroups;
-
-/// How long killed processes may take to end, and a shim to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-const STEP: Duration = Duration::from_millis(5);
 
 /// Where a node's containers live and who supervises them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,10 +100,14 @@ pub struct Runtime {
 
 impl Runtime {
     /// Opens the folder of a node's containers, and makes it if it is not there.
-    pub fn open(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        let path = config.state_dir.join("containers");
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.map_err(|source| RuntimeError::Folder { path, source })?;
+    pub fn open(mut config: RuntimeConfig) -> Result<Self, RuntimeError> {
+        let folder = |path: PathBuf| |source| RuntimeError::Folder { path, source };
+        // A shim changes its working directory.
+        let state_dir = std::path::absolute(&config.state_dir).map_err(folder(config.state_dir.clone()))?;
+        let containers = state_dir.join("containers");
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&containers);
+        made.map_err(folder(containers))?;
+        config.state_dir = state_dir;
         Ok(Self { config, cgroups: Hierarchies::detect()?, starting: RwLock::new(()) })
     }
 
@@ -160,7 +153,7 @@ impl Runtime {
         match started {
             Ok(pid) => {
                 debug!(task = %start.task, pid, "container started");
-                Ok(Running::new(dir, pid, self.lost(start.task)))
+                Ok(Running::new(dir, pid, self.recovery(start.task)))
             }
             Err(error) => {
                 if let Err(left) = self.remove(start.task) {
@@ -178,25 +171,12 @@ impl Runtime {
         if !dir.path().exists() {
             return Ok(None);
         }
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            // Before the record is looked for: what ends in between leaves one.
-            let alive = shim_of(&dir).is_some_and(ProcessId::is_alive);
-            if let Some(record) = ExitRecord::read(&dir.exit_record())? {
-                return Ok(Some(Found::Exited(record)));
-            }
-            match ask(&dir, &Command::Status) {
-                Ok(Event::Started { pid }) => {
-                    return Ok(Some(Found::Running(Running::new(dir, pid, self.lost(task)))));
-                }
-                Ok(Event::Ended(record)) => return Ok(Some(Found::Exited(record))),
-                _ if !alive => return self.lost(task).settle(&dir).map(|record| Some(Found::Lost(record))),
-                Ok(Event::Signalled | Event::Refused { .. }) => {}
-                Err(error) if Instant::now() > deadline => return Err(error.into()),
-                // It has not made its socket yet, or is about to end.
-                Err(_) => thread::sleep(STEP),
-            }
-        }
+        let recovery = self.recovery(task);
+        Ok(Some(match recovery.find(&dir)? {
+            State::Running(pid) => Found::Running(Running::new(dir, pid, recovery)),
+            State::Ended(record) => Found::Exited(record),
+            State::Lost(record) => Found::Lost(record),
+        }))
     }
 
     /// Names the tasks that have a container here, running or not.
@@ -215,7 +195,7 @@ impl Runtime {
     /// Removes a task's container, killing it first if it runs. Fine if there is none.
     pub fn remove(&self, task: TaskId) -> Result<(), RuntimeError> {
         let dir = self.dir(task);
-        self.lost(task).end(&dir)?;
+        self.recovery(task).end(&dir)?;
         match fs::remove_dir_all(dir.path()) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(RuntimeError::Remove { path: dir.path().into(), source });
@@ -246,52 +226,7 @@ impl Runtime {
         self.config.state_dir.join("containers")
     }
 
-    fn lost(&self, task: TaskId) -> Lost {
-        Lost { cgroups: self.cgroups.clone(), cgroup: self.cgroup_path(task).into() }
+    fn recovery(&self, task: TaskId) -> Recovery {
+        Recovery { cgroups: self.cgroups.clone(), cgroup: self.cgroup_path(task).into() }
     }
-}
-
-/// What is needed to end a container whose supervisor does not do it.
-#[derive(Debug, Clone)]
-pub(crate) struct Lost {
-    cgroups: Hierarchies,
-    cgroup: PathBuf,
-}
-
-impl Lost {
-    /// Ends what is left of a container and records that its supervisor died, unless there is a record.
-    pub fn settle(&self, dir: &ContainerDir) -> Result<ExitRecord, RuntimeError> {
-        if let Some(record) = ExitRecord::read(&dir.exit_record())? {
-            return Ok(record);
-        }
-        let last_words = spawn::last_words(dir);
-        self.end(dir)?;
-        // The shim may have come to its end after all.
-        if let Some(record) = ExitRecord::read(&dir.exit_record())? {
-            return Ok(record);
-        }
-        let at = model::Timestamp(Timestamp::now().as_millisecond());
-        let outcome = Outcome::SupervisorDied { last_words };
-        let record = ExitRecord { at, outcome, problems: Vec::new() };
-        record.write(&dir.exit_record())?;
-        Ok(record)
-    }
-
-    /// Ends the shim if it lives, then everything in the container's cgroup, and removes the cgroup.
-    fn end(&self, dir: &ContainerDir) -> Result<(), RuntimeError> {
-        let shim = shim_of(dir);
-        let kill_shim = || {
-            if let Some(shim) = shim.filter(|shim| shim.is_alive()) {
-                // It may have ended since it was looked at.
-                let _ = kill(Pid::from_raw(shim.pid), Signal::SIGKILL);
-            }
-        };
-        kill_shim();
-        self.cgroups.kill(&self.cgroup, PATIENCE, kill_shim)?;
-        Ok(self.cgroups.remove(&self.cgroup, PATIENCE)?)
-    }
-}
-
-fn shim_of(dir: &ContainerDir) -> Option<ProcessId> {
-    fs::read_to_string(dir.pid_file()).ok()?.parse().ok()
 }

@@ -19,7 +19,7 @@ use std::{
 /// How long a start may take. Longer means that the disk or the kernel hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The hidden command of the program that is the shim.
-const SUBCOMMAND: &str = "shim";
+pub(crate) const SUBCOMMAND: &str = "shim";
 /// No answer of a shim is longer.
 const ANSWER_MAX: u64 = 64 << 10;
 

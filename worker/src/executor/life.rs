@@ -159,12 +159,17 @@ impl Life {
         self.node.give_back(self.id).await;
         let outcome = match ended {
             Ok(record) => {
-                record.problems.iter().for_each(|problem| warn!(task = %self.id, problem, "container left something behind"));
+                record
+                    .problems
+                    .iter()
+                    .for_each(|problem| warn!(task = %self.id, problem, "container left something behind"));
                 outcome_of(&record)
             }
             Err(error) => {
                 error!(task = %self.id, error = %Chain(&error), "cannot find out how the container ended");
-                Outcome::Failed { error: format!("cannot find out how the container ended: {}", Chain(&error)) }
+                Outcome::Failed {
+                    error: format!("cannot find out how the container ended: {}", Chain(&error)),
+                }
             }
         };
         info!(task = %self.id, ?outcome, "container ended");
@@ -203,10 +208,9 @@ pub(crate) async fn remove(node: &Arc<Node>, id: TaskId) {
         fault(&error);
     }
     let this = node.clone();
-    let (volumes, files, container) = blocking(move || {
-        (this.volumes.remove_of_task(id), this.files.remove(id), this.runtime.remove(id))
-    })
-    .await;
+    let (volumes, files, container) =
+        blocking(move || (this.volumes.remove_of_task(id), this.files.remove(id), this.runtime.remove(id)))
+            .await;
     volumes.unwrap_or_else(|error| fault(&error));
     files.unwrap_or_else(|error| fault(&error));
     container.unwrap_or_else(|error| fault(&error));

@@ -11,10 +11,17 @@ use worker_core::oci_spec::{ImageConfig, ResolvedMount, ResolvedSource};
 /// Why a mount can't be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
-    #[error("cannot mount `{source_path}` at `{target}`: there is no such file or folder on this node; create it, or use a volume")]
+    #[error(
+        "cannot mount `{source_path}` at `{target}`: there is no such file or folder on this node; create it, or use a volume"
+    )]
     NoSource { source_path: String, target: String },
     #[error("cannot mount `{source_path}` at `{target}`")]
-    Source { source_path: String, target: String, #[source] source: io::Error },
+    Source {
+        source_path: String,
+        target: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("the image declares a volume that cannot be mounted; mount something else there")]
     Declared(#[source] MountError),
     #[error(transparent)]
@@ -41,7 +48,9 @@ pub(super) fn resolve(
             MountKind::Bind { source } => ResolvedSource::Path(existing(source, &mount.target)?),
             MountKind::Volume { name: Some(name) } => ResolvedSource::Path(volumes.named(name, origin)?),
             MountKind::Volume { name: None } => ResolvedSource::Path(volumes.of_task(task, number, origin)?),
-            MountKind::Tmpfs { size_bytes, mode } => ResolvedSource::Tmpfs { size_bytes: *size_bytes, mode: *mode },
+            MountKind::Tmpfs { size_bytes, mode } => {
+                ResolvedSource::Tmpfs { size_bytes: *size_bytes, mode: *mode }
+            }
         };
         Ok(ResolvedMount { target: mount.target.clone(), read_only: mount.read_only, source })
     });
@@ -52,7 +61,9 @@ fn existing(path: &str, target: &str) -> Result<PathBuf, ResolveError> {
     let (source_path, target) = (path.to_owned(), target.to_owned());
     match fs::metadata(path) {
         Ok(_) => Ok(Path::new(path).to_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ResolveError::NoSource { source_path, target }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ResolveError::NoSource { source_path, target })
+        }
         Err(source) => Err(ResolveError::Source { source_path, target, source }),
     }
 }
@@ -65,7 +76,11 @@ mod tests {
         Mount { target: "/data".into(), read_only: true, kind: MountKind::Bind { source: source.into() } }
     }
 
-    fn resolve_in(data: &Path, asked: &[Mount], image: &ImageConfig) -> Result<Vec<ResolvedMount>, ResolveError> {
+    fn resolve_in(
+        data: &Path,
+        asked: &[Mount],
+        image: &ImageConfig,
+    ) -> Result<Vec<ResolvedMount>, ResolveError> {
         resolve(&Volumes::new(data), TaskId::from_bits(1), asked, image, &[])
     }
 
@@ -73,9 +88,13 @@ mod tests {
     fn a_bind_source_that_is_missing_is_refused_with_both_paths() {
         let dir = tempfile::tempdir().unwrap();
         let missing = dir.path().join("missing");
-        let error = resolve_in(dir.path(), &[bind(missing.to_str().unwrap())], &ImageConfig::default()).unwrap_err();
+        let error =
+            resolve_in(dir.path(), &[bind(missing.to_str().unwrap())], &ImageConfig::default()).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("missing`") && text.contains("/data") && text.contains("no such file"), "{text}");
+        assert!(
+            text.contains("missing`") && text.contains("/data") && text.contains("no such file"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,11 +1,6 @@
 //! What every task of the node is made with: images, network, containers, volumes, the ledger.
 
-use crate::{
-    config::WorkerConfig,
-    ledger::Ledger,
-    task_files::TaskFiles,
-    volumes::Volumes,
-};
+use crate::{config::WorkerConfig, ledger::Ledger, task_files::TaskFiles, volumes::Volumes};
 use oci_spec::runtime::Capability;
 use proto::model::TaskId;
 use std::{fs, panic};

@@ -12,11 +12,17 @@ use worker_network::{Namespace, NamespaceError};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PortError {
     /// A program of the node listens there, and would be cut off.
-    #[error("port {port} is in use on this node: {user} listens at {address}; publish another port, or end that program")]
+    #[error(
+        "port {port} is in use on this node: {user} listens at {address}; publish another port, or end that program"
+    )]
     InUse { port: PortKey, address: SocketAddr, user: String },
     /// The node's sockets can't be listed.
     #[error("cannot list the sockets that listen on this node in `{path}`")]
-    List { path: &'static str, #[source] source: io::Error },
+    List {
+        path: &'static str,
+        #[source]
+        source: io::Error,
+    },
     /// The node's network can't be looked into.
     #[error("cannot look into the node's network")]
     Namespace(#[from] NamespaceError),
@@ -47,7 +53,9 @@ pub(crate) async fn check_free(host: &Namespace, ports: &[HostPort]) -> Result<(
     let listeners = host.run(listeners).await??;
     for port in ports {
         let same = |listener: &&Listener| listener.address.port() == port.published.get();
-        if let Some(listener) = listeners.get(&port.protocol).and_then(|listeners| listeners.iter().find(same)) {
+        if let Some(listener) =
+            listeners.get(&port.protocol).and_then(|listeners| listeners.iter().find(same))
+        {
             let user = program(listener.inode).unwrap_or_else(|| "another program".into());
             return Err(PortError::InUse { port: port.key(), address: listener.address, user });
         }
@@ -81,11 +89,13 @@ fn program(inode: u64) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let has_it = |pid: &u32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).ok();
-        open.into_iter().flatten().flatten().any(|file| {
-            fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str())
-        })
+        open.into_iter()
+            .flatten()
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == wanted.as_str()))
     };
-    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let pids =
+        fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let pid = pids.into_iter().find(has_it)?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
     Some(format!("`{}` (process {pid})", name.trim()))

@@ -16,7 +16,9 @@ use worker_core::{
     network::HostPort,
     oci_spec::{self, Architecture, ImageConfig, NetworkNamespace, SpecError, SpecInput},
 };
-use worker_images::{Hold, Image, LayerState, PullError, PullProgress, Reference, ReferenceError, StoreError};
+use worker_images::{
+    Hold, Image, LayerState, PullError, PullProgress, Reference, ReferenceError, StoreError,
+};
 use worker_network::{Attachment, NetworkError};
 use worker_runtime::{ContainerStart, IdentityError, identify};
 
@@ -30,15 +32,35 @@ pub(super) struct Prepared {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrepareError {
     #[error("cannot look for image `{image}` on this node")]
-    Resolve { image: String, #[source] source: StoreError },
+    Resolve {
+        image: String,
+        #[source]
+        source: StoreError,
+    },
     #[error("image `{image}` is not on this node, and its name cannot be pulled")]
-    Reference { image: String, #[source] source: ReferenceError },
+    Reference {
+        image: String,
+        #[source]
+        source: ReferenceError,
+    },
     #[error("image `{image}` is not on this node and cannot be pulled")]
-    Pull { image: String, #[source] source: Arc<PullError> },
+    Pull {
+        image: String,
+        #[source]
+        source: Arc<PullError>,
+    },
     #[error("cannot use image `{image}`")]
-    Hold { image: String, #[source] source: StoreError },
+    Hold {
+        image: String,
+        #[source]
+        source: StoreError,
+    },
     #[error("cannot find out which user runs in image `{image}`")]
-    Identity { image: String, #[source] source: IdentityError },
+    Identity {
+        image: String,
+        #[source]
+        source: IdentityError,
+    },
     #[error(transparent)]
     Mount(#[from] ResolveError),
     #[error(transparent)]
@@ -132,7 +154,9 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
                 (self.progress)(format!("pulling image {image}: {} of {} layers", done.0, done.1));
             }
         });
-        self.unless_cancelled(pull).await?.map_err(|source| PrepareError::Pull { image: image.clone(), source })
+        self.unless_cancelled(pull)
+            .await?
+            .map_err(|source| PrepareError::Pull { image: image.clone(), source })
     }
 
     async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, PrepareError> {
@@ -175,12 +199,18 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
     }
 
     fn namespace(&self, attachment: Option<&Attachment>) -> NetworkNamespace {
-        attachment.map_or(NetworkNamespace::Host, |attachment| NetworkNamespace::Path(attachment.netns.clone()))
+        attachment
+            .map_or(NetworkNamespace::Host, |attachment| NetworkNamespace::Path(attachment.netns.clone()))
     }
 
-    async fn write_files(&self, hostname: String, attachment: Option<Attachment>) -> Result<(), PrepareError> {
+    async fn write_files(
+        &self,
+        hostname: String,
+        attachment: Option<Attachment>,
+    ) -> Result<(), PrepareError> {
         let (files, id, network) = (self.node.files.clone(), self.task.id, self.task.spec.task.network);
-        let addresses: Vec<_> = attachment.iter().flat_map(|held| &held.addresses).map(|held| held.address).collect();
+        let addresses: Vec<_> =
+            attachment.iter().flat_map(|held| &held.addresses).map(|held| held.address).collect();
         Ok(blocking(move || files.write(id, &hostname, network, &addresses)).await?)
     }
 }

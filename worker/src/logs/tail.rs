@@ -26,15 +26,32 @@ pub(super) enum TailError {
     #[error("task {task} is not on this node any more")]
     NoTask { task: TaskId },
     #[error("time {millis} ms since 1970 is out of range")]
-    Time { millis: i64, #[source] source: jiff::Error },
+    Time {
+        millis: i64,
+        #[source]
+        source: jiff::Error,
+    },
     #[error("cannot read the log of task {task}")]
-    Log { task: TaskId, #[source] source: LogError },
+    Log {
+        task: TaskId,
+        #[source]
+        source: LogError,
+    },
     #[error("the reader of the log of task {task} was ended")]
-    Ended { task: TaskId, #[source] source: JoinError },
+    Ended {
+        task: TaskId,
+        #[source]
+        source: JoinError,
+    },
 }
 
 /// Sends a task's log until its end, or until nobody takes it.
-pub(super) async fn read(outlet: &Outlet, board: &Board, task: TaskId, options: LogOptions) -> Result<(), TailError> {
+pub(super) async fn read(
+    outlet: &Outlet,
+    board: &Board,
+    task: TaskId,
+    options: LogOptions,
+) -> Result<(), TailError> {
     let options = wanted(options)?;
     if !has_begun(board, task, options.follow).await? {
         return Ok(());
@@ -45,7 +62,8 @@ pub(super) async fn read(outlet: &Outlet, board: &Board, task: TaskId, options: 
         let chunk = blocking(task, move || next_chunk(reader)).await?;
         if !chunk.lines.is_empty() {
             let lines = chunk.lines;
-            if !outlet.send(Some(LogChunk { task_id: task.to_string(), lines, warning: String::new() })).await {
+            if !outlet.send(Some(LogChunk { task_id: task.to_string(), lines, warning: String::new() })).await
+            {
                 return Ok(());
             }
         }

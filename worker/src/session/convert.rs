@@ -62,7 +62,12 @@ mod tests {
     fn assignments_are_taken_whole_or_not_at_all() {
         let task: Task = testing::sample(testing::task());
         let gone = TaskId::from_bits(9);
-        let told = wire::Assignments { full: true, sequence: 4, put: vec![(&task).into()], remove: vec![gone.to_string()] };
+        let told = wire::Assignments {
+            full: true,
+            sequence: 4,
+            put: vec![(&task).into()],
+            remove: vec![gone.to_string()],
+        };
         let taken = Assignments { full: true, sequence: 4, put: vec![task], remove: vec![gone] };
         assert_eq!(assignments(told.clone()).unwrap(), taken);
         let damaged = wire::Assignments { remove: vec!["x".into()], ..told };

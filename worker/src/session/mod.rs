@@ -18,7 +18,10 @@ use crate::{
 use exchange::Exchange;
 use proto::{
     model::NodeDescription,
-    wire::{AgentMessage, ManagerMessage, Register, agent_message, dispatcher_client::DispatcherClient, manager_message},
+    wire::{
+        AgentMessage, ManagerMessage, Register, agent_message, dispatcher_client::DispatcherClient,
+        manager_message,
+    },
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{
@@ -124,8 +127,8 @@ impl Sessions {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::default();
         while !stop.is_cancelled() {
-            let begun = Instant::now();
-            let ended = self.session(&stop).instrument(info_span!("session")).await;
+            let mut up_since = None;
+            let ended = self.session(&stop, &mut up_since).instrument(info_span!("session")).await;
             // Whoever takes it is gone only if the daemon is ending.
             let _ = self.incoming.send(Incoming::Told(Event::SessionDown)).await;
             match ended {
@@ -133,7 +136,7 @@ impl Sessions {
                 Ok(End::Over) => info!("session ended"),
                 Err(error) => warn!(error = %Chain(&error), "no session with the managers"),
             }
-            if begun.elapsed() >= LONG {
+            if up_since.is_some_and(|since: Instant| since.elapsed() >= LONG) {
                 backoff.reset();
                 continue;
             }
@@ -144,15 +147,21 @@ impl Sessions {
         }
     }
 
-    async fn session(&self, stop: &CancellationToken) -> Result<End, SessionError> {
+    async fn session(
+        &self,
+        stop: &CancellationToken,
+        up_since: &mut Option<Instant>,
+    ) -> Result<End, SessionError> {
         let registration = async {
-            let channel = answered("answer", self.connector.channel()).await?.map_err(SessionError::Connect)?;
+            let channel =
+                answered("answer", self.connector.channel()).await?.map_err(SessionError::Connect)?;
             self.register(channel).await
         };
         let (mut exchange, line) = tokio::select! {
             registered = registration => registered?,
             () = stop.cancelled() => return Ok(End::Stopped),
         };
+        *up_since = Some(Instant::now());
         info!(heartbeat = ?exchange.heartbeat_period, "session with the managers begun");
         if self.incoming.send(Incoming::Up(line)).await.is_err() {
             return Ok(End::Stopped);
@@ -170,7 +179,8 @@ impl Sessions {
         // The channel was just made and holds several messages.
         let _ = outbound.try_send(message(agent_message::Kind::Register(register)));
         let call = client.session(ReceiverStream::new(to_send));
-        let mut inbound = answered("take the session", call).await?.map_err(SessionError::Refused)?.into_inner();
+        let mut inbound =
+            answered("take the session", call).await?.map_err(SessionError::Refused)?.into_inner();
         let heartbeat_period = answered("take the registration", registered(&mut inbound)).await??;
         let line = Line { outbound: outbound.clone(), end: CancellationToken::new() };
         let exchange = Exchange::new(self, channel, inbound, outbound, line.end.clone(), heartbeat_period);
@@ -182,7 +192,9 @@ impl Sessions {
 async fn registered(inbound: &mut Streaming<ManagerMessage>) -> Result<Duration, SessionError> {
     match inbound.message().await.map_err(SessionError::Refused)?.and_then(|message| message.kind) {
         // A period of zero would leave no time for anything else.
-        Some(manager_message::Kind::Registered(told)) => Ok(Duration::from_millis(told.heartbeat_period_ms.max(1))),
+        Some(manager_message::Kind::Registered(told)) => {
+            Ok(Duration::from_millis(told.heartbeat_period_ms.max(1)))
+        }
         _ => Err(SessionError::NotRegistered),
     }
 }

@@ -20,11 +20,23 @@ pub(crate) enum ImageRootError {
     #[error("cannot make a mount namespace; the daemon must run as root")]
     Namespace(#[source] nix::Error),
     #[error("cannot open layer `{path}`; pull the image again")]
-    Layer { path: PathBuf, #[source] source: nix::Error },
+    Layer {
+        path: PathBuf,
+        #[source]
+        source: nix::Error,
+    },
     #[error("cannot put {layers} layers together; the kernel needs overlayfs")]
-    Mount { layers: usize, #[source] source: nix::Error },
+    Mount {
+        layers: usize,
+        #[source]
+        source: nix::Error,
+    },
     #[error("cannot open `{path}` of the image")]
-    Open { path: PathBuf, #[source] source: nix::Error },
+    Open {
+        path: PathBuf,
+        #[source]
+        source: nix::Error,
+    },
 }
 
 /// Looks at a folder of an image, given its layers, the topmost first; `None` if it has no such folder.
@@ -58,9 +70,8 @@ fn enter_own_mounts() -> nix::Result<()> {
 
 /// Mounts the layers over the topmost one's own folder.
 fn put_together<'a>(layers: &[PathBuf], at: &'a PathBuf) -> Result<&'a PathBuf, ImageRootError> {
-    let opened = |path: &PathBuf| {
-        folder(path).map_err(|source| ImageRootError::Layer { path: path.clone(), source })
-    };
+    let opened =
+        |path: &PathBuf| folder(path).map_err(|source| ImageRootError::Layer { path: path.clone(), source });
     let opened: Vec<OwnedFd> = layers.iter().map(opened).collect::<Result<_, _>>()?;
     // Paths by descriptor are short, so that those of many layers fit in the page that options may take.
     let paths: Vec<String> = opened.iter().map(|layer| by_descriptor(layer).display().to_string()).collect();

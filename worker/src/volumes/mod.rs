@@ -26,14 +26,35 @@ const LOCK: &str = ".lock";
 /// Why a volume can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum VolumeError {
-    #[error("cannot make volume `{name}` in `{path}`; check that there is space and the folder can be written")]
-    Make { name: String, path: PathBuf, #[source] source: io::Error },
+    #[error(
+        "cannot make volume `{name}` in `{path}`; check that there is space and the folder can be written"
+    )]
+    Make {
+        name: String,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot copy what the image has at `{target}` into volume `{name}`")]
-    Look { name: String, target: String, #[source] source: ImageRootError },
+    Look {
+        name: String,
+        target: String,
+        #[source]
+        source: ImageRootError,
+    },
     #[error("cannot copy what the image has at `{target}` into volume `{name}`")]
-    Copy { name: String, target: String, #[source] source: CopyError },
+    Copy {
+        name: String,
+        target: String,
+        #[source]
+        source: CopyError,
+    },
     #[error("cannot remove the volumes of a task's own in `{path}`")]
-    Remove { path: PathBuf, #[source] source: io::Error },
+    Remove {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Where a volume's first content comes from.
@@ -64,7 +85,12 @@ impl Volumes {
     }
 
     /// The folder of a task's own volume, made and filled if need be. Waits for the disk.
-    pub(crate) fn of_task(&self, task: TaskId, number: usize, origin: Origin) -> Result<PathBuf, VolumeError> {
+    pub(crate) fn of_task(
+        &self,
+        task: TaskId,
+        number: usize,
+        origin: Origin,
+    ) -> Result<PathBuf, VolumeError> {
         let folder = self.of_tasks.join(task.to_string()).join(number.to_string());
         make(&folder, &format!("{task}/{number}"), origin)
     }
@@ -73,7 +99,9 @@ impl Volumes {
     pub(crate) fn remove_of_task(&self, task: TaskId) -> Result<(), VolumeError> {
         let path = self.of_tasks.join(task.to_string());
         match fs::remove_dir_all(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(VolumeError::Remove { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(VolumeError::Remove { path, source })
+            }
             Ok(()) | Err(_) => Ok(()),
         }
     }

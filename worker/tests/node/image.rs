@@ -16,9 +16,11 @@ pub fn archive() -> Vec<u8> {
     );
     let manifest = format!(r#"[{{"Config":"config.json","RepoTags":["{NAME}"],"Layers":["layer.tar"]}}]"#);
     let mut tar = tar::Builder::new(Vec::new());
-    for (name, content) in
-        [("config.json", config.as_bytes()), ("layer.tar", layer.as_slice()), ("manifest.json", manifest.as_bytes())]
-    {
+    for (name, content) in [
+        ("config.json", config.as_bytes()),
+        ("layer.tar", layer.as_slice()),
+        ("manifest.json", manifest.as_bytes()),
+    ] {
         add(&mut tar, name, 0o644, content);
     }
     tar.into_inner().unwrap()

@@ -17,7 +17,7 @@ use std::{
 use tokio::{
     net::TcpListener,
     sync::mpsc,
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
 };
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::{
@@ -32,6 +32,7 @@ type Outbound = mpsc::Sender<Result<ManagerMessage, Status>>;
 #[derive(Default)]
 struct Heard {
     outbound: Option<Outbound>,
+    listening: Option<AbortHandle>,
     sequence: u64,
     registrations: usize,
     heartbeats: usize,
@@ -81,13 +82,20 @@ impl Manager {
             heard.sequence
         });
         let put = tasks.iter().map(|task| (*task).into()).collect();
-        self.send(manager_message::Kind::Assignments(Assignments { full: true, sequence, put, remove: vec![] })).await;
+        self.send(manager_message::Kind::Assignments(Assignments {
+            full: true,
+            sequence,
+            put,
+            remove: vec![],
+        }))
+        .await;
     }
 
     /// Sends a change after one that got lost.
     pub async fn assign_with_a_gap(&self) {
         let sequence = self.look(|heard| heard.sequence + 2);
-        self.send(manager_message::Kind::Assignments(Assignments { sequence, ..Assignments::default() })).await;
+        self.send(manager_message::Kind::Assignments(Assignments { sequence, ..Assignments::default() }))
+            .await;
     }
 
     /// Demands the logs of a task.
@@ -104,7 +112,10 @@ impl Manager {
 
     /// Breaks the session.
     pub fn hang_up(&self) {
-        self.look(|heard| heard.outbound = None);
+        self.look(|heard| {
+            heard.outbound = None;
+            heard.listening.take().inspect(AbortHandle::abort);
+        });
     }
 
     pub fn is_up(&self) -> bool {
@@ -145,7 +156,9 @@ impl Manager {
     }
 
     pub fn log_text(&self) -> String {
-        self.look(|heard| heard.logs.iter().map(|line| String::from_utf8_lossy(&line.data).into_owned()).collect())
+        self.look(|heard| {
+            heard.logs.iter().map(|line| String::from_utf8_lossy(&line.data).into_owned()).collect()
+        })
     }
 
     pub fn log_warnings(&self) -> Vec<String> {
@@ -181,7 +194,8 @@ impl Dispatcher for Service {
         request: Request<Streaming<AgentMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
         let (outbound, to_send) = mpsc::channel(64);
-        tokio::spawn(listen(self.0.clone(), request.into_inner(), outbound));
+        let listening = tokio::spawn(listen(self.0.clone(), request.into_inner(), outbound));
+        self.0.lock().unwrap().listening = Some(listening.abort_handle());
         Ok(Response::new(ReceiverStream::new(to_send)))
     }
 

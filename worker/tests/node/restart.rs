@@ -1,12 +1,12 @@
 //! What happens to containers when the daemon or its managers go away and come back.
 
-use crate::support::{Node, script, until};
+use crate::support::{Gate, Node, script, until};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use proto::model::{ExitStatus, Mount, MountKind, Role, TaskState};
-use std::{fs, path::Path};
+use proto::model::{ExitStatus, Role, TaskState};
+use std::path::Path;
 
 fn lives(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
@@ -40,19 +40,13 @@ async fn a_killed_daemon_finds_its_container_again_and_reports_its_end_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_while_the_daemon_was_away_is_reported_when_it_is_back() {
     let node = Node::new().await;
-    let release = node.path("release");
-    fs::create_dir(&release).unwrap();
-    let mount = Mount {
-        target: "/release".into(),
-        read_only: true,
-        kind: MountKind::Bind { source: release.to_str().unwrap().into() },
-    };
-    let task = script("until [ -e /release/now ]; do sleep 0.05; done; exit 3").mount(mount).build();
+    let gate = node.gate();
+    let task = script(&format!("{}; exit 3", Gate::WAIT)).mount(gate.mount()).build();
     let daemon = node.up().await;
     node.manager.assign(&[&task]).await;
     let pid = node.pid_of(&task).await;
     daemon.kill().await;
-    fs::write(release.join("now"), "").unwrap();
+    gate.open();
     until("the container's end", || !lives(pid)).await;
 
     let _daemon = node.up().await;

@@ -2,12 +2,14 @@
 //! busybox, and a manager. Everything goes when it is dropped.
 
 use crate::{image, manager::Manager};
+use manager_store::disk::DiskError;
 use proto::model::{
-    ContainerSpec, DesiredState, Mount, NodeId, PublishedPort, RolloutConfig, ServiceId, ServiceMode, ServiceSpec,
-    SlotKey, Task, TaskId, TaskNetwork, TaskSpec, TaskState, TaskStatus, Timestamp,
+    ContainerSpec, DesiredState, Mount, MountKind, NodeId, PublishedPort, RolloutConfig, ServiceId,
+    ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskNetwork, TaskSpec, TaskState, TaskStatus, Timestamp,
 };
 use std::{
     collections::BTreeMap,
+    fs,
     io::Cursor,
     path::{Path, PathBuf},
     sync::Arc,
@@ -65,12 +67,22 @@ impl Node {
 
     /// Starts the node's worker.
     pub async fn open(&self) -> Daemon {
-        let facilities = Facilities {
-            images: self.images.clone(),
-            connector: Arc::new(self.manager.clone()),
-            jitter: Box::new(|| 0),
+        let deadline = Instant::now() + DEADLINE;
+        let worker = loop {
+            let facilities = Facilities {
+                images: self.images.clone(),
+                connector: Arc::new(self.manager.clone()),
+                jitter: Box::new(|| 0),
+            };
+            match Worker::open(self.config.clone(), facilities).await {
+                Ok(worker) => break worker,
+                // What is aborted is dropped a little later.
+                Err(WorkerError::Disk(DiskError::InUse { .. })) if Instant::now() < deadline => {
+                    sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
         };
-        let worker = Worker::open(self.config.clone(), facilities).await.unwrap();
         let handle = worker.handle();
         let (stop, stopped) = oneshot::channel();
         let stopping = async {
@@ -93,6 +105,13 @@ impl Node {
         self.folder.path().join(name)
     }
 
+    /// Makes a gate that is closed.
+    pub fn gate(&self) -> Gate {
+        let folder = self.path("gate");
+        fs::create_dir(&folder).unwrap();
+        Gate(folder)
+    }
+
     pub fn data(&self) -> &Path {
         &self.config.data_dir
     }
@@ -100,7 +119,8 @@ impl Node {
     /// Waits until a task is over and says how it ended.
     pub async fn end_of(&self, task: &Task) -> TaskStatus {
         let manager = &self.manager;
-        until("the task's end", || manager.status(task.id).is_some_and(|status| status.state.is_terminal())).await;
+        until("the task's end", || manager.status(task.id).is_some_and(|status| status.state.is_terminal()))
+            .await;
         manager.status(task.id).unwrap()
     }
 
@@ -161,6 +181,24 @@ impl Drop for Node {
         if !thread::panicking() {
             cleaned.unwrap();
         }
+    }
+}
+
+/// A folder that a container can see, in which a test says when the container is to go on.
+pub struct Gate(PathBuf);
+
+impl Gate {
+    /// Shown at `/gate`; a container waits with [`Gate::WAIT`].
+    pub fn mount(&self) -> Mount {
+        let source = self.0.to_str().unwrap().to_owned();
+        Mount { target: "/gate".into(), read_only: true, kind: MountKind::Bind { source } }
+    }
+
+    /// Waits in a script until the gate is open.
+    pub const WAIT: &str = "until [ -e /gate/open ]; do sleep 0.05; done";
+
+    pub fn open(&self) {
+        fs::write(self.0.join("open"), "").unwrap();
     }
 }
 

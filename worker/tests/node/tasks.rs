@@ -1,7 +1,9 @@
 //! Tasks from their assignment to their end, with real images, networks and containers.
 
-use crate::support::{DEADLINE, Node, script, until};
-use proto::model::{DesiredState, Mount, MountKind, PortMode, PortProtocol, PublishedPort, Task, TaskState, TaskStatus};
+use crate::support::{DEADLINE, Gate, Node, script, until};
+use proto::model::{
+    DesiredState, Mount, MountKind, PortMode, PortProtocol, PublishedPort, Task, TaskState, TaskStatus,
+};
 use std::{
     io::Read,
     net::{SocketAddr, TcpListener, TcpStream},
@@ -50,12 +52,14 @@ async fn a_task_that_is_shut_down_ends_and_keeps_its_output() {
 #[tokio::test(flavor = "multi_thread")]
 async fn output_is_sent_while_it_is_written_and_until_the_container_ends() {
     let node = Node::new().await;
-    let task = script("echo first; sleep 1; echo second; sleep 1").build();
+    let gate = node.gate();
+    let task = script(&format!("echo first; {}; echo second", Gate::WAIT)).mount(gate.mount()).build();
     let _daemon = node.up().await;
     node.manager.assign(&[&task]).await;
     until("the task to be held", || node.manager.has_heard(task.id, TaskState::Accepted)).await;
     node.manager.demand_logs("follow", task.id, true).await;
     until("the first line", || node.manager.log_text().starts_with("first\n")).await;
+    gate.open();
     until("the second line", || node.manager.log_text() == "first\nsecond\n").await;
     assert_eq!(node.end_of(&task).await.state, TaskState::Complete);
     assert_eq!(node.manager.log_warnings(), Vec::<String>::new());
@@ -86,7 +90,8 @@ async fn an_image_that_cannot_be_had_rejects_the_task_with_the_reason() {
 async fn a_bind_source_that_is_missing_rejects_the_task() {
     let node = Node::new().await;
     let source = node.path("missing").to_str().unwrap().to_owned();
-    let mount = Mount { target: "/data".into(), read_only: false, kind: MountKind::Bind { source: source.clone() } };
+    let mount =
+        Mount { target: "/data".into(), read_only: false, kind: MountKind::Bind { source: source.clone() } };
     let error = refusal(&node, &script("true").mount(mount).build()).await.error.unwrap();
     assert!(error.contains(&source) && error.contains("create it"), "{error}");
 }
@@ -155,7 +160,11 @@ async fn set_loopback_up(node: &Node) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_named_volume_begins_with_the_images_content_and_outlives_its_task() {
     let node = Node::new().await;
-    let volume = Mount { target: "/srv/data".into(), read_only: false, kind: MountKind::Volume { name: Some("db".into()) } };
+    let volume = Mount {
+        target: "/srv/data".into(),
+        read_only: false,
+        kind: MountKind::Volume { name: Some("db".into()) },
+    };
     let first = script("cat /srv/data/seed && echo mine > /srv/data/seed").mount(volume.clone()).build();
     let second = script("cat /srv/data/seed").mount(volume).build();
     let _daemon = node.up().await;

@@ -12,7 +12,7 @@ pub struct TaskArgs {
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_drop: Vec<String>,
     /// Command that replaces the image's entrypoint
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub entrypoint: Option<String>,
     /// Host name of the containers
     #[arg(long)]

@@ -8,7 +8,7 @@ use clap::Args;
 #[command(after_help = WAITING)]
 pub struct UpdateArgs {
     /// New command arguments
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub args: Option<String>,
     /// Add or replace an environment variable (NAME=VALUE)
     #[arg(long, value_name = "VARIABLE")]

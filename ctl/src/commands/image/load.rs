@@ -19,7 +19,8 @@ const DRAW_EVERY_BYTES: u64 = 4 << 20;
 pub async fn run(session: &Session, args: LoadArgs) -> Result<(), CliError> {
     let mut pieces = source::open(args.input.as_deref())?;
     let mut node = session.client().await?.node();
-    let mut meter = Meter { session, draws: !args.quiet && session.printer.drawing_width().is_some(), sent: 0, drawn: 0 };
+    let mut meter =
+        Meter { session, draws: !args.quiet && session.printer.drawing_width().is_some(), sent: 0, drawn: 0 };
     let (sender, requests) = mpsc::channel(UNDER_WAY);
     // If reading fails the sender stays open until the call is given up: closed, it would tell the
     // daemon that a part is the whole.

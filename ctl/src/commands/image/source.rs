@@ -153,10 +153,14 @@ mod tests {
         let archive = read_all(open(Some(folder.path())).unwrap()).await;
         let mut archive = tar::Archive::new(archive.as_slice());
         let entries = archive.entries().unwrap();
-        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
         names.retain(|name| !name.ends_with('/') && !name.is_empty());
         names.sort();
-        assert!(names.contains(&"oci-layout".to_owned()) && names.contains(&"blobs/sha256/abc".to_owned()), "{names:?}");
+        assert!(
+            names.contains(&"oci-layout".to_owned()) && names.contains(&"blobs/sha256/abc".to_owned()),
+            "{names:?}"
+        );
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! `node inspect`.
 
-use super::Session;
+use super::{Session, own_name};
 use crate::{
     args::node::NodeInspectArgs,
     commands::{inspection, several::Refusals},
@@ -12,10 +12,11 @@ use tonic::Response;
 
 /// Shows everything about nodes.
 pub async fn run(session: &Session, args: NodeInspectArgs) -> Result<(), CliError> {
-    let mut control = session.client().await?.control();
+    let client = session.client().await?;
+    let mut control = client.control();
     let mut refusals = Refusals::default();
     let mut found: Vec<Node> = Vec::new();
-    for node in args.nodes {
+    for node in own_name::resolve_all(&client, args.nodes).await? {
         let answer = control.get_node(GetNodeRequest { node }).await.map_err(CliError::cluster);
         found.extend(refusals.take(answer)?.map(Response::into_inner));
     }

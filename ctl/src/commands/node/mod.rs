@@ -2,6 +2,7 @@
 
 mod inspect;
 mod ls;
+pub mod own_name;
 mod ps;
 mod rm;
 mod role;

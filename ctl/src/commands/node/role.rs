@@ -1,6 +1,6 @@
 //! `node promote` and `node demote`.
 
-use super::Session;
+use super::{Session, own_name};
 use crate::{
     args::node::NamesArgs,
     commands::{retry, several::Refusals},
@@ -20,9 +20,10 @@ pub async fn demote(session: &Session, args: NamesArgs) -> Result<(), CliError> 
 }
 
 async fn set_all(session: &Session, args: NamesArgs, role: Role) -> Result<(), CliError> {
-    let control = session.client().await?.control();
+    let client = session.client().await?;
+    let control = client.control();
     let mut refusals = Refusals::default();
-    for node in args.nodes {
+    for node in own_name::resolve_all(&client, args.nodes).await? {
         let outcome = retry::while_stale(async || set(control.clone(), &node, role).await).await;
         if let Some(changed) = refusals.take(outcome)? {
             session.printer.line(&sentence(&node, role, changed))?;
@@ -33,7 +34,8 @@ async fn set_all(session: &Session, args: NamesArgs, role: Role) -> Result<(), C
 
 /// Sets one node's role; `false` if it was to have it already.
 async fn set(mut control: ControlClient<Channel>, node: &str, role: Role) -> Result<bool, CliError> {
-    let found = control.get_node(GetNodeRequest { node: node.to_owned() }).await.map_err(CliError::cluster)?;
+    let found =
+        control.get_node(GetNodeRequest { node: node.to_owned() }).await.map_err(CliError::cluster)?;
     let found = found.into_inner();
     let mut spec = found.spec.unwrap_or_default();
     if spec.role() == role {

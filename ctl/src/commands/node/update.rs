@@ -1,6 +1,6 @@
 //! `node update`.
 
-use super::Session;
+use super::{Session, own_name};
 use crate::{
     args::node::UpdateArgs,
     commands::retry,
@@ -17,10 +17,11 @@ pub async fn run(session: &Session, args: UpdateArgs) -> Result<(), CliError> {
     // What is wrong with the values shows on any node; a label that is not there only on its own.
     let without_removals = UpdateArgs { label_rm: Vec::new(), ..args.clone() };
     edit(&without_removals, &mut NodeSpec::default())?;
-    let control = session.client().await?.control();
+    let client = session.client().await?;
+    let (control, name) = (client.control(), own_name::resolve(&client, &args.node).await?);
     retry::while_stale(async || {
         let mut control = control.clone();
-        let request = GetNodeRequest { node: args.node.clone() };
+        let request = GetNodeRequest { node: name.clone() };
         let node = control.get_node(request).await.map_err(CliError::cluster)?.into_inner();
         let mut spec = node.spec.unwrap_or_default();
         edit(&args, &mut spec)?;
@@ -48,7 +49,8 @@ fn edit(args: &UpdateArgs, spec: &mut NodeSpec) -> Result<(), Problems> {
             problems.add("--label-rm", format!("the node has no label `{key}`"));
         }
     }
-    spec.labels.extend(problems.take_all("--label-add", args.label_add.iter().map(|text| pairs::label(text))));
+    spec.labels
+        .extend(problems.take_all("--label-add", args.label_add.iter().map(|text| pairs::label(text))));
     problems.finish(())
 }
 
@@ -72,7 +74,10 @@ mod tests {
         let mut spec = fixtures::node(1).spec.unwrap();
         edit(&args(), &mut spec).unwrap();
         assert_eq!(spec.labels, fixtures::labels(&[("rack", "7")]));
-        assert_eq!((states::availability(spec.availability()), states::role(spec.role())), ("drain", "manager"));
+        assert_eq!(
+            (states::availability(spec.availability()), states::role(spec.role())),
+            ("drain", "manager")
+        );
     }
 
     #[test]

@@ -61,7 +61,9 @@ pub async fn wait(
                 display.done(&format!("verify: Service {} converged", name(service)));
                 return Ok(());
             }
-            Some(Outcome::Failed(failure)) => return Err(not_converged(&watch.client, service, failure).await),
+            Some(Outcome::Failed(failure)) => {
+                return Err(not_converged(&watch.client, service, failure).await);
+            }
         }
     }
 }
@@ -132,12 +134,16 @@ impl Watch<'_> {
     }
 
     fn finish(&self, outcome: Result<Option<ServiceView>, Status>) -> Result<ServiceView, CliError> {
-        let removed = || NotConverged {
-            service: name(self.service).to_owned(),
-            reason: "it was removed meanwhile".into(),
-            log: Vec::new(),
-        };
-        outcome.map_err(CliError::cluster)?.ok_or_else(|| removed().into())
+        match outcome {
+            Ok(Some(view)) => Ok(view),
+            Err(status) if status.code() != Code::NotFound => Err(CliError::cluster(status)),
+            Ok(None) | Err(_) => Err(NotConverged {
+                service: name(self.service).to_owned(),
+                reason: "it was removed meanwhile".into(),
+                log: Vec::new(),
+            }
+            .into()),
+        }
     }
 }
 

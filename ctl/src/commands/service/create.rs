@@ -37,7 +37,8 @@ async fn create_with_random_name(client: &Client, mut spec: ServiceSpec) -> Resu
     for _ in 1..NAME_TRIES {
         spec.name = names::random()?;
         match create(client, spec.clone()).await {
-            Err(CliError::Cluster(refusals)) if refusals.iter().all(|status| status.code() == Code::AlreadyExists) => {}
+            Err(CliError::Cluster(refusals))
+                if refusals.iter().all(|status| status.code() == Code::AlreadyExists) => {}
             outcome => return outcome,
         }
     }

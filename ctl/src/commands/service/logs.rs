@@ -24,7 +24,8 @@ const LAST_LINES_WAIT: Duration = Duration::from_secs(2);
 
 /// Shows the output of a service or task.
 pub async fn run(session: &Session, args: LogsArgs) -> Result<(), CliError> {
-    let request = LogsRequest { target: args.target.clone(), options: Some(options(&args, times::now_ms())?) };
+    let request =
+        LogsRequest { target: args.target.clone(), options: Some(options(&args, times::now_ms())?) };
     let client = session.client().await?;
     let style = Style {
         raw: args.raw,
@@ -51,7 +52,8 @@ fn options(args: &LogsArgs, now_ms: i64) -> Result<LogOptions, Problems> {
         "all" => None,
         count => problems.take("--tail", number::large_count(count)),
     };
-    let since = args.since.as_deref().and_then(|text| problems.take("--since", since::parse_ms(text, now_ms)));
+    let since =
+        args.since.as_deref().and_then(|text| problems.take("--since", since::parse_ms(text, now_ms)));
     problems.finish(LogOptions { follow: args.follow, tail, since, until: None, stdout: true, stderr: true })
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Session, converge, edit::edit};
 use crate::{
-    args::service::ScaleArgs, commands::several::Refusals, error::CliError, output::progress::Goal, parse::number,
+    args::service::ScaleArgs, commands::several::Refusals, error::CliError, output::progress::Goal,
+    parse::number,
 };
 use proto::{
     model::Problems,
@@ -37,7 +38,8 @@ fn targets(texts: &[String]) -> Result<Vec<(String, u32)>, Problems> {
     for text in texts {
         match text.split_once('=') {
             Some((name, count)) if !name.is_empty() => {
-                targets.extend(problems.take(name, number::count(count)).map(|count| (name.to_owned(), count)));
+                targets
+                    .extend(problems.take(name, number::count(count)).map(|count| (name.to_owned(), count)));
             }
             _ => problems.add(text, "write SERVICE=REPLICAS, such as web=3"),
         }

@@ -39,7 +39,11 @@ fn only_rollback(args: &UpdateArgs) -> Result<(), Problems> {
         &args.publish_rm,
     ];
     let mut problems = Problems::default();
-    if outcome.is_err() || edited != untouched || removes.iter().any(|list| !list.is_empty()) || args.network_rm.is_some() {
+    if outcome.is_err()
+        || edited != untouched
+        || removes.iter().any(|list| !list.is_empty())
+        || args.network_rm.is_some()
+    {
         problems.add("--rollback", "can't be combined with other changes: roll back first, then update");
     }
     problems.finish(())
@@ -62,7 +66,11 @@ mod tests {
     #[test]
     fn a_rollback_takes_no_other_change() {
         assert!(only_rollback(&args(&["--rollback", "-d"])).is_ok());
-        for options in [["--rollback", "--force"].as_slice(), &["--rollback", "--env-rm", "A"], &["--rollback", "--replicas", "2"]] {
+        for options in [
+            ["--rollback", "--force"].as_slice(),
+            &["--rollback", "--env-rm", "A"],
+            &["--rollback", "--replicas", "2"],
+        ] {
             assert!(only_rollback(&args(options)).is_err(), "{options:?}");
         }
     }

@@ -2,7 +2,10 @@
 
 use super::{Session, availability, instructions};
 use crate::{args::swarm::InitArgs, error::CliError, spec};
-use proto::{model::Problems, wire::{ClusterSpec, InitRequest}};
+use proto::{
+    model::Problems,
+    wire::{ClusterSpec, InitRequest},
+};
 
 /// Makes a cluster.
 pub async fn run(session: &Session, args: InitArgs) -> Result<(), CliError> {

@@ -15,7 +15,8 @@ pub async fn run(session: &Session, args: UpdateArgs) -> Result<(), CliError> {
     let control = session.client().await?.control();
     retry::while_stale(async || {
         let mut control = control.clone();
-        let cluster = control.get_cluster(GetClusterRequest {}).await.map_err(CliError::cluster)?.into_inner();
+        let cluster =
+            control.get_cluster(GetClusterRequest {}).await.map_err(CliError::cluster)?.into_inner();
         let mut spec = cluster.spec.unwrap_or_default();
         spec::set_cluster(&args.cluster, &mut spec, &mut Problems::default());
         let request = UpdateClusterRequest { version: cluster.version, spec: Some(spec) };

@@ -93,7 +93,8 @@ impl From<wire::Mount> for Mount {
             source: mount.source,
             target: mount.target,
             read_only: mount.read_only,
-            tmpfs_options: (size_bytes.is_some() || mode.is_some()).then_some(TmpfsOptions { size_bytes, mode }),
+            tmpfs_options: (size_bytes.is_some() || mode.is_some())
+                .then_some(TmpfsOptions { size_bytes, mode }),
         }
     }
 }

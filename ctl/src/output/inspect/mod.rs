@@ -3,6 +3,7 @@
 mod container;
 mod node;
 mod service;
+mod task_template;
 
 pub use container::capabilities;
 pub use node::InspectedNode;

@@ -97,7 +97,11 @@ impl From<Node> for InspectedNode {
                 availability: states::availability(spec.availability()),
             },
             description: description(node.description.unwrap_or_default()),
-            status: Status { state: states::node(status.state()), message: status.message, addr: status.addr },
+            status: Status {
+                state: states::node(status.state()),
+                message: status.message,
+                addr: status.addr,
+            },
             manager_status: node.manager.map(|manager| ManagerStatus {
                 leader: manager.leader,
                 reachability: nodes::reachability(&manager),

@@ -19,7 +19,10 @@ pub fn node(node: &Node) -> String {
     if !status.message.is_empty() {
         text += &format!(" Message:              \t{}\n", quote::capitalised(&status.message));
     }
-    text += &format!(" Availability:         \t{}\n", quote::capitalised(states::availability(spec.availability())));
+    text += &format!(
+        " Availability:         \t{}\n",
+        quote::capitalised(states::availability(spec.availability()))
+    );
     if !status.addr.is_empty() {
         text += &format!(" Address:\t\t{}\n", status.addr);
     }
@@ -31,7 +34,10 @@ pub fn node(node: &Node) -> String {
             manager.addr
         );
     }
-    text += &format!("Platform:\n Operating System:\t{}\n Architecture:\t\t{}\n", description.os, description.arch);
+    text += &format!(
+        "Platform:\n Operating System:\t{}\n Architecture:\t\t{}\n",
+        description.os, description.arch
+    );
     let (cpus, memory) = (description.nano_cpus / 1_000_000_000, sizes::binary(description.memory_bytes));
     text += &format!("Resources:\n CPUs:\t\t\t{cpus}\n Memory:\t\t{memory}\n");
     text += &format!("Engine Version:\t\t{}\n", description.version);

@@ -6,8 +6,8 @@ use crate::{
     parse::duration,
 };
 use proto::wire::{
-    ContainerSpec, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus, Service, TaskNetwork,
-    TaskSpec, service_spec::Mode,
+    ContainerSpec, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus, Service,
+    TaskNetwork, TaskSpec, service_spec::Mode,
 };
 
 /// Writes a service.
@@ -68,7 +68,11 @@ fn rollout_config(config: &RolloutConfig, word: &str) -> String {
         text += &format!(" Monitoring Period: {}\n", duration::go_text(config.monitor_ms));
     }
     let order = format!("{word} order:");
-    text + &format!(" Max failure ratio: {}\n {order:<18} {}\n", config.max_failure_ratio, states::order(config.order()))
+    text + &format!(
+        " Max failure ratio: {}\n {order:<18} {}\n",
+        config.max_failure_ratio,
+        states::order(config.order())
+    )
 }
 
 fn container(container: &ContainerSpec) -> String {
@@ -109,7 +113,9 @@ fn capabilities(container: &ContainerSpec) -> String {
 fn log(task: &TaskSpec) -> String {
     let Some(log) = task.log else { return String::new() };
     let (files, size) = (log.max_files, log.max_size_bytes);
-    format!("Log Driver:\n Name:\t\tjson-file\n LogOpts:\n  max-file:       {files}\n  max-size:       {size}\n\n")
+    format!(
+        "Log Driver:\n Name:\t\tjson-file\n LogOpts:\n  max-file:       {files}\n  max-size:       {size}\n\n"
+    )
 }
 
 fn resources(task: &TaskSpec) -> String {
@@ -151,7 +157,9 @@ fn ports(ports: &[PublishedPort]) -> String {
     let port = |port: &PublishedPort| {
         let (protocol, mode) = (states::protocol(port.protocol()), states::publish_mode(port.mode()));
         let (published, target) = (port.published, port.target);
-        format!(" PublishedPort = {published}\n  Protocol = {protocol}\n  TargetPort = {target}\n  PublishMode = {mode}\n")
+        format!(
+            " PublishedPort = {published}\n  Protocol = {protocol}\n  TargetPort = {target}\n  PublishMode = {mode}\n"
+        )
     };
     format!("Ports:\n{}", ports.iter().map(port).collect::<String>())
 }

@@ -47,6 +47,8 @@ pub struct Line {
     pub state: Option<proto::wire::TaskState>,
     /// Why it does not run, if that is known.
     pub reason: String,
+    /// Why the task before it ended, if that is known.
+    pub before: String,
 }
 
 /// What is known after one more view.
@@ -105,7 +107,7 @@ impl Progress {
         let slots = slots::of(view, service);
         let seen_first = self.seen_first.get_or_insert_with(|| up_to_date(&slots));
         let came_up = slots.iter().any(|slot| slot.arrived && !seen_first.contains(&slot.key));
-        self.trouble.note(&slots);
+        self.trouble.note(service, &slots);
 
         let wanted = slots::wanted(service, &slots);
         let arrived = slots.iter().filter(|slot| slot.arrived).count();
@@ -113,7 +115,7 @@ impl Progress {
         let stage = rollout.map_or(RolloutState::Unspecified, RolloutStatus::state);
         let complete = wanted.is_some_and(|wanted| arrived >= wanted) && !in_progress(stage);
 
-        let failure = self.rolled_wrong(rollout, &slots).or_else(|| {
+        let failure = self.rolled_wrong(rollout).or_else(|| {
             // While a rollout is in progress it decides itself how many failures are too many.
             let undecided = !in_progress(stage) && !complete;
             undecided.then(|| self.trouble.verdict(service, &slots)).flatten()
@@ -144,22 +146,27 @@ impl Progress {
     }
 
     /// Whether the rollout ended otherwise than was asked for.
-    fn rolled_wrong(&self, rollout: Option<&RolloutStatus>, slots: &[SlotView]) -> Option<Failure> {
+    fn rolled_wrong(&self, rollout: Option<&RolloutStatus>) -> Option<Failure> {
         let rollout = rollout?;
-        let what = match (rollout.state(), self.goal) {
+        let otherwise = match (rollout.state(), self.goal) {
             (RolloutState::Paused, _) => "the update is paused",
             (RolloutState::RollbackPaused, _) => "the rollback is paused",
             (RolloutState::RollbackCompleted, Goal::Spec) => "the update failed and was rolled back",
             _ => return None,
         };
-        let reason = if rollout.message.is_empty() { what.to_owned() } else { format!("{what}: {}", rollout.message) };
-        Some(Failure { reason, task: self.trouble.last_ended(slots) })
+        let reason = if rollout.message.is_empty() { otherwise } else { &rollout.message };
+        Some(Failure { reason: reason.to_owned(), task: self.trouble.last_ended() })
     }
 
     fn line(&self, service: &Service, slot: &SlotView) -> Line {
         let service_name = service.spec.as_ref().map_or("", |spec| &spec.name);
         let place = self.hostnames.get(&slot.key).unwrap_or(&slot.key);
-        Line { name: format!("{service_name}.{place}"), state: slot.state, reason: slot.reason.clone() }
+        Line {
+            name: format!("{service_name}.{place}"),
+            state: slot.state,
+            reason: slot.reason.clone(),
+            before: slot.before.clone(),
+        }
     }
 }
 

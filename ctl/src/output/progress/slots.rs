@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 pub struct SlotView<'a> {
     /// The number or the node's id.
     pub key: String,
-    /// The state of its newest task of the present version.
+    /// The state of its newest task of the present version, unless that one was stopped on request.
     pub state: Option<TaskState>,
     /// Why that task does not run, if known.
     pub reason: String,
+    /// Why the one before it ended, if known.
+    pub before: String,
     /// Whether that task runs, or has done its work.
     pub arrived: bool,
     /// Whether any task here, of whatever version, still is to run.
@@ -29,7 +31,8 @@ pub fn of<'a>(view: &'a ServiceView, service: &Service) -> Vec<SlotView<'a>> {
     for task in view.tasks.iter().filter(|task| task.desired() != DesiredState::Remove) {
         by_slot.entry(tasks::slot_order(&task.slot)).or_default().push(task);
     }
-    let mut slots: Vec<SlotView> = by_slot.into_iter().map(|((_, key), tasks)| slot(key, tasks, service)).collect();
+    let mut slots: Vec<SlotView> =
+        by_slot.into_iter().map(|((_, key), tasks)| slot(key, tasks, service)).collect();
     if let Some(Mode::Replicated(mode)) = mode(service) {
         let wanted = mode.replicas as usize;
         // A slot left behind by a smaller number keeps its history for a while.
@@ -47,29 +50,23 @@ fn slot<'a>(key: &str, mut tasks: Vec<&'a Task>, service: &Service) -> SlotView<
     let alive = tasks.iter().any(|task| is_alive(task));
     tasks.retain(|task| task.task_version == service.task_version);
     let newest = tasks.iter().rev().find(|task| is_alive(task)).or(tasks.last());
-    let state = newest.map(|task| tasks::status(task).state());
+    let state = newest.map(|task| tasks::status(task).state()).filter(|state| *state != TaskState::Shutdown);
+    let running = state == Some(TaskState::Running);
     let bad = |task: &&Task| matches!(tasks::status(task).state(), TaskState::Failed | TaskState::Rejected);
     SlotView {
         key: key.to_owned(),
         state,
-        reason: reason(newest.copied(), &tasks),
+        reason: newest.filter(|_| !running).map(|task| tasks::reason(task)).unwrap_or_default(),
+        before: newest.filter(|_| !running).map(|task| before(task, &tasks)).unwrap_or_default(),
         arrived: newest.is_some_and(|task| is_running(task) || has_done_its_work(task, service)),
         alive,
         ended: tasks.into_iter().filter(bad).collect(),
     }
 }
 
-/// Why the newest task does not run; while it is being prepared, why the one before it ended.
-fn reason(newest: Option<&Task>, tasks: &[&Task]) -> String {
-    let Some(newest) = newest.filter(|task| tasks::status(task).state() != TaskState::Running) else {
-        return String::new();
-    };
-    let own = tasks::reason(newest);
-    if !own.is_empty() {
-        return own;
-    }
+fn before(newest: &Task, tasks: &[&Task]) -> String {
     let before = tasks.iter().rev().find(|task| task.created_at < newest.created_at);
-    before.map(|task| tasks::reason(task)).filter(|reason| !reason.is_empty()).map_or(own, |reason| format!("before: {reason}"))
+    before.map(|task| tasks::reason(task)).unwrap_or_default()
 }
 
 fn is_alive(task: &Task) -> bool {

@@ -9,7 +9,9 @@ use proto::wire::{self, DesiredState, Task, TaskState, service_spec::Mode};
 
 /// A service of so many replicas.
 fn service(replicas: u32) -> Service {
-    fixtures::service("web", Mode::Replicated(wire::service_spec::Replicated { replicas }))
+    let mut service = fixtures::service("web", Mode::Replicated(wire::service_spec::Replicated { replicas }));
+    service.updated_at = service.created_at;
+    service
 }
 
 /// The `nth` task of a slot.
@@ -147,7 +149,11 @@ fn an_update_is_done_when_its_rollout_is_complete() {
     let done = rolling(service(1), RolloutState::Completed);
     let mut progress = spec_progress(&updating);
     let new = second_version(ran("1", 1));
-    for tasks in [vec![ran("1", 0)], vec![ran("1", 0), second_version(task("1", 1, TaskState::Ready, ""))], vec![new.clone()]] {
+    for tasks in [
+        vec![ran("1", 0)],
+        vec![ran("1", 0), second_version(task("1", 1, TaskState::Ready, ""))],
+        vec![new.clone()],
+    ] {
         assert_eq!(progress.view(&view(&updating, &tasks), NOW_MS).unwrap().outcome, None);
     }
     let step = progress.view(&view(&done, &[new]), NOW_MS).unwrap();
@@ -159,17 +165,33 @@ fn a_rollout_that_is_paused_or_rolled_back_is_a_failure() {
     let updating = rolling(service(1), RolloutState::Updating);
     let failed = [second_version(task("1", 1, TaskState::Failed, "exit 1"))];
     for (state, says) in [
-        (RolloutState::Paused, "the update is paused: task task1x1 failed"),
-        (RolloutState::RollbackCompleted, "the update failed and was rolled back: task task1x1 failed"),
-        (RolloutState::RollbackPaused, "the rollback is paused: task task1x1 failed"),
+        (RolloutState::Paused, "task task1x1 failed"),
+        (RolloutState::RollbackCompleted, "task task1x1 failed"),
+        (RolloutState::RollbackPaused, "task task1x1 failed"),
     ] {
-        let step = spec_progress(&updating).view(&view(&rolling(service(1), state), &failed), NOW_MS).unwrap();
+        let step =
+            spec_progress(&updating).view(&view(&rolling(service(1), state), &failed), NOW_MS).unwrap();
         let Some(Outcome::Failed(failure)) = step.outcome else { panic!("{state:?} is not a failure") };
         assert_eq!((failure.reason.as_str(), failure.task.as_deref()), (says, Some(failed[0].id.as_str())));
     }
     let back = rolling(service(1), RolloutState::RollbackStarted);
+    let mut progress = spec_progress(&updating);
+    assert_eq!(progress.view(&view(&back, &failed), NOW_MS).unwrap().outcome, None);
+    let done = rolling(service(1), RolloutState::RollbackCompleted);
+    let step = progress.view(&view(&done, &[second_version(ran("1", 2))]), NOW_MS).unwrap();
+    let Some(Outcome::Failed(failure)) = step.outcome else {
+        panic!("a rollback is a failure of the update")
+    };
+    assert_eq!(
+        failure.task.as_deref(),
+        Some(failed[0].id.as_str()),
+        "its log tells why, though it is history"
+    );
     let mut progress = Progress::new(Goal::Rollback, &back, BTreeMap::new());
-    let step = progress.view(&view(&rolling(service(1), RolloutState::RollbackCompleted), &[second_version(ran("1", 1))]), NOW_MS);
+    let step = progress.view(
+        &view(&rolling(service(1), RolloutState::RollbackCompleted), &[second_version(ran("1", 1))]),
+        NOW_MS,
+    );
     assert_eq!(step.unwrap().outcome, Some(Outcome::Converged));
 }
 
@@ -193,6 +215,15 @@ fn a_slot_that_is_rejected_three_times_is_given_up() {
 }
 
 #[test]
+fn tries_from_before_the_change_do_not_count() {
+    let mut scaled = service(1);
+    scaled.updated_at = NOW_MS;
+    let old: Vec<Task> = (0..3).map(|nth| task("1", nth, TaskState::Rejected, "no such image")).collect();
+    let tasks: Vec<Task> = old.into_iter().chain([task("1", 3, TaskState::Ready, "")]).collect();
+    assert_eq!(spec_progress(&scaled).view(&view(&scaled, &tasks), NOW_MS).unwrap().outcome, None);
+}
+
+#[test]
 fn a_slot_that_recovers_is_not_given_up() {
     let service = service(2);
     let failed: Vec<Task> = (0..4).map(|nth| task("1", nth, TaskState::Failed, "exit 1")).collect();
@@ -201,7 +232,10 @@ fn a_slot_that_recovers_is_not_given_up() {
     let waits = |step: Option<Step>| assert_eq!(step.unwrap().outcome, None);
     waits(progress.view(&view(&service, &with(task("1", 5, TaskState::Ready, ""))), NOW_MS));
     waits(progress.view(&view(&service, &with(ran("1", 5))), NOW_MS));
-    waits(progress.view(&view(&service, &[task("1", 5, TaskState::Failed, "exit 1"), task("1", 6, TaskState::Ready, "")]), NOW_MS));
+    waits(progress.view(
+        &view(&service, &[task("1", 5, TaskState::Failed, "exit 1"), task("1", 6, TaskState::Ready, "")]),
+        NOW_MS,
+    ));
 }
 
 #[test]
@@ -221,9 +255,15 @@ fn a_policy_that_allows_no_further_try_ends_the_wait() {
     let none = outcome_with(&mut service, policy(Condition::None, 0), &failed[..1]);
     assert_eq!(reason(none), "web.1 ended, and its restart policy allows no further try: exit 1");
     assert_eq!(outcome_with(&mut service, policy(Condition::OnFailure, 1), &failed[..1]), None);
-    assert!(matches!(outcome_with(&mut service, policy(Condition::OnFailure, 1), &failed), Some(Outcome::Failed(_))));
+    assert!(matches!(
+        outcome_with(&mut service, policy(Condition::OnFailure, 1), &failed),
+        Some(Outcome::Failed(_))
+    ));
     let complete = [task("1", 0, TaskState::Complete, "")];
-    assert_eq!(outcome_with(&mut service, policy(Condition::OnFailure, 0), &complete), Some(Outcome::Converged));
+    assert_eq!(
+        outcome_with(&mut service, policy(Condition::OnFailure, 0), &complete),
+        Some(Outcome::Converged)
+    );
     assert_eq!(outcome_with(&mut service, policy(Condition::Any, 0), &complete), None);
 }
 
@@ -239,10 +279,13 @@ fn a_smaller_service_does_not_wait_for_the_slots_it_gave_up() {
 #[test]
 fn a_global_service_waits_for_every_node_and_names_it() {
     let service = fixtures::service("agent", Mode::Global(Default::default()));
-    let nodes = BTreeMap::from([("n1".to_owned(), "host-1".to_owned()), ("n2".to_owned(), "host-2".to_owned())]);
+    let nodes =
+        BTreeMap::from([("n1".to_owned(), "host-1".to_owned()), ("n2".to_owned(), "host-2".to_owned())]);
     let mut progress = Progress::new(Goal::Spec, &service, nodes);
     assert_eq!(progress.view(&view(&service, &[]), NOW_MS).unwrap().outcome, None, "no task was made yet");
-    let step = progress.view(&view(&service, &[ran("n1", 0), task("n2", 0, TaskState::Starting, "")]), NOW_MS).unwrap();
+    let step = progress
+        .view(&view(&service, &[ran("n1", 0), task("n2", 0, TaskState::Starting, "")]), NOW_MS)
+        .unwrap();
     assert_eq!((step.arrived, step.wanted, step.outcome), (1, 2, None));
     assert_eq!(step.lines[1].name, "agent.host-2");
 }

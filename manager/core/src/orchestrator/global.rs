@@ -20,7 +20,8 @@ use crate::{
     state::{Change, State},
 };
 use proto::model::{
-    Availability, DesiredState, IdSource, Node, NodeId, NodeState, Service, ServiceMode, SlotKey, Task, Timestamp,
+    Availability, DesiredState, IdSource, Node, NodeId, NodeState, Service, ServiceMode, SlotKey, Task,
+    Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,8 @@ pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision
         for node in state.nodes().filter(|node| accepts(node, service)) {
             let slot = by_node.get(&node.id);
             let key = SlotKey::Node(node.id);
-            let filled = slot.is_some_and(|slot| slot.live().next().is_some()) || slots::is_given_up(service, key);
+            let filled =
+                slot.is_some_and(|slot| slot.live().next().is_some()) || slots::is_given_up(service, key);
             if !filled {
                 let waits = slot.is_some_and(|slot| slot.tasks.iter().any(|task| slots::holds_node(task)));
                 let desired = if waits { DesiredState::Ready } else { DesiredState::Running };
@@ -107,7 +109,8 @@ fn tidy(service: &Service, slot: &SlotTasks<'_>, node: Option<&Node>, decision: 
         Stay::None | Stay::Forgotten => true,
     };
     let leaving = slot.tasks.iter().filter(|task| task.desired < desired).filter(leaves);
-    let mut changes: Vec<Change> = leaving.map(|task| Change::SetDesired { task: task.id, desired }).collect();
+    let mut changes: Vec<Change> =
+        leaving.map(|task| Change::SetDesired { task: task.id, desired }).collect();
     // A node that comes back gets a new task, whatever became of the last one.
     if matches!(stay, Stay::None | Stay::Forgotten) && service.restarts.contains_key(&slot.key) {
         changes.push(Change::SetRestarts { service: service.id, slot: slot.key, history: None });
@@ -117,9 +120,11 @@ fn tidy(service: &Service, slot: &SlotTasks<'_>, node: Option<&Node>, decision: 
 
 /// Forgets the restarts on nodes that were removed and whose tasks are all forgotten.
 fn forget(state: &State, service: &Service, seen: &BTreeSet<NodeId>, decision: &mut Decision) {
-    let is_stale = |key: &&SlotKey| on_node(**key).is_some_and(|id| state.node(id).is_none() && !seen.contains(&id));
+    let is_stale =
+        |key: &&SlotKey| on_node(**key).is_some_and(|id| state.node(id).is_none() && !seen.contains(&id));
     for &slot in service.restarts.keys().filter(is_stale) {
-        decision.propose(unchanged(service), [Change::SetRestarts { service: service.id, slot, history: None }]);
+        decision
+            .propose(unchanged(service), [Change::SetRestarts { service: service.id, slot, history: None }]);
     }
 }
 
@@ -142,7 +147,10 @@ mod tests {
     /// The nodes on which the service has a live task that runs.
     fn running_on(bench: &Bench, service: ServiceId) -> Vec<NodeId> {
         let live = bench.live(service);
-        live.iter().filter(|task| task.status.state == TaskState::Running).filter_map(|task| task.node).collect()
+        live.iter()
+            .filter(|task| task.status.state == TaskState::Running)
+            .filter_map(|task| task.node)
+            .collect()
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! Where the replacement starts first, the tasks before it are stopped once it runs.
 
 use super::{
-    is_lost, must_leave,
+    is_lost, must_leave, runs,
     slots::{self, SlotTasks, Slots},
 };
 use crate::{
@@ -17,9 +17,7 @@ use crate::{
     decision::unchanged,
     state::{Change, State},
 };
-use proto::model::{
-    DesiredState, Service, Task, TaskState, Timestamp, container::STOP_GRACE_PERIOD,
-};
+use proto::model::{DesiredState, Service, Task, Timestamp, container::STOP_GRACE_PERIOD};
 use std::time::Duration;
 
 /// How long a task may take to end beyond its grace period before its replacement starts anyway.
@@ -37,7 +35,13 @@ pub fn decide(state: &State, now: Timestamp) -> Decision {
     decision
 }
 
-fn start_ready(state: &State, service: &Service, slot: &SlotTasks<'_>, now: Timestamp, decision: &mut Decision) {
+fn start_ready(
+    state: &State,
+    service: &Service,
+    slot: &SlotTasks<'_>,
+    now: Timestamp,
+    decision: &mut Decision,
+) {
     let is_held_back = |task: &&Task| task.desired == DesiredState::Ready && !task.status.state.is_terminal();
     for task in slot.live().filter(is_held_back) {
         let predecessors = slot.tasks.iter().filter(|other| other.id != task.id);
@@ -61,14 +65,15 @@ fn blocks_until(state: &State, task: &Task, other: &Task) -> Option<Timestamp> {
 }
 
 fn stop_replaced(state: &State, service: &Service, slot: &SlotTasks<'_>, decision: &mut Decision) {
-    let has_taken_over = |task: &&Task| {
-        task.task_version == service.task_version
-            && task.status.state == TaskState::Running
-            && !is_lost(state, task)
-            && !must_leave(state, task)
-    };
-    let Some(heir) = slot.live().filter(has_taken_over).max_by_key(|task| slots::age(task)) else { return };
-    for task in slot.live().filter(|task| task.id != heir.id) {
+    let is_current = |task: &Task| task.task_version == service.task_version;
+    let has_taken_over = |task: &&Task| runs(state, task) && !must_leave(state, task);
+    let heirs = slot.live().filter(has_taken_over);
+    let Some(heir) = heirs.max_by_key(|task| (is_current(task), slots::age(task))) else { return };
+    // One that runs but is out of date, as the next update came before it did, still takes the place
+    // of those before it.
+    let is_before = |task: &Task| !is_current(task) && slots::age(task) < slots::age(heir);
+    let is_replaced = |task: &&Task| task.id != heir.id && (is_current(heir) || is_before(task));
+    for task in slot.live().filter(is_replaced) {
         let stop = Change::SetDesired { task: task.id, desired: DesiredState::Shutdown };
         decision.propose(unchanged(service), [stop]);
     }
@@ -100,7 +105,10 @@ mod tests {
     #[test]
     fn a_replacement_is_held_back_until_the_task_before_has_ended() {
         let (mut bench, web, _) = replacing(RolloutOrder::StopFirst);
-        assert_eq!((wish(&bench, web, "app:1"), wish(&bench, web, "app:2")), (DesiredState::Shutdown, DesiredState::Ready));
+        assert_eq!(
+            (wish(&bench, web, "app:1"), wish(&bench, web, "app:2")),
+            (DesiredState::Shutdown, DesiredState::Ready)
+        );
         bench.agents_obey();
         bench.pass();
         assert_eq!(wish(&bench, web, "app:2"), DesiredState::Running);
@@ -130,9 +138,15 @@ mod tests {
     #[test]
     fn with_start_first_a_task_is_stopped_when_its_replacement_runs() {
         let (mut bench, web, _) = replacing(RolloutOrder::StartFirst);
-        assert_eq!((wish(&bench, web, "app:1"), wish(&bench, web, "app:2")), (DesiredState::Running, DesiredState::Running));
+        assert_eq!(
+            (wish(&bench, web, "app:1"), wish(&bench, web, "app:2")),
+            (DesiredState::Running, DesiredState::Running)
+        );
         bench.agents_obey();
         bench.pass();
-        assert_eq!((wish(&bench, web, "app:1"), wish(&bench, web, "app:2")), (DesiredState::Shutdown, DesiredState::Running));
+        assert_eq!(
+            (wish(&bench, web, "app:1"), wish(&bench, web, "app:2")),
+            (DesiredState::Shutdown, DesiredState::Running)
+        );
     }
 }

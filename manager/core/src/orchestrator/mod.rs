@@ -27,14 +27,15 @@ use crate::{
     state::{Change, NewTask, State},
 };
 use proto::model::{
-    Availability, DesiredState, Id, IdSource, Node, NodeState, RolloutOrder, Service, SlotKey, Task, TaskState,
-    Timestamp,
+    Availability, DesiredState, Id, IdSource, Node, NodeState, RolloutOrder, Service, SlotKey, Task,
+    TaskState, Timestamp,
 };
 use slots::SlotTasks;
 
-/// Whether the task has, or once had, a node that is gone or down.
+/// Whether the task was given a node that is gone or down now.
 pub(crate) fn is_lost(state: &State, task: &Task) -> bool {
-    task.status.state >= TaskState::Assigned && task.node.is_none_or(|node| is_absent(state.node(node).map(AsRef::as_ref)))
+    let node = task.node.and_then(|node| state.node(node));
+    task.status.state >= TaskState::Assigned && node.is_none_or(|node| node.status.state == NodeState::Down)
 }
 
 /// Whether the task's node is there, and the task may not stay on it.
@@ -49,11 +50,6 @@ pub(crate) fn must_leave(state: &State, task: &Task) -> bool {
         Availability::Active => placement::first_unmet(node, &task.spec.task.constraints).is_some(),
         Availability::Pause => false,
     }
-}
-
-/// Whether nothing can be expected of the node.
-pub(crate) fn is_absent(node: Option<&Node>) -> bool {
-    node.is_none_or(|node| node.status.state == NodeState::Down)
 }
 
 /// Whether new tasks may go to the node at all.
@@ -84,25 +80,31 @@ pub(crate) fn new_task(
     }
 }
 
-/// Replaces what is live in a slot by a task of the service's present spec: the changes, of which
-/// the last one makes the new task.
+/// Whether the task was seen to run on a node that is still there.
+pub(crate) fn runs(state: &State, task: &Task) -> bool {
+    task.status.state == TaskState::Running && !is_lost(state, task)
+}
+
+/// Replaces what is live in a slot by a task of the service's present spec: the changes that stop it,
+/// and the new task.
 ///
 /// The old task is stopped first, and the new one started when it has ended; with start-first, one
 /// that runs is left for [`handover`] to stop when the new one runs.
 pub(crate) fn replace(
+    state: &State,
     service: &Service,
     slot: &SlotTasks<'_>,
     order: RolloutOrder,
     now: Timestamp,
     ids: &mut dyn IdSource,
 ) -> (Vec<Change>, NewTask) {
-    let runs = |task: &&Task| task.status.state == TaskState::Running;
     let kept = match order {
-        RolloutOrder::StartFirst => slot.live().find(runs).map(|task| task.id),
+        RolloutOrder::StartFirst => slot.live().find(|task| runs(state, task)).map(|task| task.id),
         RolloutOrder::StopFirst => None,
     };
     let stopped = slot.live().filter(|task| Some(task.id) != kept);
-    let changes = stopped.map(|task| Change::SetDesired { task: task.id, desired: DesiredState::Shutdown }).collect();
+    let changes =
+        stopped.map(|task| Change::SetDesired { task: task.id, desired: DesiredState::Shutdown }).collect();
     let waits = slot.tasks.iter().any(|task| Some(task.id) != kept && slots::holds_node(task));
     let desired = if waits { DesiredState::Ready } else { DesiredState::Running };
     (changes, new_task(service, slot.key, desired, now, ids))

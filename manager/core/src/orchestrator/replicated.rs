@@ -4,7 +4,7 @@
 //! whose task does not run, slots on the nodes with most tasks of the service, the highest numbers.
 
 use super::{
-    new_task,
+    new_task, runs,
     slots::{self, SlotTasks, Slots},
 };
 use crate::{
@@ -12,9 +12,7 @@ use crate::{
     decision::unchanged,
     state::{Change, State},
 };
-use proto::model::{
-    DesiredState, IdSource, NodeId, Service, ServiceMode, Slot, SlotKey, TaskState, Timestamp,
-};
+use proto::model::{DesiredState, IdSource, NodeId, Service, ServiceMode, Slot, SlotKey, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the number of filled slots of each replicated service what its spec says.
@@ -23,11 +21,18 @@ pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision
     for service in state.services().filter(|service| !service.removing) {
         let ServiceMode::Replicated { replicas } = service.spec.mode else { continue };
         let slots = Slots::of(state, service.id);
-        let all: BTreeMap<Slot, SlotTasks<'_>> = slots.iter().filter_map(|slot| Some((number(slot.key)?, slot))).collect();
+        let all: BTreeMap<Slot, SlotTasks<'_>> =
+            slots.iter().filter_map(|slot| Some((number(slot.key)?, slot))).collect();
         let mut filled: BTreeSet<Slot> =
             all.iter().filter(|(_, slot)| slot.is_filled(service)).map(|(&number, _)| number).collect();
         // A slot that was given up stays filled even when its last task is forgotten.
-        filled.extend(service.restarts.keys().filter(|&&key| slots::is_given_up(service, key)).filter_map(|&key| number(key)));
+        filled.extend(
+            service
+                .restarts
+                .keys()
+                .filter(|&&key| slots::is_given_up(service, key))
+                .filter_map(|&key| number(key)),
+        );
         let wanted = replicas as usize;
         if filled.len() < wanted {
             let empty = (1..).filter(|number| !filled.contains(number)).take(wanted - filled.len());
@@ -35,7 +40,7 @@ pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision
                 fill(service, number, all.get(&number), now, ids, &mut decision);
             }
         } else {
-            for number in surplus(&filled, &all, filled.len() - wanted) {
+            for number in surplus(state, &filled, &all, filled.len() - wanted) {
                 remove(service, number, all.get(&number), &mut decision);
             }
         }
@@ -66,7 +71,8 @@ fn fill(
 }
 
 fn remove(service: &Service, number: Slot, slot: Option<&SlotTasks<'_>>, decision: &mut Decision) {
-    let tasks = slot.map_or(&[][..], |slot| slot.tasks).iter().filter(|task| task.desired < DesiredState::Remove);
+    let tasks =
+        slot.map_or(&[][..], |slot| slot.tasks).iter().filter(|task| task.desired < DesiredState::Remove);
     let mut changes: Vec<Change> =
         tasks.map(|task| Change::SetDesired { task: task.id, desired: DesiredState::Remove }).collect();
     let key = SlotKey::Replica(number);
@@ -77,19 +83,23 @@ fn remove(service: &Service, number: Slot, slot: Option<&SlotTasks<'_>>, decisio
 }
 
 /// The slots to give up, the first to go first.
-fn surplus(filled: &BTreeSet<Slot>, all: &BTreeMap<Slot, SlotTasks<'_>>, count: usize) -> Vec<Slot> {
+fn surplus(
+    state: &State,
+    filled: &BTreeSet<Slot>,
+    all: &BTreeMap<Slot, SlotTasks<'_>>,
+    count: usize,
+) -> Vec<Slot> {
     if count == 0 {
         return Vec::new();
     }
     let place = |number: &Slot| all.get(number).and_then(|slot| slot.live().find_map(|task| task.node));
-    let runs = |number: &&Slot| {
-        all.get(number).is_some_and(|slot| slot.live().any(|task| task.status.state == TaskState::Running))
-    };
+    let is_running =
+        |number: &&Slot| all.get(number).is_some_and(|slot| slot.live().any(|task| runs(state, task)));
     let mut on_node: BTreeMap<Option<NodeId>, usize> = BTreeMap::new();
     for number in filled {
         *on_node.entry(place(number)).or_default() += 1;
     }
-    let (running, idle): (Vec<&Slot>, Vec<&Slot>) = filled.iter().partition(runs);
+    let (running, idle): (Vec<&Slot>, Vec<&Slot>) = filled.iter().partition(is_running);
     let mut chosen = Vec::with_capacity(count);
     for candidates in [idle, running] {
         take_from_fullest(candidates, &mut on_node, place, count, &mut chosen);
@@ -113,7 +123,8 @@ fn take_from_fullest(
     let rank = |node, slots: &[Slot], on_node: &BTreeMap<_, usize>| {
         slots.last().map(|&highest| (on_node.get(&node).copied().unwrap_or(0), highest, node))
     };
-    let mut order: BTreeSet<_> = by_node.iter().filter_map(|(&node, slots)| rank(node, slots, on_node)).collect();
+    let mut order: BTreeSet<_> =
+        by_node.iter().filter_map(|(&node, slots)| rank(node, slots, on_node)).collect();
     while chosen.len() < count
         && let Some((held, highest, node)) = order.pop_last()
     {
@@ -129,7 +140,7 @@ fn take_from_fullest(
 mod tests {
     use super::*;
     use crate::testing::{Bench, node, service};
-    use proto::model::{ServiceId, Task};
+    use proto::model::{Availability, ServiceId, Task, TaskState};
     use std::sync::Arc;
 
     fn numbers(tasks: &[Arc<Task>]) -> Vec<Slot> {
@@ -170,7 +181,8 @@ mod tests {
         bench.pass();
         bench.scale(web, 2);
         bench.pass();
-        let of_second: Vec<_> = bench.tasks(web).into_iter().filter(|task| number(task.slot) == Some(2)).collect();
+        let of_second: Vec<_> =
+            bench.tasks(web).into_iter().filter(|task| number(task.slot) == Some(2)).collect();
         let mut wishes: Vec<_> = of_second.iter().map(|task| task.desired).collect();
         wishes.sort();
         assert_eq!(wishes, [DesiredState::Ready, DesiredState::Remove]);
@@ -193,7 +205,7 @@ mod tests {
         let (mut bench, web) = bench(2, 2);
         // The second node takes no more, so the first one gets the next three.
         let (first, second) = (NodeId::from_bits(1), NodeId::from_bits(2));
-        bench.edit_node(second, |node| node.spec.availability = proto::model::Availability::Pause);
+        bench.edit_node(second, |node| node.spec.availability = Availability::Pause);
         bench.scale(web, 5);
         bench.settle();
         bench.scale(web, 2);

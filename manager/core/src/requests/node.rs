@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NodeError {
     /// The version given is not the present one.
-    #[error("update out of sequence: node {node} has changed since version {given}; look at it again and repeat")]
+    #[error(
+        "update out of sequence: node {node} has changed since version {given}; look at it again and repeat"
+    )]
     OutOfSequence {
         /// The node.
         node: NodeId,
@@ -47,7 +49,12 @@ pub fn update(
 
 /// Removes a node, whose tasks give up what they hold: to be proposed in order. Without `force` the
 /// node has to be down.
-pub fn remove(state: &State, node: &Node, force: bool, now: Timestamp) -> Result<Vec<Transaction>, NodeError> {
+pub fn remove(
+    state: &State,
+    node: &Node,
+    force: bool,
+    now: Timestamp,
+) -> Result<Vec<Transaction>, NodeError> {
     membership::check_removal(node, force)?;
     Ok(membership::removal(state, node, now))
 }

@@ -14,7 +14,9 @@ pub enum ServiceError {
     #[error("name `{0}` is already in use by another service: choose another one, or update that service")]
     NameTaken(String),
     /// The version given is not that of the present spec.
-    #[error("update out of sequence: service `{name}` has changed since version {given}; look at it again and repeat")]
+    #[error(
+        "update out of sequence: service `{name}` has changed since version {given}; look at it again and repeat"
+    )]
     OutOfSequence {
         /// The service's name.
         name: String,
@@ -31,7 +33,9 @@ pub enum ServiceError {
     #[error("service `{0}` is being removed: create it anew")]
     BeingRemoved(String),
     /// No node will ever have the port free.
-    #[error("port {port} is published on every node by global service `{holder}`: choose another port, or constrain one of the two to other nodes")]
+    #[error(
+        "port {port} is published on every node by global service `{holder}`: choose another port, or constrain one of the two to other nodes"
+    )]
     PortTaken {
         /// The port wanted.
         port: PublishedPort,
@@ -44,7 +48,12 @@ pub enum ServiceError {
 }
 
 /// Creates a service.
-pub fn create(state: &State, id: ServiceId, spec: ServiceSpec, now: Timestamp) -> Result<Transaction, ServiceError> {
+pub fn create(
+    state: &State,
+    id: ServiceId,
+    spec: ServiceSpec,
+    now: Timestamp,
+) -> Result<Transaction, ServiceError> {
     if state.service_named(&spec.name).is_some() {
         return Err(ServiceError::NameTaken(spec.name.to_string()));
     }
@@ -109,7 +118,10 @@ fn check_present(service: &Service) -> Result<(), ServiceError> {
 fn check_ports(state: &State, id: ServiceId, spec: &ServiceSpec) -> Result<(), ServiceError> {
     let is_everywhere = |service: &&Arc<Service>| {
         let spec = &service.spec;
-        service.id != id && !service.removing && spec.mode == ServiceMode::Global && spec.task.constraints.is_empty()
+        service.id != id
+            && !service.removing
+            && spec.mode == ServiceMode::Global
+            && spec.task.constraints.is_empty()
     };
     for holder in state.services().filter(is_everywhere) {
         let is_same = |a: &PublishedPort, b: &PublishedPort| {
@@ -138,7 +150,12 @@ mod tests {
         (bench, web)
     }
 
-    fn updated(bench: &Bench, web: ServiceId, version: u64, spec: ServiceSpec) -> Result<Transaction, ServiceError> {
+    fn updated(
+        bench: &Bench,
+        web: ServiceId,
+        version: u64,
+        spec: ServiceSpec,
+    ) -> Result<Transaction, ServiceError> {
         update(&bench.state, bench.state.service(web).unwrap(), version, spec, bench.now)
     }
 
@@ -185,7 +202,11 @@ mod tests {
         let mut bench = Bench::new();
         bench.create(service("proxy").global().host_port(80));
         let refused = create(&bench.state, NEW, service("web").host_port(80).build(), bench.now).unwrap_err();
-        assert!(refused.to_string().starts_with("port *:80->80/tcp is published on every node by global service `proxy`"));
+        assert!(
+            refused
+                .to_string()
+                .starts_with("port *:80->80/tcp is published on every node by global service `proxy`")
+        );
         assert!(create(&bench.state, NEW, service("web").host_port(81).build(), bench.now).is_ok());
     }
 

@@ -16,8 +16,10 @@ pub(super) fn no_suitable_node(rooms: &[Room<'_>], need: &Need<'_>) -> String {
     }
     let mut reasons: Vec<(Unfit<'_>, Vec<&Room<'_>>)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(unfit, rooms)| (Reverse(rooms.len()), *unfit));
-    let parts: Vec<String> =
-        reasons.iter().map(|(unfit, rooms)| format!("{} {}", rooms.len(), describe(unfit, rooms, need))).collect();
+    let parts: Vec<String> = reasons
+        .iter()
+        .map(|(unfit, rooms)| format!("{} {}", rooms.len(), describe(unfit, rooms, need)))
+        .collect();
     match rooms.len() {
         0 => "no suitable node (there are no nodes)".to_owned(),
         1 => format!("no suitable node (0 of 1 node: {})", parts.join("; ")),
@@ -55,7 +57,9 @@ fn describe(unfit: &Unfit<'_>, rooms: &[&Room<'_>], need: &Need<'_>) -> String {
             let largest = rooms.iter().map(|room| room.free.memory_bytes).max().unwrap_or(0);
             format!("out of memory (needs {}, largest free {})", bytes(wanted.memory_bytes), bytes(largest))
         }
-        Unfit::Port((protocol, port)) => format!("{} port {port}/{protocol} in use", one_or_more("has", "have")),
+        Unfit::Port((protocol, port)) => {
+            format!("{} port {port}/{protocol} in use", one_or_more("has", "have"))
+        }
         Unfit::MaxReplicas(max) => {
             format!("{} the most replicas allowed per node, {max}", one_or_more("has", "have"))
         }
@@ -73,7 +77,7 @@ fn bytes(bytes: u64) -> String {
     const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match UNITS.into_iter().find(|(_, shift)| bytes >> shift > 0) {
         Some((unit, shift)) => {
-            let tenths = u128::from(bytes) * 10 >> shift;
+            let tenths = (u128::from(bytes) * 10) >> shift;
             format!("{} {unit}", decimal(u64::try_from(tenths).unwrap_or(u64::MAX), 1))
         }
         None => format!("{bytes} B"),
@@ -97,6 +101,9 @@ mod tests {
     #[test]
     fn amounts_read_as_people_write_them() {
         assert_eq!([2_000_000_000, 1_500_000_000, 1_000_000].map(cpus), ["2", "1.5", "0.001"]);
-        assert_eq!([2 << 30, (1 << 30) * 12 / 10 + 1, 512, 4 << 20].map(bytes), ["2 GiB", "1.2 GiB", "512 B", "4 MiB"]);
+        assert_eq!(
+            [2 << 30, (1 << 30) * 12 / 10 + 1, 512, 4 << 20].map(bytes),
+            ["2 GiB", "1.2 GiB", "512 B", "4 MiB"]
+        );
     }
 }

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! Tasks of the same service and task version are alike. For each such group every node is filtered
-//! once ([`filter`]); the fitting ones go into a tree by the group's spread preferences whose leaves
-//! are ordered by score ([`spread`]). A task takes the best node, and only that node is looked at again,
+//! once (`filter`); the fitting ones go into a tree by the group's spread preferences whose leaves
+//! are ordered by score (`spread`). A task takes the best node, and only that node is looked at again,
 //! so placing costs a logarithm of the number of nodes, not the number. What a task reserves, and the
 //! host ports it publishes, are leased from when it is assigned until the agent confirms its end, or
 //! it is orphaned.
 //!
-//! A task that finds no node stays pending, with a message that says why ([`explain`]). A task of a
+//! A task that finds no node stays pending, with a message that says why (`explain`). A task of a
 //! global service has its node from the start; it is only checked whether it fits there now.
 
 mod explain;
@@ -86,7 +86,13 @@ fn place(group: &[&Task], rooms: &mut [Room<'_>], now: Timestamp, decision: &mut
     }
 }
 
-fn place_on_own_node(task: &Task, need: &Need<'_>, rooms: &mut [Room<'_>], now: Timestamp, decision: &mut Decision) {
+fn place_on_own_node(
+    task: &Task,
+    need: &Need<'_>,
+    rooms: &mut [Room<'_>],
+    now: Timestamp,
+    decision: &mut Decision,
+) {
     // The rooms are in order of the nodes' ids.
     let own = task.node.and_then(|id| rooms.binary_search_by_key(&id, |room| room.node.id).ok());
     let Some(room) = own.map(|place| &mut rooms[place]) else {

@@ -50,7 +50,9 @@ impl Branch {
     fn grow(rooms: &[Room<'_>], need: &Need<'_>, preferences: &[Preference], members: Vec<usize>) -> Self {
         let Some((preference, rest)) = preferences.split_first() else {
             let fits = |place: &usize| filter::check(&rooms[*place], need).is_ok();
-            return Branch::Leaf(members.into_iter().filter(fits).map(|place| score(rooms, need, place)).collect());
+            return Branch::Leaf(
+                members.into_iter().filter(fits).map(|place| score(rooms, need, place)).collect(),
+            );
         };
         let mut by_value: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for place in members {
@@ -102,5 +104,6 @@ fn free_permille(room: &Room<'_>) -> u64 {
         let permille = u128::from(free) * 1000 / u128::from(total.max(1));
         u64::try_from(permille).unwrap_or(u64::MAX)
     };
-    share(room.free.nano_cpus, total.nano_cpus).saturating_add(share(room.free.memory_bytes, total.memory_bytes))
+    share(room.free.nano_cpus, total.nano_cpus)
+        .saturating_add(share(room.free.memory_bytes, total.memory_bytes))
 }

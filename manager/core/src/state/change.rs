@@ -1,8 +1,8 @@
 //! Changes to the state: what is written to the log and applied by every member.
 
 use proto::model::{
-    Cluster, DesiredState, Node, NodeId, NodeStatus, RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey,
-    SlotProgress, TaskId, TaskStatus, Timestamp,
+    Cluster, DesiredState, Node, NodeId, NodeStatus, RestartHistory, Rollout, RolloutState, Service,
+    ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,8 @@
 
 use super::State;
 use proto::model::{
-    Cluster, DesiredState, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task, TaskId, TaskStatus, Timestamp,
+    Cluster, DesiredState, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task, TaskId, TaskStatus,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -48,7 +49,9 @@ struct BareTask {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
     /// Written by a newer program.
-    #[error("the snapshot has format {found}, and this program knows {FORMAT}: run the newer version of shoal")]
+    #[error(
+        "the snapshot has format {found}, and this program knows {FORMAT}: run the newer version of shoal"
+    )]
     Newer {
         /// Its format.
         found: u32,
@@ -111,7 +114,19 @@ impl State {
 
 impl BareTask {
     fn of(task: &Task) -> Self {
-        let Task { id, version, created_at, service, slot, spec: _, task_version, node, desired, start_after, status } = task;
+        let Task {
+            id,
+            version,
+            created_at,
+            service,
+            slot,
+            spec: _,
+            task_version,
+            node,
+            desired,
+            start_after,
+            status,
+        } = task;
         Self {
             id: *id,
             version: *version,
@@ -127,7 +142,20 @@ impl BareTask {
     }
 
     fn with_spec(self, spec: Arc<ServiceSpec>) -> Task {
-        let Self { id, version, created_at, service, slot, task_version, node, desired, start_after, status } = self;
-        Task { id, version, created_at, service, slot, spec, task_version, node, desired, start_after, status }
+        let Self { id, version, created_at, service, slot, task_version, node, desired, start_after, status } =
+            self;
+        Task {
+            id,
+            version,
+            created_at,
+            service,
+            slot,
+            spec,
+            task_version,
+            node,
+            desired,
+            start_after,
+            status,
+        }
     }
 }

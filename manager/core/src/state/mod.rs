@@ -8,6 +8,8 @@ mod apply;
 mod change;
 mod image;
 mod query;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Applied, Refusal};
 pub use change::{Change, Event, EventKind, Expect, NewTask, ObjectId, Transaction};

@@ -10,8 +10,8 @@ use crate::{
     state::{Change, State, Transaction},
 };
 use proto::model::{
-    Availability, Cluster, Id, IdSource, Node, NodeId, Service, ServiceId, ServiceMode, ServiceSpec, Task, TaskState,
-    TaskStatus, Timestamp,
+    Availability, Cluster, Id, IdSource, Node, NodeId, Service, ServiceId, ServiceMode, ServiceSpec, Task,
+    TaskState, TaskStatus, Timestamp,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -76,7 +76,10 @@ impl Bench {
     }
 
     /// Lets one loop decide, and applies what it decides.
-    pub fn decide(&mut self, decide: impl FnOnce(&State, Timestamp, &mut dyn IdSource) -> Decision) -> Decision {
+    pub fn decide(
+        &mut self,
+        decide: impl FnOnce(&State, Timestamp, &mut dyn IdSource) -> Decision,
+    ) -> Decision {
         let decision = decide(&self.state, self.now, &mut self.ids);
         for transaction in &decision.transactions {
             self.apply(transaction);
@@ -186,7 +189,9 @@ impl Bench {
     /// Removes a node by force.
     pub fn remove_node(&mut self, id: NodeId) {
         let node = self.state.node(id).expect("the node is there").clone();
-        for transaction in node_requests::remove(&self.state, &node, true, self.now).expect("it may be removed") {
+        for transaction in
+            node_requests::remove(&self.state, &node, true, self.now).expect("it may be removed")
+        {
             self.apply(&transaction);
         }
     }

@@ -1,10 +1,10 @@
 //! Builders whose defaults are what most tests want.
 
 use proto::model::{
-    Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, JoinTokens, ManagerStatus, Node,
-    NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, PortMode, PortProtocol, PublishedPort, RestartPolicy,
-    Role, RolloutConfig, RolloutOrder, RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec,
-    TaskStatus, Timestamp, cluster::FEATURE_LEVEL,
+    Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, JoinTokens, ManagerStatus,
+    Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, PortMode, PortProtocol, PublishedPort,
+    RestartPolicy, Role, RolloutConfig, RolloutOrder, RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey,
+    Task, TaskId, TaskSpec, TaskStatus, Timestamp, cluster::FEATURE_LEVEL,
 };
 use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
 
@@ -39,7 +39,12 @@ pub fn node(number: u32) -> NodeBuilder {
             feature_level: FEATURE_LEVEL,
             ..NodeDescription::default()
         }),
-        status: NodeStatus { state: NodeState::Ready, message: String::new(), addr: None, since: Timestamp(0) },
+        status: NodeStatus {
+            state: NodeState::Ready,
+            message: String::new(),
+            addr: None,
+            since: Timestamp(0),
+        },
         manager: None,
     })
 }
@@ -92,7 +97,10 @@ pub fn service(name: &str) -> ServiceBuilder {
         name: name.parse().expect("tests use good names"),
         labels: BTreeMap::new(),
         mode: ServiceMode::Replicated { replicas: 1 },
-        task: TaskSpec { container: ContainerSpec { image, ..ContainerSpec::default() }, ..TaskSpec::default() },
+        task: TaskSpec {
+            container: ContainerSpec { image, ..ContainerSpec::default() },
+            ..TaskSpec::default()
+        },
         ports: Vec::new(),
         update: RolloutConfig::default(),
         rollback: RolloutConfig::default(),

@@ -42,7 +42,8 @@ pub fn new_service(id: ServiceId, spec: ServiceSpec, now: Timestamp) -> Service 
 pub fn begin_update(service: &Service, spec: ServiceSpec, now: Timestamp) -> Service {
     let before = &service.spec;
     let scaled_only = ServiceSpec { mode: before.mode, ..spec.clone() } == **before;
-    let beside_tasks = ServiceSpec { labels: before.labels.clone(), mode: before.mode, ..spec.clone() } == **before;
+    let beside_tasks =
+        ServiceSpec { labels: before.labels.clone(), mode: before.mode, ..spec.clone() } == **before;
     let changed = spec != **before;
     if !spec.needs_new_tasks(before) {
         let previous = if scaled_only { service.previous.clone() } else { Some(previous_of(service)) };
@@ -136,7 +137,14 @@ fn begun(state: RolloutState, cause: Option<String>, now: Timestamp) -> Rollout 
         RolloutState::RollingBack => "rollback in progress",
         _ => "update in progress",
     };
-    Rollout { state, started_at: now, ended_at: None, message: message.to_owned(), cause, slots: BTreeMap::new() }
+    Rollout {
+        state,
+        started_at: now,
+        ended_at: None,
+        message: message.to_owned(),
+        cause,
+        slots: BTreeMap::new(),
+    }
 }
 
 /// Begins every history anew, but leaves the slots given up to the rollout.

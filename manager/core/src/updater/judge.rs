@@ -1,6 +1,6 @@
 //! What is done when too many slots of a rollout have failed.
 
-use super::{View, begin};
+use super::{begin, view::View};
 use crate::state::Change;
 use proto::model::{FailureAction, Rollout, RolloutConfig, RolloutState, Service, Timestamp};
 
@@ -17,7 +17,8 @@ pub(super) fn judge(
         return None;
     }
     let cause = cause(view);
-    let goes_back = config.failure_action == FailureAction::Rollback && rollout.state == RolloutState::Updating;
+    let goes_back =
+        config.failure_action == FailureAction::Rollback && rollout.state == RolloutState::Updating;
     let pause = |message| {
         let state = match rollout.state {
             RolloutState::RollingBack => RolloutState::RollbackPaused,
@@ -37,7 +38,9 @@ pub(super) fn judge(
                 |service| Change::PutService(Box::new(service)),
             ))
         }
-        FailureAction::Pause | FailureAction::Rollback => Some(pause(format!("{what} paused due to {cause}"))),
+        FailureAction::Pause | FailureAction::Rollback => {
+            Some(pause(format!("{what} paused due to {cause}")))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What people are told of a rollout.
 
-use super::View;
+use super::view::View;
 use proto::model::{Rollout, RolloutState, Timestamp};
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ pub(super) fn in_progress(rollout: &Rollout, view: &View<'_>) -> String {
     }
     if let Some(task) = view.unplaced {
         text += &format!("; slot {} waits: {}", task.slot, task.status.message);
-    } else if view.done() == view.begun.len() && view.failures() == 0 && !view.outdated.is_empty() {
+    } else if view.busy() == 0 && !view.outdated.is_empty() {
+        // There is room for another slot, and none of those left was begun.
         text += "; the other slots wait for their nodes, which take no tasks now";
     }
     with_cause(text, rollout)

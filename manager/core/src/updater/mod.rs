@@ -5,10 +5,10 @@
 //! on in the middle. A slot is *outdated* if it has a live task of another task version than the
 //! service's, or was given up with such a task. For a service in a rollout, in this order:
 //!
-//! 1. **observe** ([`slot`]): each begun slot moves on by what is seen of its new task. New tasks that
+//! 1. **observe** (`slot`): each begun slot moves on by what is seen of its new task. New tasks that
 //!    others made meanwhile (a restart, a node that was lost, more replicas) are taken into the rollout,
 //!    as they too show whether the new spec works.
-//! 2. **judge** ([`judge`]): if more than the tolerated share of slots has failed, the failure action is
+//! 2. **judge** (`judge`): if more than the tolerated share of slots has failed, the failure action is
 //!    taken. The share is of all slots that the rollout is about. A rollback is never rolled back.
 //! 3. **begin**: while fewer than `parallelism` slots are busy, the next outdated one is replaced; those
 //!    that do not run first, as they have nothing to lose. A slot is busy until its new task runs and
@@ -28,23 +28,18 @@ mod message;
 mod slot;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use begin::{RollbackError, begin_rollback, begin_update, new_service};
 
 use crate::{
     Decision,
     decision::unchanged,
-    orchestrator::{
-        global,
-        slots::{SlotTasks, Slots},
-    },
+    orchestrator::slots::Slots,
     state::{Change, State},
 };
-use proto::model::{
-    IdSource, Rollout, RolloutConfig, RolloutState, Service, SlotKey, SlotProgress, Task, TaskState, Timestamp,
-};
-use slot::Observer;
-use std::collections::BTreeMap;
+use proto::model::{IdSource, Rollout, RolloutState, Service, Timestamp};
+use view::View;
 
 /// Moves every rollout on.
 pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision {
@@ -78,7 +73,10 @@ fn carry_on(
     for (&slot, &progress) in &view.begun {
         if rollout.slots.get(&slot) != Some(&progress) {
             let progress = Some(progress);
-            decision.propose(unchanged(service), [Change::SetRolloutSlot { service: service.id, slot, progress }]);
+            decision.propose(
+                unchanged(service),
+                [Change::SetRolloutSlot { service: service.id, slot, progress }],
+            );
         }
     }
     for &slot in rollout.slots.keys().filter(|slot| !view.begun.contains_key(slot)) {
@@ -94,131 +92,8 @@ fn carry_on(
     view.ask_to_be_woken(decision);
     let message = message::in_progress(rollout, &view);
     if message != rollout.message {
-        let change = Change::SetRolloutStatus { service: service.id, state: rollout.state, message, ended_at: None };
+        let change =
+            Change::SetRolloutStatus { service: service.id, state: rollout.state, message, ended_at: None };
         decision.propose(unchanged(service), [change]);
-    }
-}
-
-/// A service's rollout as it is now.
-struct View<'a> {
-    service: &'a Service,
-    config: &'a RolloutConfig,
-    now: Timestamp,
-    /// The slots begun, as far as they have come.
-    begun: BTreeMap<SlotKey, SlotProgress>,
-    /// The outdated slots that are still to be begun, the first to go first.
-    outdated: Vec<SlotTasks<'a>>,
-    /// A task that made a slot fail just now.
-    culprit: Option<&'a Task>,
-    /// A new task that finds no node.
-    unplaced: Option<&'a Task>,
-}
-
-impl<'a> View<'a> {
-    fn observe(
-        service: &'a Service,
-        rollout: &Rollout,
-        config: &'a RolloutConfig,
-        slots: &'a Slots<'a>,
-        now: Timestamp,
-    ) -> Self {
-        let (begun, outdated) = (BTreeMap::new(), Vec::new());
-        let mut view = View { service, config, now, begun, outdated, culprit: None, unplaced: None };
-        let observer = Observer { service, config, started_at: rollout.started_at, now };
-        for slot in slots.iter() {
-            let before = rollout.slots.get(&slot.key).copied();
-            match observer.observe(&slot, before) {
-                Some(progress) => view.note(&slot, before, progress),
-                None if slot::is_outdated(&slot, service) => view.outdated.push(slot),
-                None => {}
-            }
-        }
-        let runs = |slot: &SlotTasks<'_>| slot.live().any(|task| task.status.state == TaskState::Running);
-        view.outdated.sort_by_key(|slot| (runs(slot), slot.key));
-        view
-    }
-
-    fn note(&mut self, slot: &SlotTasks<'a>, before: Option<SlotProgress>, progress: SlotProgress) {
-        self.begun.insert(slot.key, progress);
-        let task_of = |progress| match progress {
-            Some(SlotProgress::Replacing { task } | SlotProgress::Watching { task, .. }) => {
-                slot.tasks.iter().copied().find(|known| known.id == task)
-            }
-            Some(SlotProgress::Done { .. }) | None => None,
-        };
-        if matches!(progress, SlotProgress::Done { failed: true, .. }) {
-            self.culprit = self.culprit.or(task_of(before));
-        }
-        let is_unplaced = |task: &&Task| task.status.state == TaskState::Pending;
-        self.unplaced = self.unplaced.or(task_of(Some(progress)).filter(is_unplaced));
-    }
-
-    fn total(&self) -> usize {
-        self.begun.len() + self.outdated.len()
-    }
-
-    fn failures(&self) -> usize {
-        self.begun.values().filter(|progress| matches!(progress, SlotProgress::Done { failed: true, .. })).count()
-    }
-
-    fn done(&self) -> usize {
-        self.begun.values().filter(|progress| matches!(progress, SlotProgress::Done { .. })).count()
-    }
-
-    fn is_finished(&self) -> bool {
-        self.outdated.is_empty() && self.done() == self.begun.len()
-    }
-
-    /// From when on a slot lets another one be begun in its place; `None` if that can't be told yet.
-    fn free_at(&self, progress: &SlotProgress) -> Option<Timestamp> {
-        match *progress {
-            SlotProgress::Replacing { .. } => None,
-            SlotProgress::Watching { since, .. } => Some(since + self.config.delay),
-            SlotProgress::Done { at, failed: true } => Some(at + self.config.delay),
-            SlotProgress::Done { at, failed: false } => Some(at),
-        }
-    }
-
-    /// Begins outdated slots as far as the parallelism allows.
-    fn begin_slots(&mut self, state: &State, ids: &mut dyn IdSource, decision: &mut Decision) {
-        let is_busy = |progress: &&SlotProgress| self.free_at(progress).is_none_or(|at| at > self.now);
-        let busy = self.begun.values().filter(is_busy).count();
-        let room = match self.config.parallelism {
-            0 => usize::MAX,
-            parallelism => (parallelism as usize).saturating_sub(busy),
-        };
-        let service = self.service;
-        // A global task is not stopped while its node would not take the new one.
-        let can_begin = |slot: &SlotTasks<'_>| match slot.key {
-            SlotKey::Replica(_) => true,
-            SlotKey::Node(node) => state.node(node).is_some_and(|node| global::accepts(node, service)),
-        };
-        let mut begun = 0;
-        let (config, now) = (self.config, self.now);
-        let mut newly_begun = Vec::new();
-        self.outdated.retain(|slot| {
-            if begun >= room || !can_begin(slot) {
-                return true;
-            }
-            begun += 1;
-            let (changes, progress) = slot::begin(service, slot, config.order, now, ids);
-            decision.propose(unchanged(service), changes);
-            newly_begun.push((slot.key, progress));
-            false
-        });
-        self.begun.extend(newly_begun);
-    }
-
-    /// Asks to be woken when a slot has been watched for long enough, or a delay is over.
-    fn ask_to_be_woken(&self, decision: &mut Decision) {
-        for progress in self.begun.values() {
-            if let SlotProgress::Watching { since, .. } = *progress {
-                decision.wake(since + slot::watch_time(self.config));
-            }
-            let free_at = self.free_at(progress).filter(|&at| at > self.now);
-            if let Some(at) = free_at.filter(|_| !self.outdated.is_empty()) {
-                decision.wake(at);
-            }
-        }
     }
 }

@@ -10,11 +10,11 @@ use crate::{
         replace,
         slots::{SlotTasks, age},
     },
-    state::Change,
+    state::{Change, State},
 };
 use proto::model::{
-    DesiredState, IdSource, RestartCondition, RolloutConfig, RolloutOrder, Service, SlotProgress, Task, TaskState,
-    Timestamp,
+    DesiredState, IdSource, RestartCondition, RolloutConfig, RolloutOrder, Service, SlotProgress, Task,
+    TaskState, Timestamp,
 };
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ pub(super) fn is_outdated(slot: &SlotTasks<'_>, service: &Service) -> bool {
 
 /// Replaces the tasks of an outdated slot: the changes, and how far the slot is after them.
 pub(super) fn begin(
+    state: &State,
     service: &Service,
     slot: &SlotTasks<'_>,
     order: RolloutOrder,
@@ -52,7 +53,7 @@ pub(super) fn begin(
             (others.map(stop).collect(), task.id)
         }
         None => {
-            let (mut changes, new) = replace(service, slot, order, now, ids);
+            let (mut changes, new) = replace(state, service, slot, order, now, ids);
             let id = new.id;
             changes.push(Change::CreateTask(new));
             (changes, id)
@@ -92,8 +93,12 @@ impl Observer<'_> {
         };
         let Some(task) = slot.tasks.iter().find(|known| known.id == task) else { return self.follow(slot) };
         match task.status.state {
-            TaskState::Failed | TaskState::Rejected => Some(SlotProgress::Done { at: self.now, failed: true }),
-            TaskState::Complete => Some(SlotProgress::Done { at: self.now, failed: self.is_meant_to_go_on() }),
+            TaskState::Failed | TaskState::Rejected => {
+                Some(SlotProgress::Done { at: self.now, failed: true })
+            }
+            TaskState::Complete => {
+                Some(SlotProgress::Done { at: self.now, failed: self.is_meant_to_go_on() })
+            }
             TaskState::Shutdown | TaskState::Orphaned => self.follow(slot),
             // Replaced because of its node, not because of itself.
             _ if task.desired > DesiredState::Running => self.follow(slot),

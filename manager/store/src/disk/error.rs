@@ -84,10 +84,13 @@ pub enum DiskError {
         source: EngineError,
     },
     /// An earlier write failed, or the disk's thread has ended.
-    #[error("the database in `{path}` was stopped by an earlier failure; start again")]
-    Stopped {
-        /// The data directory.
-        path: PathBuf,
+    #[error("the database was stopped by an earlier failure; see what the log says of it, then start again")]
+    Stopped,
+    /// The system gives no thread for the disk.
+    #[error("cannot start a thread for the database; raise the limit on tasks (`TasksMax`, `ulimit -u`)")]
+    Thread {
+        /// The system's reason.
+        source: io::Error,
     },
     /// A part of a value is missing or in the wrong place.
     #[error(

@@ -108,7 +108,9 @@ fn prepare(path: &Path) -> impl Fn(io::Error) -> DiskError {
     |source| {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full { path, source: source.into() },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                DiskError::Full { path, source: source.into() }
+            }
             _ => DiskError::Prepare { path, source },
         }
     }

@@ -12,7 +12,8 @@ use super::EngineError;
 /// Whoever gets an error back from a write uses the database no more, so that no state that the
 /// panic left half changed is ever looked at.
 pub(super) fn guarded<T, E: From<EngineError>>(call: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(EngineError::Panic(message(&*panic)).into()))
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|panic| Err(EngineError::Panic(message(&*panic)).into()))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

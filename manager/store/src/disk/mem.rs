@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Disk, DiskError, KeyRange, Op, Table, Visitor, op};
+use super::{Disk, DiskError, KeyRange, KeyValue, Op, Table, Visitor, op};
 
 /// Keeps everything in memory and never waits: stands in for a real disk in simulations only.
 ///
@@ -57,7 +57,7 @@ impl Disk for MemDisk {
         Ok(())
     }
 
-    fn last(&self, table: Table) -> Result<Option<(Vec<u8>, Vec<u8>)>, DiskError> {
+    fn last(&self, table: Table) -> Result<Option<KeyValue>, DiskError> {
         let platters = self.lock();
         let last = platters.tables.get(&table).and_then(BTreeMap::last_key_value);
         Ok(last.map(|(key, value)| (key.clone(), value.clone())))

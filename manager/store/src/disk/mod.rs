@@ -9,13 +9,16 @@ mod op;
 mod rows;
 mod sled_disk;
 
-pub use error::{DiskError, EngineError};
 pub(crate) use error::show;
+pub use error::{DiskError, EngineError};
 pub use mem::MemDisk;
 pub use op::{KeyRange, MAX_KEY_BYTES, MAX_VALUE_BYTES, Op, Table};
 pub use sled_disk::{DISK_FORMAT, SledDisk};
 
 use std::ops::ControlFlow;
+
+/// A key and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
 
 /// Receives the keys and values of a range in key order, until it breaks.
 pub type Visitor<'a> = dyn FnMut(Vec<u8>, Vec<u8>) -> ControlFlow<()> + 'a;
@@ -33,7 +36,7 @@ pub trait Disk: Send + Sync + 'static {
     fn range(&self, table: Table, keys: &KeyRange, visit: &mut Visitor<'_>) -> Result<(), DiskError>;
 
     /// Returns the greatest key of the table with its value, or `None` if the table is empty.
-    fn last(&self, table: Table) -> Result<Option<(Vec<u8>, Vec<u8>)>, DiskError>;
+    fn last(&self, table: Table) -> Result<Option<KeyValue>, DiskError>;
 
     /// Carries out all operations in order, or none of them; when it returns `Ok` they are durable.
     ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EngineError, KeyRange, Op, Table,
+    EngineError, KeyRange, KeyValue, Op, Table,
     layout::{self, Stem},
 };
 
@@ -69,7 +69,7 @@ pub(super) fn get(tree: &sled::Tree, table: Table, key: &[u8]) -> Result<Option<
 }
 
 /// Reads the greatest key of a table and its value.
-pub(super) fn last(tree: &sled::Tree, table: Table) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+pub(super) fn last(tree: &sled::Tree, table: Table) -> Result<Option<KeyValue>, Fault> {
     let (first, end) = layout::bounds(table, &KeyRange::all());
     let Some(row) = tree.range(first..end).next_back() else { return Ok(None) };
     let (row_key, _) = row.map_err(EngineError::from)?;
@@ -85,7 +85,7 @@ pub(super) fn range(tree: &sled::Tree, table: Table, keys: &KeyRange) -> Option<
 }
 
 /// Takes the rows of one key and puts its value together.
-pub(super) fn next(rows: &mut sled::Iter, table: Table) -> Result<Option<(Vec<u8>, Vec<u8>)>, Fault> {
+pub(super) fn next(rows: &mut sled::Iter, table: Table) -> Result<Option<KeyValue>, Fault> {
     let Some(row) = rows.next() else { return Ok(None) };
     let (row_key, row) = row.map_err(EngineError::from)?;
     let (stem, part) = Stem::split(&row_key).ok_or(FOREIGN)?;

@@ -1,7 +1,6 @@
 //! One thread that makes all calls to a disk, so that a sync never blocks an async task.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, mpsc},
     thread::{self, JoinHandle},
 };
@@ -38,7 +37,7 @@ impl<D: Disk> DiskThread<D> {
     ///
     /// # Errors
     ///
-    /// [`DiskError::Prepare`] when the system gives no thread.
+    /// [`DiskError::Thread`] when the system gives no thread.
     pub fn start(disk: D) -> Result<Self, DiskError> {
         let worker = if disk.waits() {
             let (jobs, queue) = mpsc::channel::<Job<D>>();
@@ -47,7 +46,7 @@ impl<D: Disk> DiskThread<D> {
                     job(&disk);
                 }
             });
-            let thread = thread.map_err(|source| DiskError::Prepare { path: place(), source })?;
+            let thread = thread.map_err(|source| DiskError::Thread { source })?;
             Worker::Thread { jobs: Some(jobs), thread: Some(thread) }
         } else {
             Worker::Inline(disk)
@@ -68,15 +67,14 @@ impl<D: Disk> DiskThread<D> {
         match &*self.worker {
             Worker::Inline(disk) => job(disk),
             Worker::Thread { jobs, .. } => {
-                let stopped = || DiskError::Stopped { path: place() };
                 let (done, outcome) = oneshot::channel();
                 let job: Job<D> = Box::new(move |disk| {
                     // Nobody waits any more: the outcome is of no interest.
                     let _ = done.send(job(disk));
                 });
                 let jobs = jobs.as_ref().expect("taken on drop only");
-                jobs.send(job).map_err(|_| stopped())?;
-                outcome.await.map_err(|_| stopped())?
+                jobs.send(job).map_err(|_| DiskError::Stopped)?;
+                outcome.await.map_err(|_| DiskError::Stopped)?
             }
         }
     }
@@ -95,10 +93,6 @@ impl<D> Drop for Worker<D> {
     }
 }
 
-fn place() -> PathBuf {
-    PathBuf::from("raft-disk")
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -112,13 +106,16 @@ mod tests {
         let disk = DiskThread::start(SledDisk::open(dir.path()).unwrap()).unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let jobs = (0..20).map(|number| {
-            let order = order.clone();
-            disk.run(move |_| {
-                order.lock().unwrap().push(number);
-                Ok::<_, DiskError>(())
+            let (disk, order) = (disk.clone(), order.clone());
+            tokio::spawn(async move {
+                let note = move |_: &SledDisk| {
+                    order.lock().unwrap().push(number);
+                    Ok::<_, DiskError>(())
+                };
+                disk.run(note).await.unwrap();
             })
         });
-        for job in jobs {
+        for job in jobs.collect::<Vec<_>>() {
             job.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());

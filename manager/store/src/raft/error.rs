@@ -29,6 +29,17 @@ pub enum RaftStoreError {
         /// The decoder's reason.
         source: rmp_serde::decode::Error,
     },
+    /// An entry of the log cannot be decoded.
+    #[error(
+        "cannot decode log entry {index} from the database: it is damaged or from a newer version; move \
+         the data directory away and let this node join again"
+    )]
+    DecodeEntry {
+        /// The entry's index.
+        index: u64,
+        /// The decoder's reason.
+        source: rmp_serde::decode::Error,
+    },
     /// An entry does not follow the one before it, so the log would have a hole.
     #[error("log entry {index} does not follow the last one, {last}: raft must send what is between first")]
     Gap {

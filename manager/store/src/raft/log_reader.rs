@@ -7,14 +7,13 @@ use std::{
 };
 
 use openraft::{
-    LogId, NodeId, OptionalSend, RaftLogReader, RaftTypeConfig, StorageError, StorageIOError, Vote,
+    LogId, NodeId, OptionalSend, RaftLogId, RaftLogReader, RaftTypeConfig, StorageError, StorageIOError, Vote,
 };
-use serde::de::DeserializeOwned;
 
 use super::{
     DiskThread, RaftStoreError,
-    codec::{decode, index},
-    tail::Tail,
+    codec::{decode_entry, index},
+    tail::{Encoded, Tail},
 };
 use crate::disk::{Disk, KeyRange, Table};
 
@@ -55,28 +54,36 @@ impl<C: RaftTypeConfig, D: Disk> LogReader<C, D> {
     }
 
     /// Reads the entries of a range that are there, at least one of them, until they exceed a number of bytes.
-    async fn read(&self, start: u64, end: u64, bytes: usize) -> Result<Vec<C::Entry>, StorageError<C::NodeId>> {
-        let (start, end) = {
+    async fn read(&self, start: u64, end: u64, bytes: usize) -> Result<Vec<C::Entry>, RaftStoreError> {
+        let (start, end, held) = {
             let index = self.index();
             let start = index.purged.as_ref().map_or(start, |purged| start.max(purged.index + 1));
             let end = index.last.as_ref().map_or(0, |last| end.min(last.index + 1));
-            if start >= end {
-                return Ok(Vec::new());
-            }
-            if let Some(entries) = index.tail.get(start, end) {
-                return decode_up_to((start..).zip(entries), bytes);
-            }
-            (start, end)
+            (start, end, index.tail.get(start, end))
         };
-        let stored = self.disk.run(move |disk| stored(disk, start, end, bytes)).await;
-        let stored = stored.map_err(|error| StorageIOError::read_logs(error.for_raft()))?;
-        decode_up_to(stored.iter().map(|(index, entry)| (*index, entry.as_slice())), bytes)
+        if start >= end {
+            return Ok(Vec::new());
+        }
+        let encoded = match held {
+            Some(encoded) => encoded,
+            None => self.disk.run(move |disk| stored(disk, start, end, bytes)).await?,
+        };
+        let mut decoded = Vec::new();
+        let mut size = 0usize;
+        for (index, entry) in encoded {
+            size = size.saturating_add(entry.len());
+            if size > bytes && !decoded.is_empty() {
+                break;
+            }
+            decoded.push(decode_entry(index, &entry)?);
+        }
+        Ok(decoded)
     }
 }
 
 /// Reads encoded entries and their indexes from the disk, at least one, until they exceed a number of bytes.
-fn stored<D: Disk>(disk: &D, start: u64, end: u64, bytes: usize) -> Result<Vec<(u64, Vec<u8>)>, RaftStoreError> {
-    let mut entries: Vec<(u64, Vec<u8>)> = Vec::new();
+fn stored<D: Disk>(disk: &D, start: u64, end: u64, bytes: usize) -> Result<Encoded, RaftStoreError> {
+    let mut entries = Encoded::new();
     let mut size = 0usize;
     let mut failure = None;
     let keys = KeyRange::between(start.to_be_bytes(), end.to_be_bytes());
@@ -85,7 +92,7 @@ fn stored<D: Disk>(disk: &D, start: u64, end: u64, bytes: usize) -> Result<Vec<(
         match index(&key) {
             Ok(index) if last.is_none_or(|last| index == last + 1) => {
                 size = size.saturating_add(entry.len());
-                entries.push((index, entry));
+                entries.push((index, entry.into()));
                 return if size > bytes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             }
             Ok(_) => failure = Some(RaftStoreError::Damaged { what: "the order of log entries" }),
@@ -94,24 +101,6 @@ fn stored<D: Disk>(disk: &D, start: u64, end: u64, bytes: usize) -> Result<Vec<(
         ControlFlow::Break(())
     })?;
     failure.map_or(Ok(entries), Err)
-}
-
-/// Decodes entries, at least one, until they exceed a number of bytes.
-fn decode_up_to<'a, E: DeserializeOwned, N: NodeId>(
-    entries: impl Iterator<Item = (u64, &'a [u8])>,
-    bytes: usize,
-) -> Result<Vec<E>, StorageError<N>> {
-    let mut decoded = Vec::new();
-    let mut size = 0usize;
-    for (index, entry) in entries {
-        size = size.saturating_add(entry.len());
-        if size > bytes && !decoded.is_empty() {
-            break;
-        }
-        let entry = decode(ENTRY, entry);
-        decoded.push(entry.map_err(|error| StorageIOError::read_log_at_index(index, error.for_raft()))?);
-    }
-    Ok(decoded)
 }
 
 impl<C: RaftTypeConfig, D: Disk> RaftLogReader<C> for LogReader<C, D> {
@@ -129,7 +118,7 @@ impl<C: RaftTypeConfig, D: Disk> RaftLogReader<C> for LogReader<C, D> {
             Bound::Excluded(&end) => end,
             Bound::Unbounded => u64::MAX,
         };
-        self.read(start, end, usize::MAX).await
+        self.read(start, end, usize::MAX).await.map_err(read_failed)
     }
 
     async fn limited_get_log_entries(
@@ -137,8 +126,12 @@ impl<C: RaftTypeConfig, D: Disk> RaftLogReader<C> for LogReader<C, D> {
         start: u64,
         end: u64,
     ) -> Result<Vec<C::Entry>, StorageError<C::NodeId>> {
-        self.read(start, end, MESSAGE_BYTES).await
+        self.read(start, end, MESSAGE_BYTES).await.map_err(read_failed)
     }
+}
+
+fn read_failed<N: NodeId>(error: RaftStoreError) -> StorageError<N> {
+    StorageIOError::read_logs(error.for_raft()).into()
 }
 
 /// Reads the last entry of the log from the disk, or returns `None` if the log is empty.
@@ -146,7 +139,8 @@ pub(super) fn last_log_id<C: RaftTypeConfig, D: Disk>(
     disk: &D,
 ) -> Result<Option<LogId<C::NodeId>>, RaftStoreError> {
     let Some((key, entry)) = disk.last(LOG)? else { return Ok(None) };
-    let entry: C::Entry = decode(ENTRY, &entry)?;
-    let log_id = openraft::RaftLogId::get_log_id(&entry).clone();
-    if log_id.index == index(&key)? { Ok(Some(log_id)) } else { Err(RaftStoreError::Damaged { what: ENTRY }) }
+    let index = index(&key)?;
+    let entry: C::Entry = decode_entry(index, &entry)?;
+    let log_id = entry.get_log_id().clone();
+    if log_id.index == index { Ok(Some(log_id)) } else { Err(RaftStoreError::Damaged { what: ENTRY }) }
 }

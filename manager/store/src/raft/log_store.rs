@@ -7,8 +7,8 @@ use std::{
 };
 
 use openraft::{
-    LogId, LogState, OptionalSend, RaftLogId, RaftLogReader, RaftTypeConfig, StorageError,
-    StorageIOError, Vote,
+    LogId, LogState, OptionalSend, RaftLogId, RaftLogReader, RaftTypeConfig, StorageError, StorageIOError,
+    Vote,
     storage::{LogFlushed, RaftLogStorage},
 };
 use serde::de::DeserializeOwned;
@@ -61,17 +61,21 @@ impl<C: RaftTypeConfig, D: Disk> LogStore<C, D> {
         let mut last = self.reader.index().last.clone();
         let mut ops = vec![self.put_committed()?];
         for (log_id, entry) in &entries {
-            if let Some(last) = last.filter(|last| log_id.index != last.index + 1) {
-                return Err(RaftStoreError::Gap { last: last.index, index: log_id.index });
+            match &last {
+                Some(last) if log_id.index > last.index + 1 => {
+                    return Err(RaftStoreError::Gap { last: last.index, index: log_id.index });
+                }
+                // An entry may be written again in its place.
+                Some(last) if log_id.index < last.index => {}
+                _ => last = Some(log_id.clone()),
             }
-            last = Some(log_id.clone());
             ops.push(Op::put(LOG, log_id.index.to_be_bytes(), entry.clone()));
         }
         self.write(ops).await?;
         let mut index = self.reader.index();
         index.last = last;
         for (log_id, entry) in entries {
-            index.tail.push(log_id.index, entry);
+            index.tail.push(log_id.index, entry.into());
         }
         Ok(())
     }
@@ -156,7 +160,10 @@ impl<C: RaftTypeConfig, D: Disk> RaftLogStorage<C> for LogStore<C, D> {
         Ok(self.reader.index().vote.clone())
     }
 
-    async fn save_committed(&mut self, committed: Option<LogId<C::NodeId>>) -> Result<(), StorageError<C::NodeId>> {
+    async fn save_committed(
+        &mut self,
+        committed: Option<LogId<C::NodeId>>,
+    ) -> Result<(), StorageError<C::NodeId>> {
         self.reader.index().committed = committed;
         Ok(())
     }

@@ -83,9 +83,7 @@ impl<C: RaftTypeConfig, D: Disk> SnapshotStore<C, D> {
     }
 
     /// Loads the newest snapshot, or returns `None` if none was ever saved.
-    pub async fn load(
-        &self,
-    ) -> Result<Option<(SnapshotMeta<C::NodeId, C::Node>, Vec<u8>)>, RaftStoreError> {
+    pub async fn load(&self) -> Result<Option<(SnapshotMeta<C::NodeId, C::Node>, Vec<u8>)>, RaftStoreError> {
         self.disk.run(load::<C, D>).await
     }
 
@@ -103,8 +101,7 @@ fn current<C: RaftTypeConfig, D: Disk>(disk: &D) -> Result<Option<Current<C>>, R
     disk.get(CURRENT, CURRENT_KEY)?.map(|record| decode(SNAPSHOT, &record)).transpose()
 }
 
-type Loaded<C> =
-    (SnapshotMeta<<C as RaftTypeConfig>::NodeId, <C as RaftTypeConfig>::Node>, Vec<u8>);
+type Loaded<C> = (SnapshotMeta<<C as RaftTypeConfig>::NodeId, <C as RaftTypeConfig>::Node>, Vec<u8>);
 
 fn load<C: RaftTypeConfig, D: Disk>(disk: &D) -> Result<Option<Loaded<C>>, RaftStoreError> {
     let Some(Current { number, bytes: length, meta }) = current::<C, D>(disk)? else {

@@ -1,21 +1,24 @@
 //! The encoded end of the log in memory, so that replication rarely reads the disk.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 /// The most that the tail takes, in bytes of encoded entries; the newest entry is kept in any case.
 const CAPACITY_BYTES: usize = 8 << 20;
+
+/// Encoded entries and their indexes, in order.
+pub(super) type Encoded = Vec<(u64, Arc<[u8]>)>;
 
 /// Holds the last entries of the log, without a gap.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     first: u64,
-    entries: VecDeque<Vec<u8>>,
+    entries: VecDeque<Arc<[u8]>>,
     bytes: usize,
 }
 
 impl Tail {
     /// Adds an entry; one that does not follow the last starts the tail anew.
-    pub(super) fn push(&mut self, index: u64, entry: Vec<u8>) {
+    pub(super) fn push(&mut self, index: u64, entry: Arc<[u8]>) {
         if index != self.end() {
             *self = Self { first: index, ..Self::default() };
         }
@@ -43,11 +46,11 @@ impl Tail {
     }
 
     /// Returns the entries of a range in order, or `None` unless the tail has them all.
-    pub(super) fn get(&self, start: u64, end: u64) -> Option<impl Iterator<Item = &[u8]>> {
+    pub(super) fn get(&self, start: u64, end: u64) -> Option<Encoded> {
         let has = self.first <= start && start <= end && end <= self.end();
         has.then(|| {
-            let (skip, take) = (start - self.first, end - start);
-            self.entries.iter().skip(skip as usize).take(take as usize).map(Vec::as_slice)
+            let skip = (start - self.first) as usize;
+            (start..end).zip(self.entries.iter().skip(skip).cloned()).collect()
         })
     }
 
@@ -70,13 +73,13 @@ mod tests {
     fn tail(indexes: std::ops::Range<u64>) -> Tail {
         let mut tail = Tail::default();
         for index in indexes {
-            tail.push(index, vec![index as u8]);
+            tail.push(index, [index as u8].into());
         }
         tail
     }
 
     fn get(tail: &Tail, start: u64, end: u64) -> Option<Vec<u8>> {
-        tail.get(start, end).map(|entries| entries.flatten().copied().collect())
+        tail.get(start, end).map(|entries| entries.iter().flat_map(|(_, entry)| entry.to_vec()).collect())
     }
 
     #[test]
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn an_entry_after_a_gap_starts_the_tail_anew() {
         let mut tail = tail(1..4);
-        tail.push(7, vec![7]);
+        tail.push(7, [7].into());
         assert_eq!(get(&tail, 7, 8), Some(vec![7]));
         assert_eq!(get(&tail, 1, 4), None);
     }
@@ -112,10 +115,10 @@ mod tests {
     fn the_oldest_entries_make_room_and_the_newest_stays() {
         let mut tail = Tail::default();
         for index in 0..4 {
-            tail.push(index, vec![0; CAPACITY_BYTES / 2]);
+            tail.push(index, vec![0; CAPACITY_BYTES / 2].into());
         }
         assert!(tail.get(2, 4).is_some() && tail.get(1, 4).is_none());
-        tail.push(4, vec![0; CAPACITY_BYTES * 2]);
+        tail.push(4, vec![0; CAPACITY_BYTES * 2].into());
         assert!(tail.get(4, 5).is_some() && tail.get(3, 5).is_none());
     }
 }

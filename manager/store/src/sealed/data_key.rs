@@ -83,7 +83,8 @@ impl DataKey {
         getrandom::fill(&mut suffix).map_err(|source| SealError::Random { source })?;
         let failed = |source| SealError::CreateKey { path: path.to_owned(), source };
         let draft = Draft(path.with_extension(format!("{:016x}.new", u64::from_be_bytes(suffix))));
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.0).map_err(failed)?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.0).map_err(failed)?;
         file.write_all(key.expose()).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         match fs::hard_link(&draft.0, path) {
@@ -92,7 +93,8 @@ impl DataKey {
             linked => linked.map_err(failed)?,
         }
         drop(draft);
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
     }
 }

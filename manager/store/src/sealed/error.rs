@@ -60,7 +60,9 @@ pub enum SealError {
         bytes: u64,
     },
     /// Others than its owner may read or write the key file.
-    #[error("the data key `{path}` has mode {mode:04o}, so others may read it; `chmod 600` it if it is still yours alone")]
+    #[error(
+        "the data key `{path}` has mode {mode:04o}, so others may read it; `chmod 600` it if it is still yours alone"
+    )]
     KeyExposed {
         /// The key file.
         path: PathBuf,

@@ -17,7 +17,7 @@ use chacha20poly1305::{
     aead::{Aead, KeyInit, Payload},
 };
 
-use crate::disk::{Disk, DiskError, KeyRange, Op, Table, Visitor, show};
+use crate::disk::{Disk, DiskError, KeyRange, KeyValue, Op, Table, Visitor, show};
 
 /// The newest format of sealed values that this program reads, and the one it writes.
 pub const SEAL_FORMAT: u32 = 1;
@@ -94,7 +94,7 @@ impl<D: Disk> Disk for Sealed<D> {
         failure.map_or(Ok(()), Err)
     }
 
-    fn last(&self, table: Table) -> Result<Option<(Vec<u8>, Vec<u8>)>, DiskError> {
+    fn last(&self, table: Table) -> Result<Option<KeyValue>, DiskError> {
         let Some((key, sealed)) = self.disk.last(table)? else { return Ok(None) };
         let value = self.unseal(table, &key, &sealed)?;
         Ok(Some((key, value)))

@@ -22,9 +22,7 @@ async fn build<D: Disk>(disk: D) -> (LogStore<Types, D>, Machine<D>) {
 struct InMemory;
 
 impl StoreBuilder<Types, LogStore<Types, MemDisk>, Machine<MemDisk>> for InMemory {
-    async fn build(
-        &self,
-    ) -> Result<((), LogStore<Types, MemDisk>, Machine<MemDisk>), StorageError<u64>> {
+    async fn build(&self) -> Result<((), LogStore<Types, MemDisk>, Machine<MemDisk>), StorageError<u64>> {
         let (log, machine) = build(MemDisk::new()).await;
         Ok(((), log, machine))
     }

@@ -2,7 +2,9 @@
 
 use super::{Action, Found, Now, Outcome};
 use crate::task::{Step, after_exit, after_failure, next_step};
-use proto::model::{DesiredState, ExitStatus, Task, TaskId, TaskState, TaskStatus, container::STOP_GRACE_PERIOD};
+use proto::model::{
+    DesiredState, ExitStatus, Task, TaskId, TaskState, TaskStatus, container::STOP_GRACE_PERIOD,
+};
 use std::time::Duration;
 
 /// How long after a kill without effect the next one is sent. A process that is stuck in the kernel
@@ -42,7 +44,10 @@ impl Held {
         let started = (TaskState::Starting..=TaskState::Running).contains(&task.status.state);
         let mut held = Self { task, work: Work::Nothing, prepared: false, assigned: true };
         if started {
-            held.fail("the node has no record of this task, which was started before; its data was lost", now);
+            held.fail(
+                "the node has no record of this task, which was started before; its data was lost",
+                now,
+            );
         }
         held
     }
@@ -58,7 +63,10 @@ impl Held {
             Found::Exited(exit) => held.exited(exit, now),
             Found::Lost { reason } => held.fail(&reason, now),
             Found::Absent if held.state() >= TaskState::Starting => {
-                held.fail("the node's daemon ended while it started the container, and none is there now", now);
+                held.fail(
+                    "the node's daemon ended while it started the container, and none is there now",
+                    now,
+                );
             }
             Found::Absent => {}
         }
@@ -114,7 +122,9 @@ impl Held {
             }
             Outcome::Removed => {}
             _ if self.state().is_terminal() => {}
-            Outcome::Progress { message } if self.work == Work::Preparing => self.task.status.message = message,
+            Outcome::Progress { message } if self.work == Work::Preparing => {
+                self.task.status.message = message
+            }
             Outcome::Prepared if self.work == Work::Preparing => {
                 self.work = Work::Nothing;
                 self.prepared = true;
@@ -142,7 +152,9 @@ impl Held {
                 (Step::Prepare, Work::Nothing) => self.prepare(),
                 // It was prepared before a restart, which gave all of that back.
                 (Step::Advance(_), Work::Nothing) => self.prepare(),
-                (Step::Rest, Work::Nothing) if self.state() == TaskState::Ready && !self.prepared => self.prepare(),
+                (Step::Rest, Work::Nothing) if self.state() == TaskState::Ready && !self.prepared => {
+                    self.prepare()
+                }
                 (Step::Start, Work::Nothing) => self.begin(Work::Starting, Action::Start),
                 (Step::Stop, Work::Nothing | Work::Preparing) => self.stop(now),
                 (Step::Stop, Work::Stopping { kill_at }) if now.elapsed >= kill_at => {

@@ -68,7 +68,11 @@ impl Reports {
     }
 
     /// The report to send now, if it is time for one. There is at most one without an answer.
-    pub(super) fn due(&mut self, now: Duration, status: impl Fn(TaskId) -> Option<TaskStatus>) -> Option<Report> {
+    pub(super) fn due(
+        &mut self,
+        now: Duration,
+        status: impl Fn(TaskId) -> Option<TaskStatus>,
+    ) -> Option<Report> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
         }

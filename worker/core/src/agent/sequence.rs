@@ -61,15 +61,19 @@ mod tests {
     #[test]
     fn a_full_set_and_its_changes_are_taken_once() {
         use Verdict::*;
-        assert_eq!(judge_all(&[(true, 7), (false, 8), (false, 8), (true, 7), (false, 9)]), [
-            Apply, Apply, Ignore, Ignore, Apply
-        ]);
+        assert_eq!(
+            judge_all(&[(true, 7), (false, 8), (false, 8), (true, 7), (false, 9)]),
+            [Apply, Apply, Ignore, Ignore, Apply]
+        );
     }
 
     #[test]
     fn a_gap_asks_once_for_a_new_session() {
         use Verdict::*;
-        assert_eq!(judge_all(&[(true, 1), (false, 3), (false, 4), (true, 5)]), [Apply, Resync, Ignore, Ignore]);
+        assert_eq!(
+            judge_all(&[(true, 1), (false, 3), (false, 4), (true, 5)]),
+            [Apply, Resync, Ignore, Ignore]
+        );
         assert_eq!(judge_all(&[(false, 1), (true, 2)]), [Resync, Ignore], "a change before the full set");
     }
 }

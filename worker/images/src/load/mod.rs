@@ -57,9 +57,13 @@ impl Core {
     }
 
     fn load_from(&self, scratch: &Scratch, source: &Source) -> Result<Vec<Loaded>, LoadError> {
+        let all = self.find_images(scratch, source)?;
+        if all.is_empty() {
+            return Err(LoadError::NoImage);
+        }
         let mut loaded = Vec::new();
         let mut images = Vec::new();
-        for found in self.find_images(scratch, source)? {
+        for found in all {
             let layers = self.bring_in(scratch, source, &found)?;
             loaded.push(Loaded { id: found.recipe.id, references: found.names.clone() });
             images.push((found.recipe, layers, found.names));

@@ -201,6 +201,7 @@ fn an_archive_without_an_image_is_refused_with_what_would_be_right() {
     let error = load(&tar_of([("etc/passwd".to_owned(), b"root".to_vec())])).unwrap_err();
     assert!(matches!(error, LoadError::NoImage), "{error:?}");
     assert!(error.to_string().contains("docker save"), "{error}");
+    assert!(matches!(load(&layout(&index(&[]), BTreeMap::new())), Err(LoadError::NoImage)));
     let list = json!([{ "Config": "gone.json", "RepoTags": [], "Layers": [] }]).to_string();
     let error = load(&tar_of([("manifest.json".to_owned(), list.into_bytes())])).unwrap_err();
     assert!(matches!(error, LoadError::Missing { path } if path == "gone.json"));

@@ -223,8 +223,9 @@ fn a_sparse_file_is_refused_instead_of_being_unpacked_wrongly() {
 
 #[test]
 fn a_full_disk_is_named_with_its_remedy() {
+    // Made outside, because a folder that is mounted on cannot be removed.
+    let place = Place::new();
     let error = in_private_mounts(|| {
-        let place = Place::new();
         mount_tmpfs(&place.root(), "64k");
         place.unpack(&Layer::new().file("big", &[7; 200_000]).build()).unwrap_err()
     });

@@ -1,6 +1,7 @@
 //! The cgroups of containers: where they are, ending what runs in them, removing them.
 
 pub mod device_filter;
+mod texts;
 
 use nix::{
     errno::Errno,
@@ -77,7 +78,8 @@ impl Hierarchies {
             return Ok(Self { version: CgroupVersion::V2, roots: vec![ROOT.into()] });
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(CgroupError::Mounts)?;
-        let roots: Vec<PathBuf> = mounts.lines().filter_map(v1_mount_point).map(PathBuf::from).collect();
+        let roots: Vec<PathBuf> =
+            mounts.lines().filter_map(texts::v1_mount_point).map(PathBuf::from).collect();
         if roots.is_empty() { Err(CgroupError::None) } else { Ok(Self { version: CgroupVersion::V1, roots }) }
     }
 
@@ -89,7 +91,9 @@ impl Hierarchies {
     /// Names the controllers containers can be limited with.
     pub fn controllers(&self) -> Vec<String> {
         match self.version {
-            CgroupVersion::V1 => v1_controllers(&fs::read_to_string("/proc/cgroups").unwrap_or_default()),
+            CgroupVersion::V1 => {
+                texts::v1_controllers(&fs::read_to_string("/proc/cgroups").unwrap_or_default())
+            }
             CgroupVersion::V2 => {
                 let text = fs::read_to_string(Path::new(ROOT).join("cgroup.controllers")).unwrap_or_default();
                 text.split_whitespace().map(str::to_owned).collect()
@@ -168,10 +172,10 @@ impl Hierarchies {
         };
         let texts =
             self.roots.iter().filter_map(|root| fs::read_to_string(below(root, path).join(file)).ok());
-        texts.map(|text| counter(&text, "oom_kill")).max().unwrap_or(0)
+        texts.map(|text| texts::counter(&text, "oom_kill")).max().unwrap_or(0)
     }
 
-    /// Opens the folder of a cgroup in the unified hierarchy; there is none with version 1.
+    /// Names the folder of a cgroup in the unified hierarchy; there is none with version 1.
     pub(crate) fn unified_folder(&self, path: &Path) -> Option<PathBuf> {
         (self.version == CgroupVersion::V2).then(|| below(Path::new(ROOT), path))
     }
@@ -229,49 +233,4 @@ fn is_busy(error: &io::Error) -> bool {
 
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::ENOENT | Errno::ENODEV))
-}
-
-/// The mount point, if a line of `mountinfo` is a version 1 hierarchy (proc(5)).
-fn v1_mount_point(line: &str) -> Option<&str> {
-    let (mount, source) = line.split_once(" - ")?;
-    source.starts_with("cgroup ").then(|| mount.split(' ').nth(4)).flatten()
-}
-
-/// The controllers that are mounted, by lines `name hierarchy cgroups enabled` (cgroups(7)).
-fn v1_controllers(text: &str) -> Vec<String> {
-    let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let mounted = lines.filter(|fields| matches!(fields[..], [_, hierarchy, _, "1"] if hierarchy != "0"));
-    mounted.map(|fields| fields[0].to_owned()).collect()
-}
-
-fn counter(text: &str, name: &str) -> u64 {
-    let values = text.lines().filter_map(|line| line.split_once(' ')).filter(|(key, _)| *key == name);
-    values.filter_map(|(_, value)| value.trim().parse().ok()).next().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn version_1_hierarchies_are_found_among_the_mounts() {
-        let line = "33 24 0:29 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory";
-        assert_eq!(v1_mount_point(line), Some("/sys/fs/cgroup/memory"));
-        let unified = "42 24 0:35 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw";
-        assert_eq!(v1_mount_point(unified), None);
-    }
-
-    #[test]
-    fn controllers_count_if_they_are_mounted_and_enabled() {
-        let text =
-            "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t3\t1\nmemory\t4\t9\t0\npids\t0\t1\t1\n";
-        assert_eq!(v1_controllers(text), ["cpu"]);
-    }
-
-    #[test]
-    fn kills_for_lack_of_memory_are_counted() {
-        assert_eq!(counter("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", "oom_kill"), 3);
-        assert_eq!(counter("low 0\noom 1\noom_kill 1\noom_group_kill 0\n", "oom_kill"), 1);
-        assert_eq!(counter("", "oom_kill"), 0);
-    }
 }

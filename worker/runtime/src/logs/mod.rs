@@ -8,6 +8,7 @@
 mod files;
 mod line;
 mod lines_of;
+mod options;
 mod reader;
 #[cfg(test)]
 mod reader_tests;
@@ -15,4 +16,5 @@ pub(crate) mod splitter;
 pub(crate) mod writer;
 
 pub use line::{LogEntry, Stream};
-pub use reader::{LogError, LogOptions, LogReader, Next, read};
+pub use options::LogOptions;
+pub use reader::{LogError, LogReader, Next, read};

@@ -1,12 +1,7 @@
 //! Reads a container's log, and follows it while the container runs.
 
-use super::{
-    files,
-    line::{LogEntry, Stream},
-    lines_of::LinesOf,
-};
+use super::{files, line::LogEntry, lines_of::LinesOf, options::LogOptions};
 use crate::container_dir::ContainerDir;
-use jiff::Timestamp;
 use std::{
     collections::VecDeque,
     fs::File,
@@ -18,30 +13,6 @@ use std::{
 
 /// How often a log that is followed is looked at by the blocking iterator.
 const STEP: Duration = Duration::from_millis(50);
-
-/// What of a log is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogOptions {
-    /// Whether standard output is.
-    pub stdout: bool,
-    /// Whether standard error is.
-    pub stderr: bool,
-    /// Nothing before this.
-    pub since: Option<Timestamp>,
-    /// Nothing after this.
-    pub until: Option<Timestamp>,
-    /// Of what is there at the beginning, only so many of the last entries; `None` is all.
-    pub tail: Option<usize>,
-    /// Whether to go on until the container has ended.
-    pub follow: bool,
-}
-
-impl Default for LogOptions {
-    /// Everything that is there.
-    fn default() -> Self {
-        Self { stdout: true, stderr: true, since: None, until: None, tail: None, follow: false }
-    }
-}
 
 /// Says why a log can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +98,7 @@ impl LogReader {
             let Some(entry) = LogEntry::decode(&line) else { continue };
             if self.options.until.is_some_and(|until| entry.time > until) {
                 self.finished = true;
-            } else if wanted(&self.options, &entry) {
+            } else if self.options.want(&entry) {
                 return Ok(Next::Entry(entry));
             }
         }
@@ -213,7 +184,7 @@ impl LogReader {
             let path = || files::path(&self.folder, current.number);
             let line = current.lines.next_line().map_err(|source| LogError::Read { path: path(), source })?;
             let Some(line) = line else { return Ok((places, place)) };
-            if LogEntry::decode(&line).is_some_and(|entry| wanted(&self.options, &entry)) {
+            if LogEntry::decode(&line).is_some_and(|entry| self.options.want(&entry)) {
                 places.push_back(place);
                 if places.len() > most {
                     places.pop_front();
@@ -239,16 +210,6 @@ impl Iterator for LogReader {
             }
         }
     }
-}
-
-fn wanted(options: &LogOptions, entry: &LogEntry) -> bool {
-    let stream = match entry.stream {
-        Stream::Stdout => options.stdout,
-        Stream::Stderr => options.stderr,
-    };
-    let in_time = options.since.is_none_or(|since| entry.time >= since)
-        && options.until.is_none_or(|until| entry.time <= until);
-    stream && in_time
 }
 
 fn list(folder: &Path) -> Result<Vec<u64>, LogError> {

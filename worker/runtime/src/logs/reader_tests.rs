@@ -3,7 +3,8 @@
 use super::{
     files,
     line::{LogEntry, Stream},
-    reader::{LogOptions, LogReader, Next, read},
+    options::LogOptions,
+    reader::{LogReader, Next, read},
     writer::LogWriter,
 };
 use crate::container_dir::ContainerDir;

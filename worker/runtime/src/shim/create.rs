@@ -29,7 +29,6 @@ pub(super) fn create(assignment: &Assignment) -> Result<Created, String> {
     let (stderr, container_stderr) = output_pipe(user)?;
     let (mut report, reporter) = io::pipe().map_err(|error| format!("can't make a pipe: {error}"))?;
     let built = build(assignment, container_stdout, container_stderr, ProgramExecutor::new(reporter));
-    super::mark("built");
     // The other end is closed here; the container's process has its own.
     let mut container = match built {
         Ok(container) => container,
@@ -40,7 +39,6 @@ pub(super) fn create(assignment: &Assignment) -> Result<Created, String> {
         device_filter::attach(&folder).map_err(|error| explain::chain(&error))?;
     }
     container.start().map_err(|error| explain::creation(&error, assignment))?;
-    super::mark("started");
     match told(&mut report) {
         Some(reason) => Err(reason),
         None => Ok(Created { pid: Pid::from_raw(pid.as_raw()), stdout, stderr }),

@@ -12,6 +12,7 @@ use std::{
     ffi::CString,
     fs::File,
     io::{PipeWriter, Write},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -25,7 +26,7 @@ pub(super) struct ProgramExecutor {
 
 impl ProgramExecutor {
     pub fn new(report: PipeWriter) -> Self {
-        Self { report: Rc::new(File::from(std::os::fd::OwnedFd::from(report))) }
+        Self { report: Rc::new(File::from(OwnedFd::from(report))) }
     }
 
     fn tell(&self, reason: &str) {
@@ -51,10 +52,10 @@ impl Executor for ProgramExecutor {
 
     fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
         let reason = match prepare(spec) {
-            Ok((program, args, env)) => {
+            Ok(Prepared { program, path, args, env }) => {
                 os::reset_signals();
-                let Err(errno) = execve(&program.1, &args, &env);
-                explain::exec(&program.0, errno)
+                let Err(errno) = execve(&path, &args, &env);
+                explain::exec(&program, errno)
             }
             Err(reason) => reason,
         };
@@ -63,7 +64,13 @@ impl Executor for ProgramExecutor {
     }
 }
 
-type Prepared = ((PathBuf, CString), Vec<CString>, Vec<CString>);
+/// What exec is given.
+struct Prepared {
+    program: PathBuf,
+    path: CString,
+    args: Vec<CString>,
+    env: Vec<CString>,
+}
 
 fn prepare(spec: &Spec) -> Result<Prepared, String> {
     let process = process(spec)?;
@@ -72,8 +79,9 @@ fn prepare(spec: &Spec) -> Result<Prepared, String> {
         |text: &String| CString::new(text.as_str()).map_err(|_| format!("`{text}` contains a zero byte"));
     let args = process.args().iter().flatten().map(text).collect::<Result<_, _>>()?;
     let env = process.env().iter().flatten().map(text).collect::<Result<_, _>>()?;
-    let path = text(&program.display().to_string())?;
-    Ok(((program, path), args, env))
+    let path = CString::new(program.as_os_str().as_bytes())
+        .map_err(|_| "the program's path contains a zero byte")?;
+    Ok(Prepared { program, path, args, env })
 }
 
 fn process(spec: &Spec) -> Result<&Process, String> {

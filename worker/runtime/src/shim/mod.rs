@@ -4,8 +4,9 @@
 //! and exec. Its life:
 //!
 //! ```text
-//! spawned by the daemon -> detach -> own mount namespace -> mount the root -> create -> start
-//!     -> tell the daemon -> supervise until the main process ends -> clean up -> exit.json -> end
+//! spawned by the daemon -> seal the program -> detach -> own mount namespace -> mount the root
+//!     -> create -> start -> tell the daemon -> supervise until the main process ends
+//!     -> clean up -> exit.json -> end
 //! ```
 //!
 //! Whatever goes wrong before the start is told in words and leaves nothing behind.
@@ -26,6 +27,7 @@ use crate::{
     exit_record::{ExitRecord, Outcome},
     process_id,
     protocol::{Event, ShimConfig, line},
+    spawn::SUBCOMMAND,
 };
 use finish::Leavings;
 use oci_spec::runtime::Spec;
@@ -40,22 +42,33 @@ use std::{
     sync::Arc,
 };
 
+/// The word that says that the shim's program is sealed already.
+const SEALED: &str = "sealed";
+
 /// Runs a shim. Must be called before the process starts a thread.
 ///
-/// The only argument is the container's folder. What becomes of the start is written to standard
-/// output as a line of JSON; the process that was spawned ends at once, and its child goes on.
+/// The arguments are the container's folder and, from the shim itself, the word `sealed`. What becomes
+/// of the start is written to standard output as a line of JSON; the process that was spawned ends at
+/// once, and its child goes on.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let mut args = args.into_iter();
-    let (Some(folder), None) = (args.next(), args.next()) else {
-        eprintln!("usage: shim FOLDER (this command is meant for the daemon)");
-        return ExitCode::from(2);
+    let args: Vec<OsString> = args.into_iter().collect();
+    let failed = match &args[..] {
+        [folder] => format!(
+            "can't seal the shim's program: {}",
+            os::run_sealed(&[SUBCOMMAND.as_ref(), folder, SEALED.as_ref()])
+        ),
+        [folder, sealed] if sealed == SEALED => match os::detach() {
+            Ok(()) => return supervise_in(&ContainerDir::at(PathBuf::from(folder))),
+            Err(error) => format!("can't detach the shim from the daemon: {error}"),
+        },
+        _ => "usage: shim FOLDER (this command is meant for the daemon)".to_owned(),
     };
-    let container = ContainerDir::at(PathBuf::from(folder));
-    if let Err(error) = os::detach() {
-        eprintln!("can't detach the shim from the daemon: {error}");
-        return ExitCode::FAILURE;
-    }
-    match run(&container) {
+    eprintln!("{failed}");
+    ExitCode::FAILURE
+}
+
+fn supervise_in(container: &ContainerDir) -> ExitCode {
+    match run(container) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("{problem}");
@@ -76,7 +89,6 @@ struct Assignment {
 /// Runs the container from beginning to end. An error is for the shim's own log: it means that not even
 /// the record could be written.
 fn run(container: &ContainerDir) -> Result<(), String> {
-    mark("begin");
     // With the folder as working directory no path to the socket is too long.
     env::set_current_dir(container.path())
         .map_err(|error| format!("can't enter the container's folder: {error}"))?;
@@ -91,7 +103,6 @@ fn run(container: &ContainerDir) -> Result<(), String> {
     };
     let record = ExitRecord { at: finish::now(), outcome: outcome.outcome, problems: outcome.problems };
     let written = record.write(&container.exit_record()).map_err(|error| explain::chain(&error));
-    mark("written");
     let ended = Event::Ended(record);
     tell_daemon(&ended);
     outcome.clients.tell_all(&ended);
@@ -123,9 +134,7 @@ fn start(container: &ContainerDir) -> Result<(Assignment, create::Created), Stri
             .with_writer(Arc::new(log))
             .init();
     }
-    mark("read");
     prepare::root(&assignment)?;
-    mark("prepared");
     match create::create(&assignment) {
         Ok(created) => Ok((assignment, created)),
         Err(reason) => {
@@ -151,12 +160,11 @@ impl Assignment {
     }
 }
 
-/// The daemon reads until the shim closes standard output; if it is gone, nobody needs to know.
+/// The daemon reads until the shim closes standard output, which this does: what is told later goes
+/// nowhere. If the daemon is gone, nobody needs to know.
 fn tell_daemon(event: &Event) {
     let _ = std::io::stdout().write_all(&line(event)).and_then(|()| std::io::stdout().flush());
     if let Err(error) = os::close_stdout() {
         eprintln!("can't close standard output, process {}: {error}", process::id());
     }
 }
-
-pub(super) fn mark(what: &str) { let ts = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap(); let u = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap(); let c = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap(); use std::io::Write; let _ = std::fs::File::options().append(true).create(true).open("/tmp/rt-ref/marks").unwrap().write_all(format!("{} {} {}us self u{} s{} child u{} s{}\n", std::process::id(), what, ts.as_micros(), u.user_time().tv_usec(), u.system_time().tv_usec(), c.user_time().tv_usec(), c.system_time().tv_usec()).as_bytes()); }

@@ -11,13 +11,65 @@ use nix::{
     },
     unistd::{ForkResult, Pid, dup2_stdout, fork, setsid},
 };
-use std::{fs, process};
+use std::{
+    ffi::{CStr, OsStr},
+    fs, io,
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    process::{self, Command},
+};
+
+/// What the shim is called in a list of processes.
+const NAME: &CStr = c"shoal-shim";
 
 /// How unlikely the kernel is to end the shim when the host's memory is used up: the least short of
 /// never, since the shim is small and its container ends with it.
 const OOM_SCORE: &str = "-999";
 /// The last real-time signal.
 const SIGNAL_MAX: i32 = 64;
+
+/// Runs this program once more, from a mount of its own that is read-only; returns only if that fails.
+///
+/// A container's program could be a link to `/proc/self/exe`, and in the moment of its exec that is this
+/// program, the daemon's. Whatever of the container gets hold of it then can't write to it.
+pub(super) fn run_sealed(args: &[&OsStr]) -> io::Error {
+    match read_only_self() {
+        Ok(program) => {
+            let path = format!("/proc/self/fd/{}", program.as_raw_fd());
+            Command::new(path).arg0(NAME.to_string_lossy().as_ref()).args(args).exec()
+        }
+        Err(errno) => errno.into(),
+    }
+}
+
+/// A mount of nothing but this program's file, attached nowhere and gone with its descriptor.
+fn read_only_self() -> Result<OwnedFd, Errno> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: the kernel reads the path, which is a constant.
+    let opened =
+        unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/proc/self/exe".as_ptr(), flags) };
+    let opened = Errno::result(opened)? as i32;
+    // SAFETY: the call has just made this descriptor, and nothing else knows it.
+    let program = unsafe { OwnedFd::from_raw_fd(opened) };
+    let attributes =
+        libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let size = size_of::<libc::mount_attr>();
+    // SAFETY: the kernel reads an empty path and `size` bytes of attributes, which live until it returns.
+    let sealed = unsafe {
+        let fd = program.as_raw_fd();
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            fd,
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size,
+        )
+    };
+    Errno::result(sealed).map(|_| program)
+}
 
 /// Goes on in a child with a session of its own, so that nothing meant for the daemon's processes
 /// reaches it; the calling process ends. The child takes in its container's orphans.
@@ -29,6 +81,8 @@ pub(super) fn detach() -> Result<(), Errno> {
         ForkResult::Child => {}
     }
     setsid()?;
+    // The program was run by a descriptor's number, which says nothing in a list of processes.
+    prctl::set_name(NAME)?;
     prctl::set_child_subreaper(true)?;
     umask(Mode::from_bits_truncate(0o022));
     Ok(())

@@ -43,9 +43,7 @@ pub(super) fn run(assignment: Assignment, created: Created, listener: UnixListen
     let mut problems = Vec::new();
     let outcome = match Watch::new(&assignment, created) {
         Ok(mut watch) => {
-            super::mark("watch");
             let code = watch.until_ended(&mut clients);
-            super::mark("ended");
             // Before the cgroup goes, and the counter with it.
             let oom_killed = assignment.cgroups.oom_kills(&assignment.cgroup) > 0;
             problems.extend(finish::end_processes(&assignment));
@@ -58,9 +56,7 @@ pub(super) fn run(assignment: Assignment, created: Created, listener: UnixListen
             Outcome::NotStarted { reason }
         }
     };
-    super::mark("drained");
     problems.extend(finish::sweep(&assignment));
-    super::mark("swept");
     Leavings { outcome, problems, clients }
 }
 

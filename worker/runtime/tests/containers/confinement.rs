@@ -1,6 +1,6 @@
 //! What a container may not do, and what it may use.
 
-use crate::support::{Node, Request, wait};
+use crate::support::{Node, Request, shim, wait};
 use proto::model::Limits;
 use std::{fs, os::unix::fs::MetadataExt};
 use worker_core::oci_spec::{CgroupVersion, ResolvedMount, ResolvedSource};
@@ -91,6 +91,16 @@ fn a_disk_can_not_be_read_through_a_node_of_its_own() {
         format!("mknod /tmp/disk b {major} {minor} && head -c1 /tmp/disk 2>&1; head -c1 /dev/zero | wc -c");
     let text = output(&script);
     assert!(text.contains("Operation not permitted") && text.ends_with('1'), "{text}");
+}
+
+#[test]
+fn the_daemons_program_can_not_be_written_through_the_shim() {
+    let node = Node::new();
+    let running = node.start(&Request::command(&["sleep", "1000"])).unwrap();
+    let program = format!("/proc/{}/exe", shim(&running));
+    // That it is busy protects it only as long as it runs, and not with every kernel.
+    let mounted = nix::sys::statvfs::statvfs(program.as_str()).unwrap();
+    assert!(mounted.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Starting, stopping, ending.
 
-use crate::support::{Node, Request, text, until, wait};
-use nix::unistd::{Pid, getsid};
-use proto::model::Signal;
+use crate::support::{Node, Request, shim, text, wait};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::getsid,
+};
 use std::{fs, thread};
 use worker_runtime::{Outcome, StartError, logs::LogOptions};
 
@@ -50,7 +52,7 @@ fn a_real_time_signal_that_ends_a_container_is_recorded() {
     assert_eq!(node.run(&child).0, 128 + 37);
     let running = node.start(&request).unwrap();
     node.wait_for_line(request.task, "ready");
-    running.signal("RTMIN+3".parse::<Signal>().unwrap()).unwrap();
+    running.signal("RTMIN+3".parse().unwrap()).unwrap();
     running.kill().unwrap();
     assert_eq!(code(&wait(&running).outcome), 137);
 }
@@ -60,9 +62,7 @@ fn what_the_main_process_leaves_running_is_ended() {
     let node = Node::new();
     let request = Request::script("sleep 1000 & sleep 1000 & echo started");
     assert_eq!(node.run(&request), (0, "started".into()));
-    let mut traces = node.traces(Some(request.task));
-    traces.retain(|trace| !trace.starts_with("folder"));
-    assert_eq!(traces, Vec::<String>::new());
+    node.wait_until_only(&["folder"], request.task);
 }
 
 #[test]
@@ -70,12 +70,22 @@ fn the_shim_is_out_of_reach_of_what_is_sent_to_the_daemons_group() {
     let node = Node::new();
     let request = Request::command(&["sleep", "1000"]);
     let running = node.start(&request).unwrap();
-    let shim = fs::read_to_string(running.dir().pid_file()).unwrap();
-    let shim = Pid::from_raw(shim.split(' ').next().unwrap().parse().unwrap());
+    let shim = shim(&running);
     assert_eq!(getsid(Some(shim)), Ok(shim));
     // Nor does the daemon have to collect it.
     let parent = fs::read_to_string(format!("/proc/{shim}/status")).unwrap();
     assert!(!parent.contains(&format!("PPid:\t{}\n", std::process::id())));
+}
+
+#[test]
+fn a_shim_that_is_asked_to_end_asks_its_container() {
+    let node = Node::new();
+    let request = Request::script("trap 'exit 6' TERM; echo ready; while :; do sleep 1 & wait $!; done");
+    let running = node.start(&request).unwrap();
+    node.wait_for_line(request.task, "ready");
+    // As the system does with every process when it is shut down.
+    kill(shim(&running), Signal::SIGTERM).unwrap();
+    assert_eq!(code(&wait(&running).outcome), 6);
 }
 
 #[test]
@@ -92,7 +102,7 @@ fn removing_ends_what_runs_and_may_be_repeated() {
     let request = Request::command(&["sleep", "1000"]);
     node.start(&request).unwrap();
     node.runtime.remove(request.task).unwrap();
-    until("the end of the shim", || node.traces(Some(request.task)).is_empty());
+    node.wait_until_only(&[], request.task);
     node.runtime.remove(request.task).unwrap();
 }
 

@@ -7,5 +7,4 @@ mod output;
 mod recovery;
 mod start_errors;
 mod support;
-mod timing_tmp;
 mod version_2;

@@ -1,17 +1,9 @@
 //! What survives a restart of the daemon, and what happens when a shim dies.
 
-use crate::support::{Node, Request, until, wait};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use crate::support::{Node, Request, shim, until, wait};
+use nix::sys::signal::{Signal, kill};
 use std::{fs, path::Path};
 use worker_runtime::{Found, Outcome, Running, Runtime};
-
-fn kill_shim(running: &Running) {
-    let shim = fs::read_to_string(running.dir().pid_file()).unwrap();
-    kill(Pid::from_raw(shim.split(' ').next().unwrap().parse().unwrap()), Signal::SIGKILL).unwrap();
-}
 
 fn is_running(pid: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -52,14 +44,12 @@ fn a_container_without_its_shim_is_lost_and_cleaned_up() {
     let node = Node::new();
     let request = Request::script("sleep 1000 & sleep 1000");
     let running = node.start(&request).unwrap();
-    kill_shim(&running);
+    kill(shim(&running), Signal::SIGKILL).unwrap();
     let Some(Found::Lost(record)) = node.runtime.find(request.task).unwrap() else { panic!("it is lost") };
     assert!(matches!(record.outcome, Outcome::SupervisorDied { .. }));
     assert!(record.error().unwrap().starts_with("its supervisor died"));
     assert!(!is_running(running.pid()));
-    let mut traces = node.traces(Some(request.task));
-    traces.retain(|trace| !trace.starts_with("folder"));
-    assert_eq!(traces, Vec::<String>::new());
+    node.wait_until_only(&["folder"], request.task);
     // It stays what it was found to be.
     assert!(
         matches!(node.runtime.find(request.task).unwrap(), Some(Found::Exited(again)) if again == record)
@@ -71,7 +61,7 @@ fn whoever_waits_learns_that_the_shim_died() {
     let node = Node::new();
     let request = Request::command(&["sleep", "1000"]);
     let running = node.start(&request).unwrap();
-    kill_shim(&running);
+    kill(shim(&running), Signal::SIGKILL).unwrap();
     assert!(matches!(wait(&running).outcome, Outcome::SupervisorDied { .. }));
     until("the end of the main process", || !is_running(running.pid()));
 }

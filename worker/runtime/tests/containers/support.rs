@@ -1,5 +1,6 @@
 //! A node of its own for each test, with an image made of busybox; everything goes when it is dropped.
 
+use nix::unistd::Pid;
 use proto::model::{ContainerSpec, Limits, Signal, TaskId, service::LogConfig};
 use std::{
     fs,
@@ -130,6 +131,16 @@ impl Node {
         });
     }
 
+    /// Waits until a task has no other traces than these. A shim ends a moment after it has told so.
+    pub fn wait_until_only(&self, kinds: &[&str], task: TaskId) {
+        let others = || {
+            let mut traces = self.traces(Some(task));
+            traces.retain(|trace| !kinds.iter().any(|kind| trace.starts_with(kind)));
+            traces
+        };
+        until_or(|| others().is_empty(), || format!("{:?} is left", others()));
+    }
+
     /// Everything in the kernel and on disk that still belongs to a task or to the whole node.
     pub fn traces(&self, task: Option<TaskId>) -> Vec<String> {
         let folder = match task {
@@ -177,9 +188,16 @@ impl Drop for Node {
         if !thread::panicking() {
             assert!(matches!(removed.as_deref(), Ok([])), "{removed:?}");
             cgroups.unwrap();
-            assert_eq!(self.traces(None), Vec::<String>::new(), "in {}", self.folder.path().display());
+            let traces = || self.traces(None);
+            until_or(|| traces().is_empty(), || format!("{:?} is left in {:?}", traces(), self.folder));
         }
     }
+}
+
+/// The process that supervises a container.
+pub fn shim(running: &Running) -> Pid {
+    let text = fs::read_to_string(running.dir().pid_file()).unwrap();
+    Pid::from_raw(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 pub fn wait(running: &Running) -> ExitRecord {
@@ -189,10 +207,14 @@ pub fn wait(running: &Running) -> ExitRecord {
 }
 
 /// Polls a condition until it holds.
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, holds: impl FnMut() -> bool) {
+    until_or(holds, || format!("{what} did not come"));
+}
+
+fn until_or(mut holds: impl FnMut() -> bool, complaint: impl Fn() -> String) {
     let deadline = Instant::now() + DEADLINE;
     while !holds() {
-        assert!(Instant::now() < deadline, "{what} did not come");
+        assert!(Instant::now() < deadline, "{}", complaint());
         thread::sleep(Duration::from_millis(10));
     }
 }

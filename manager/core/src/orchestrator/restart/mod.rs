@@ -1,7 +1,7 @@
 //! Restart: what follows when a task has ended, or its node is lost.
 //!
 //! A task that ended is replaced as its service's restart policy says, after a delay that grows with
-//! each failure in a row ([`policy`]). The history this rests on, and the decision that a slot gets no
+//! each failure in a row (`policy`). The history this rests on, and the decision that a slot gets no
 //! further task, are kept in the service, so that a new leader goes on where the last one was.
 //! A task whose node is gone or down is replaced at once, and that is not counted: it is not the
 //! task's fault.
@@ -21,7 +21,8 @@ use crate::{
 };
 use policy::Verdict;
 use proto::model::{
-    DesiredState, GivenUp, IdSource, RestartHistory, RolloutOrder, Service, SlotKey, Task, TaskState, Timestamp,
+    DesiredState, GivenUp, IdSource, RestartHistory, RolloutOrder, Service, SlotKey, Task, TaskState,
+    Timestamp,
 };
 
 /// Replaces the tasks that ended or were lost.
@@ -91,20 +92,15 @@ fn settle(
     // A task that is out of date or has to move keeps the slot while its successor is tried again.
     let order = if survivors.is_empty() { RolloutOrder::StopFirst } else { RolloutOrder::StartFirst };
     if fate(state, task) == Fate::Lost {
-        let (mut changes, new) = replace(service, slot, order, now, ids);
+        let (mut changes, new) = replace(state, service, slot, order, now, ids);
         changes.push(Change::CreateTask(new));
         return changes;
     }
     let history = service.restarts.get(&slot.key).cloned().unwrap_or_default();
-    let set_history = |history: RestartHistory| {
-        let known = service.restarts.get(&slot.key);
-        let same = known.map_or(history == RestartHistory::default(), |known| *known == history);
-        (!same).then(|| Change::SetRestarts { service: service.id, slot: slot.key, history: Some(history) })
-    };
     match policy::judge(&service.spec.task.restart, &history, task, now) {
         Verdict::Restart { at, history } => {
-            let (mut changes, new) = replace(service, slot, order, now, ids);
-            changes.extend(set_history(history));
+            let (mut changes, new) = replace(state, service, slot, order, now, ids);
+            changes.extend(set_history(service, slot.key, history));
             // It is prepared during the delay, and started by the handover.
             let new = match at > now {
                 true => NewTask { start_after: Some(at), desired: DesiredState::Ready, ..new },
@@ -119,11 +115,20 @@ fn settle(
             let mut changes: Vec<Change> = stopped.map(stop).collect();
             if survivors.iter().all(|task| must_leave(state, task)) {
                 let given_up = GivenUp { task: task.id, task_version: task.task_version, reason };
-                changes.extend(set_history(RestartHistory { given_up: Some(given_up), ..history }));
+                let history = RestartHistory { given_up: Some(given_up), ..history };
+                changes.extend(set_history(service, slot.key, history));
             }
             changes
         }
     }
+}
+
+/// Records a slot's history, if it is not what is known already. An empty one need not be kept.
+fn set_history(service: &Service, slot: SlotKey, history: RestartHistory) -> Option<Change> {
+    let history = Some(history).filter(|history| *history != RestartHistory::default());
+    let is_known = history.as_ref() == service.restarts.get(&slot);
+    let change = Change::SetRestarts { service: service.id, slot, history };
+    Some(change).filter(|_| !is_known)
 }
 
 #[cfg(test)]
@@ -185,7 +190,10 @@ mod tests {
         bench.settle();
         assert_eq!((bench.tasks(web).len(), bench.live(web).len()), (1, 0));
         let given_up = history(&bench, web).given_up.unwrap();
-        assert_eq!((given_up.task, given_up.reason.as_str()), (task.id, "it completed, and the restart condition is on-failure"));
+        assert_eq!(
+            (given_up.task, given_up.reason.as_str()),
+            (task.id, "it completed, and the restart condition is on-failure")
+        );
     }
 
     #[test]
@@ -200,7 +208,8 @@ mod tests {
 
     #[test]
     fn an_update_gives_a_slot_another_chance() {
-        let (mut bench, web) = bench(service("web").restart(|policy| policy.condition = RestartCondition::None));
+        let (mut bench, web) =
+            bench(service("web").restart(|policy| policy.condition = RestartCondition::None));
         bench.fail_one(web);
         bench.settle();
         bench.update_image(web, "app:2");
@@ -219,6 +228,23 @@ mod tests {
         let new = bench.live(web)[0].clone();
         assert_eq!((new.status.state, new.node != Some(lost)), (TaskState::Running, true));
         assert_eq!(history(&bench, web), RestartHistory::default());
+    }
+
+    #[test]
+    fn the_task_before_stays_if_its_successor_is_lost_with_its_node() {
+        let (mut bench, web) = bench(service("web").order(RolloutOrder::StartFirst));
+        let old = bench.live(web)[0].clone();
+        bench.update_image(web, "app:2");
+        bench.pass();
+        bench.agents_obey();
+        let successor = bench.live(web).into_iter().find(|task| task.id != old.id).unwrap();
+        assert_eq!(successor.status.state, TaskState::Running);
+        bench.offline.insert(successor.node.unwrap());
+        bench.now = bench.now + Duration::from_secs(3);
+        bench.pass();
+        assert_eq!(bench.state.task(old.id).unwrap().desired, DesiredState::Running);
+        assert_eq!(bench.state.task(successor.id).unwrap().desired, DesiredState::Shutdown);
+        assert_eq!(bench.live(web).len(), 2);
     }
 
     #[test]

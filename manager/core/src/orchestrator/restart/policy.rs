@@ -36,7 +36,12 @@ pub(super) enum Verdict {
 }
 
 /// Judges a task that ended by itself.
-pub(super) fn judge(policy: &RestartPolicy, history: &RestartHistory, task: &Task, now: Timestamp) -> Verdict {
+pub(super) fn judge(
+    policy: &RestartPolicy,
+    history: &RestartHistory,
+    task: &Task,
+    now: Timestamp,
+) -> Verdict {
     let failed = task.status.state != TaskState::Complete;
     match policy.condition {
         RestartCondition::None => return give_up("the restart condition is none"),
@@ -53,7 +58,10 @@ pub(super) fn judge(policy: &RestartPolicy, history: &RestartHistory, task: &Tas
             true => String::new(),
             false => format!(" within {:?}", policy.window),
         };
-        return give_up(&format!("it was restarted {} times{window}, which is the most allowed", attempts.len()));
+        return give_up(&format!(
+            "it was restarted {} times{window}, which is the most allowed",
+            attempts.len()
+        ));
     }
     if max > 0 {
         attempts.push(now);
@@ -61,7 +69,11 @@ pub(super) fn judge(policy: &RestartPolicy, history: &RestartHistory, task: &Tas
     let streak = if failed && !ran_well(policy, task, now) { history.streak } else { 0 };
     Verdict::Restart {
         at: now + delay_after(policy.delay, streak),
-        history: RestartHistory { streak: if failed { streak.saturating_add(1) } else { 0 }, attempts, given_up: None },
+        history: RestartHistory {
+            streak: if failed { streak.saturating_add(1) } else { 0 },
+            attempts,
+            given_up: None,
+        },
     }
 }
 
@@ -134,7 +146,8 @@ mod tests {
     #[test]
     fn a_quick_failure_lengthens_the_row_and_a_late_one_begins_a_new_one() {
         let history = RestartHistory { streak: 3, ..RestartHistory::default() };
-        let quick = restarted(judge(&policy(), &history, &ended(TaskState::Failed, Duration::from_secs(1)), NOW));
+        let quick =
+            restarted(judge(&policy(), &history, &ended(TaskState::Failed, Duration::from_secs(1)), NOW));
         assert_eq!((quick.0.as_secs(), quick.1.streak), (40, 4));
         let late = restarted(judge(&policy(), &history, &ended(TaskState::Failed, RAN_WELL), NOW));
         assert_eq!((late.0.as_secs(), late.1.streak), (5, 1));
@@ -158,7 +171,9 @@ mod tests {
     fn the_condition_decides_what_is_replaced() {
         let failed = ended(TaskState::Failed, Duration::ZERO);
         let complete = ended(TaskState::Complete, Duration::ZERO);
-        let judge = |condition, task| judge(&RestartPolicy { condition, ..policy() }, &RestartHistory::default(), task, NOW);
+        let judge = |condition, task| {
+            judge(&RestartPolicy { condition, ..policy() }, &RestartHistory::default(), task, NOW)
+        };
         assert!(reason(judge(RestartCondition::None, &failed)).contains("none"));
         assert!(reason(judge(RestartCondition::OnFailure, &complete)).contains("on-failure"));
         restarted(judge(RestartCondition::OnFailure, &failed));
@@ -170,7 +185,10 @@ mod tests {
         let policy = RestartPolicy { max_attempts: 2, window: Duration::from_secs(60), ..policy() };
         let failed = ended(TaskState::Failed, Duration::ZERO);
         let at = |ago_s: i64| Timestamp(NOW.0 - ago_s * 1000);
-        let history = |attempts: &[Timestamp]| RestartHistory { attempts: attempts.to_vec(), ..RestartHistory::default() };
+        let history = |attempts: &[Timestamp]| RestartHistory {
+            attempts: attempts.to_vec(),
+            ..RestartHistory::default()
+        };
         let (_, kept) = restarted(judge(&policy, &history(&[at(61), at(30)]), &failed, NOW));
         assert_eq!(kept.attempts, [at(30), NOW]);
         let said = reason(judge(&policy, &history(&[at(59), at(30)]), &failed, NOW));

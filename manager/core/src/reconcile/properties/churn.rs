@@ -3,7 +3,8 @@
 use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, node, service};
 use proptest::prelude::*;
 use proto::model::{
-    Availability, FailureAction, NodeId, RestartCondition, RolloutOrder, ServiceId, ServiceMode, Task, TaskState,
+    Availability, FailureAction, NodeId, RestartCondition, RolloutOrder, ServiceId, ServiceMode, Task,
+    TaskState,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -43,20 +44,44 @@ pub(super) struct Wish {
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
-    let action = prop_oneof![Just(FailureAction::Pause), Just(FailureAction::Continue), Just(FailureAction::Rollback)];
-    let condition =
-        prop_oneof![3 => Just(RestartCondition::Any), 1 => Just(RestartCondition::OnFailure), 1 => Just(RestartCondition::None)];
+    let action =
+        prop_oneof![Just(FailureAction::Pause), Just(FailureAction::Continue), Just(FailureAction::Rollback)];
+    let condition = prop_oneof![3 => Just(RestartCondition::Any), 1 => Just(RestartCondition::OnFailure), 1 => Just(RestartCondition::None)];
     let shape = (prop::bool::weighted(0.3), 0u32..5, any::<bool>(), 0u32..3);
-    let rest = (action, condition, 0u32..3, 0u64..3, prop::option::weighted(0.3, 80u16..82), prop::bool::weighted(0.3));
-    (shape, rest).prop_map(|((global, replicas, start_first, parallelism), (action, condition, max_attempts, gib, port, ssd))| {
-        Wish { global, replicas, start_first, parallelism, action, condition, max_attempts, gib, port, ssd }
-    })
+    let rest = (
+        action,
+        condition,
+        0u32..3,
+        0u64..3,
+        prop::option::weighted(0.3, 80u16..82),
+        prop::bool::weighted(0.3),
+    );
+    (shape, rest).prop_map(
+        |(
+            (global, replicas, start_first, parallelism),
+            (action, condition, max_attempts, gib, port, ssd),
+        )| {
+            Wish {
+                global,
+                replicas,
+                start_first,
+                parallelism,
+                action,
+                condition,
+                max_attempts,
+                gib,
+                port,
+                ssd,
+            }
+        },
+    )
 }
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
     let which = 0usize..100;
     let ends = prop_oneof![2 => Just(TaskState::Failed), 1 => Just(TaskState::Complete)];
-    let availability = prop_oneof![Just(Availability::Active), Just(Availability::Pause), Just(Availability::Drain)];
+    let availability =
+        prop_oneof![Just(Availability::Active), Just(Availability::Pause), Just(Availability::Drain)];
     prop_oneof![
         3 => wish().prop_map(Event::Create),
         3 => (which.clone(), which.clone()).prop_map(|(service, image)| Event::Update { service, image }),

@@ -46,7 +46,8 @@ impl Watch {
 fn check_slots(state: &State, service: &Service) -> Result<(), TestCaseError> {
     let most = if service.spec.update.order == RolloutOrder::StartFirst { 2 } else { 1 };
     for slot in Slots::of(state, service.id).iter() {
-        let is_to_run = |task: &&Task| task.desired == DesiredState::Running && !task.status.state.is_terminal();
+        let is_to_run =
+            |task: &&Task| task.desired == DesiredState::Running && !task.status.state.is_terminal();
         let count = slot.live().filter(is_to_run).count();
         prop_assert!(count <= most, "slot {} of {} has {count} tasks to run", slot.key, service.spec.name);
     }
@@ -78,12 +79,20 @@ pub(super) fn check_converged(state: &State) -> Result<(), TestCaseError> {
             let ended = task.status.state.is_terminal();
             prop_assert!(ended || task.desired == DesiredState::Running, "{name}: {task:?} is left over");
             match task.status.state {
-                _ if ended => prop_assert!(task.desired == DesiredState::Shutdown, "{name}: {task:?} was not dealt with"),
-                TaskState::Running => prop_assert!(running.insert(task.slot), "{name}: two tasks run in slot {}", task.slot),
+                _ if ended => prop_assert!(
+                    task.desired == DesiredState::Shutdown,
+                    "{name}: {task:?} was not dealt with"
+                ),
+                TaskState::Running => {
+                    prop_assert!(running.insert(task.slot), "{name}: two tasks run in slot {}", task.slot)
+                }
                 TaskState::Pending => {
                     waiting.insert(task.slot);
                     let said = &task.status.message;
-                    prop_assert!(said.contains("no suitable node") || said.contains("no room"), "{name}: {said}");
+                    prop_assert!(
+                        said.contains("no suitable node") || said.contains("no room"),
+                        "{name}: {said}"
+                    );
                 }
                 other => prop_assert!(false, "{name}: a task is left {other}"),
             }

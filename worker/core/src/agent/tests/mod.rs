@@ -4,7 +4,8 @@ mod world;
 
 use super::*;
 use proto::model::{
-    ContainerSpec, ExitStatus, RolloutConfig, ServiceId, ServiceMode, ServiceSpec, SlotKey, TaskSpec, Timestamp,
+    ContainerSpec, ExitStatus, RolloutConfig, ServiceId, ServiceMode, ServiceSpec, SlotKey, TaskSpec,
+    Timestamp,
 };
 use std::sync::Arc;
 
@@ -108,7 +109,10 @@ fn a_task_that_is_to_wait_starts_when_running_is_desired() {
     let mut agent = agent_with(vec![task(1, DesiredState::Ready)]);
     assert_eq!(done(agent.handle(step(1, Outcome::Prepared), at(10))), vec![]);
     assert_eq!(status(&agent, 1).state, TaskState::Ready);
-    assert_eq!(done(agent.handle(full(2, vec![task(1, DesiredState::Running)]), at(20))), [Action::Start(id(1))]);
+    assert_eq!(
+        done(agent.handle(full(2, vec![task(1, DesiredState::Running)]), at(20))),
+        [Action::Start(id(1))]
+    );
 }
 
 #[test]

@@ -11,24 +11,43 @@ const TASKS: u8 = 3;
 #[derive(Debug, Clone)]
 enum Happening {
     /// The managers assign the task, or raise what they want of it.
-    Want { task: u8, desired: DesiredState },
+    Want {
+        task: u8,
+        desired: DesiredState,
+    },
     /// The managers drop the task.
-    Drop { task: u8 },
+    Drop {
+        task: u8,
+    },
     /// The node is sent what changed; or the message is lost.
-    Send { lost: bool },
+    Send {
+        lost: bool,
+    },
     /// The last message arrives once more.
     Repeat,
     /// One of the outcomes that are under way arrives; and may arrive again.
-    Arrive { nth: usize, again: bool },
+    Arrive {
+        nth: usize,
+        again: bool,
+    },
     /// A container ends by itself.
-    Exit { task: u8, code: i32 },
+    Exit {
+        task: u8,
+        code: i32,
+    },
     /// A step goes wrong.
-    Fault { nth: usize },
+    Fault {
+        nth: usize,
+    },
     /// The connection breaks and is made again.
     NewSession,
     /// The daemon is killed after it did so many of its next actions, and starts again.
-    Crash { after: usize },
-    Pass { ms: u64 },
+    Crash {
+        after: usize,
+    },
+    Pass {
+        ms: u64,
+    },
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -117,7 +136,10 @@ impl World {
         match action {
             Action::Persist(LedgerChange::Put(task)) => {
                 let before = self.ledger.insert(task.id, (*task).clone());
-                assert!(before.is_none_or(|before| before.status.state <= task.status.state), "a state went back");
+                assert!(
+                    before.is_none_or(|before| before.status.state <= task.status.state),
+                    "a state went back"
+                );
             }
             Action::Persist(LedgerChange::Remove(id)) => {
                 assert!(!self.containers.contains_key(&id), "forgotten, but still there");
@@ -143,7 +165,8 @@ impl World {
                     assert!(status.state >= *known, "task {id} went back from {known} to {}", status.state);
                     *known = status.state;
                 }
-                self.under_way.push(UnderWay { event: Event::Acked { sequence: report.sequence }, arrived: false });
+                self.under_way
+                    .push(UnderWay { event: Event::Acked { sequence: report.sequence }, arrived: false });
             }
             Action::Resync => self.session = false,
         }
@@ -235,9 +258,15 @@ impl World {
         };
         let faults: Vec<_> = self.under_way.iter().filter_map(place).collect();
         let Some(&(task, started)) = faults.get(nth % faults.len().max(1)) else { return };
-        // Nothing else can come of it then.
-        let of_task = |event: &Event| matches!(event, Event::Step { task: other, .. } if *other == task);
-        self.under_way.retain(|under_way| !of_task(&under_way.event));
+        // What the step would have led to does not come; answers to other orders still do.
+        let led_to = |event: &Event| match event {
+            Event::Step { task: other, outcome } => {
+                let answer = matches!(outcome, Outcome::Stopped | Outcome::Removed);
+                *other == task && !answer
+            }
+            _ => false,
+        };
+        self.under_way.retain(|under_way| !led_to(&under_way.event));
         if started {
             self.containers.remove(&task);
         }

@@ -1,0 +1,93 @@
+//! Who leads: elections, and how managers and leaders that were deposed hear of them.
+
+use super::{
+    happening::{Happening, MemberNo},
+    leader::Leading,
+    world::World,
+};
+use std::time::Duration;
+
+/// How often the managers look whether they have a leader.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// How long they do without one before they elect another, in milliseconds.
+const ELECTION_MS: (u64, u64) = (900, 1800);
+
+impl World {
+    /// Elects a leader if there has been none for long enough.
+    pub(super) fn look_for_leader(&mut self) {
+        self.after(LOOK, Happening::Election);
+        if self.newest_leader().is_some_and(|leader| self.has_quorum(leader)) {
+            self.leaderless_since = None;
+            return;
+        }
+        let since = *self.leaderless_since.get_or_insert(self.now);
+        let patience = self.rng.millis(ELECTION_MS.0, ELECTION_MS.1);
+        if self.now.saturating_sub(since) >= patience {
+            self.elect_other_than(None);
+        }
+    }
+
+    /// Elects any manager that reaches a majority, except one.
+    pub(super) fn elect_other_than(&mut self, except: Option<MemberNo>) {
+        let can_win = |&member: &MemberNo| Some(member) != except && self.has_quorum(member);
+        let candidates: Vec<MemberNo> = (0..self.group.members.len()).filter(can_win).collect();
+        if let Some(winner) = self.rng.pick(&candidates) {
+            self.elect(winner);
+        }
+    }
+
+    /// Makes a manager the leader.
+    pub(super) fn elect(&mut self, winner: MemberNo) {
+        self.leaderless_since = None;
+        self.settle_last_entry();
+        // One that wins again begins anew, too.
+        self.abandon(winner);
+        self.group.term += 1;
+        let term = self.group.term;
+        self.apply_log(winner);
+        self.group.members[winner].leading = Some(Leading::new(term, self.clock_of(winner)));
+        self.note(format_args!("m{winner} is elected for term {term}"));
+        let delay = self.rng.millis(5, 60);
+        self.after(delay, Happening::LeaderReady { member: winner, term });
+        self.tell_who_leads();
+    }
+
+    /// The entry that the last leader was writing may have reached the new one, which then commits it.
+    fn settle_last_entry(&mut self) {
+        let Some(old) = self.newest_leader() else {
+            if let Some(batches) = self.left_behind.take()
+                && self.rng.chance(50)
+            {
+                self.commit(&batches);
+            }
+            return;
+        };
+        let reached = self.rng.chance(50);
+        let Some(leading) = self.group.members[old].leading.as_mut() else { return };
+        let Some(writing) = leading.writing.as_mut() else { return };
+        if reached && let Some(batches) = writing.take_undecided() {
+            self.note(format_args!("the entry that m{old} was writing has got through"));
+            self.commit(&batches);
+        }
+    }
+
+    /// Lets every manager hear who leads before long.
+    pub(super) fn tell_who_leads(&mut self) {
+        for member in 0..self.group.members.len() {
+            let delay = self.rng.millis(1, 200);
+            self.after(delay, Happening::Hear { member });
+        }
+    }
+
+    /// A manager hears who leads, if it reaches the leader. One that led before stops that.
+    pub(super) fn hear_who_leads(&mut self, member: MemberNo) {
+        let Some(leader) = self.newest_leader().filter(|&leader| self.members_meet(leader, member)) else { return };
+        self.group.members[member].follows = Some(leader);
+        if member != leader && self.group.members[member].leading.is_some() {
+            self.note(format_args!("m{member} hears that it does not lead any more"));
+            self.step_down(member);
+        }
+        self.catch_up(member);
+    }
+}
