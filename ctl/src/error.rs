@@ -47,6 +47,9 @@ pub enum CliError {
     /// The service did not become what was asked for.
     #[error(transparent)]
     NotConverged(#[from] NotConverged),
+    /// The machine lacks something.
+    #[error(transparent)]
+    Unfit(#[from] preflight::Unfit),
     /// This program can't be started or found.
     #[error("cannot start")]
     Program(#[source] io::Error),

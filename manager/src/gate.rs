@@ -5,8 +5,9 @@
 //! are believed only from another manager, and a call that was passed on is not passed on again.
 
 use crate::{
-    access::{Caller, CallerKind, Place, may, rule_of},
+    access::{Caller, CallerKind, Place, Who, may, rule_of},
     leadership::{Leader, Leadership},
+    status::of_propose,
     store::Store,
 };
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -52,13 +53,19 @@ impl Gate {
         let path = request.uri().path();
         let rule = rule_of(path).ok_or_else(|| Status::unimplemented(format!("managers do not serve {path}")))?;
         let passed_on = passed_on_for(&caller, request.headers())?;
-        let caller = passed_on.unwrap_or(caller);
+        let (connected, caller) = (caller, passed_on.unwrap_or(caller));
         if !may(rule.who, caller.kind) {
             return Err(refusal(&caller));
         }
         if rule.place == Place::Leader {
             match self.leadership.wait_for_leader(LEADER_WAIT_MAX).await? {
-                Leader::Me => self.check_membership(&caller)?,
+                Leader::Me => {
+                    self.store.settle().await.map_err(of_propose)?;
+                    if passed_on.is_some() {
+                        self.check_membership(&connected, Who::Manager)?;
+                    }
+                    self.check_membership(&caller, rule.who)?;
+                }
                 Leader::Other { .. } if passed_on.is_some() => {
                     return Err(Status::unavailable("the cluster's leader is changing; try again"));
                 }
@@ -78,15 +85,21 @@ impl Gate {
         self.services.oneshot(request).await.map_err(|never| match never {})
     }
 
-    /// A certificate outlives the membership it was made for; the state does not.
-    fn check_membership(&self, caller: &Caller) -> Result<(), Status> {
+    /// A certificate outlives the membership it was made for; the state does not. One that was demoted
+    /// may still do what every node may, such as getting itself a worker's certificate.
+    fn check_membership(&self, caller: &Caller, who: Who) -> Result<(), Status> {
         let CallerKind::Node { node, role } = caller.kind else { return Ok(()) };
         let state = self.store.snapshot();
         match state.node(node) {
             None => Err(Status::permission_denied(format!(
                 "node {node} is not part of this cluster (any more): run `shoal swarm leave --force` on it, then join again"
             ))),
-            Some(known) if role == Role::Manager && known.spec.role == Role::Worker && known.manager.is_none() => {
+            Some(known)
+                if matches!(who, Who::Operator | Who::Manager)
+                    && role == Role::Manager
+                    && known.spec.role == Role::Worker
+                    && known.manager.is_none() =>
+            {
                 Err(Status::permission_denied(format!("node {node} is not a manager any more")))
             }
             Some(_) => Ok(()),

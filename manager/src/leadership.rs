@@ -44,7 +44,7 @@ pub struct Leadership {
 impl Leadership {
     /// Follows the group of this manager.
     pub fn new(raft: Raft, me: RaftId, network: &Network) -> Self {
-        let Network { credentials, addresses, contacts } = network.clone();
+        let Network { credentials, addresses, contacts, .. } = network.clone();
         Self { raft, me, addresses, credentials, contacts, channel: Arc::default() }
     }
 

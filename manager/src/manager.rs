@@ -9,7 +9,7 @@ use crate::{
     leader::LeaderLoop,
     leadership::{Leader, Leadership},
     membership::Membership,
-    raft::{AddressBook, Contacts, Feed, Member, Network, Raft, RaftId, RaftService, StateMachine, settings},
+    raft::{AddressBook, Feed, Member, Network, Raft, RaftId, RaftService, StateMachine, settings},
     snapshots,
     store::{ProposeError, Store},
 };
@@ -111,11 +111,7 @@ impl Manager {
         let machine =
             StateMachine::open(SnapshotStore::new(disk), feed.clone()).await.map_err(StartError::Snapshot)?;
         let addresses = AddressBook::default();
-        let network = Network {
-            credentials: config.credentials.clone(),
-            addresses: addresses.clone(),
-            contacts: Contacts::default(),
-        };
+        let network = Network::new(config.credentials.clone(), addresses.clone());
         let cluster = config.credentials.identity().cluster.to_string();
         let settings = settings(&cluster).map_err(|error| StartError::Group(error.to_string()))?;
         let raft = Raft::new(config.raft_id, Arc::new(settings), network.clone(), log, machine)
@@ -127,7 +123,7 @@ impl Manager {
         let leadership = Leadership::new(raft.clone(), config.raft_id, &network);
         let hub = Hub::default();
         let logs = LogBroker::default();
-        let membership = Membership::new(raft.clone(), store.clone(), leadership.clone(), clock);
+        let membership = Membership::new(raft.clone(), store.clone(), leadership.clone(), hub.clone(), clock);
         let control = ControlService {
             store: store.clone(),
             leadership: leadership.clone(),

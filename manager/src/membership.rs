@@ -2,14 +2,15 @@
 
 use crate::{
     clock::Clock,
+    dispatcher::Hub,
     leadership::Leadership,
     raft::{Member, Raft, RaftId},
     status::{caller_node, of_membership, of_propose},
     store::{ProposeError, Store},
 };
 use manager_core::{
-    membership::check_demotion,
-    state::{Change, Expect, ObjectId, Transaction},
+    membership::{check_demotion, removal},
+    state::{Change, Expect, ObjectId, State, Transaction},
 };
 use openraft::{
     ChangeMembers,
@@ -30,6 +31,7 @@ pub struct Membership {
     raft: Raft,
     store: Store,
     leadership: Leadership,
+    hub: Hub,
     clock: Clock,
     /// openraft refuses a second change while one is under way; callers wait for their turn instead.
     turn: Arc<Mutex<()>>,
@@ -51,8 +53,8 @@ pub enum MembershipError {
 
 impl Membership {
     /// Changes to this group.
-    pub fn new(raft: Raft, store: Store, leadership: Leadership, clock: Clock) -> Self {
-        Self { raft, store, leadership, clock, turn: Arc::default() }
+    pub fn new(raft: Raft, store: Store, leadership: Leadership, hub: Hub, clock: Clock) -> Self {
+        Self { raft, store, leadership, hub, clock, turn: Arc::default() }
     }
 
     /// The service for a listener.
@@ -94,12 +96,31 @@ impl Membership {
         Ok(())
     }
 
-    /// Takes one manager out of the group.
-    pub async fn let_go(&self, id: RaftId) -> Result<(), MembershipError> {
-        let _turn = self.turn.lock().await;
-        self.remove_from_group(id).await
+    /// Lets a node go that leaves the cluster. It is down from now on, though its agent may still report
+    /// how its tasks end.
+    async fn let_leave(&self, node: &Node) -> Result<(), MembershipError> {
+        let now = self.clock.now();
+        // Before the group is changed, since a leader that took itself out can't write any more.
+        self.record(node.id, |node| {
+            node.spec.role = Role::Worker;
+            node.status.state = NodeState::Down;
+            node.status.message = "left the cluster".to_owned();
+            node.status.since = now;
+        })
+        .await?;
+        if node.manager.is_some() {
+            self.let_demoted_go().await?;
+        }
+        // One whose join failed half-way leaves no trace.
+        if node.status.state == NodeState::Unknown {
+            let state = self.store.snapshot();
+            let gone = state.node(node.id).map(|node| removal(&state, node, now)).unwrap_or_default();
+            self.store.propose_all(gone).await.map_err(MembershipError::Record)?;
+        }
+        Ok(())
     }
 
+    /// Takes one manager out of the group.
     async fn remove_from_group(&self, id: RaftId) -> Result<(), MembershipError> {
         let (voter, learner) = {
             let metrics = self.raft.metrics();
@@ -114,6 +135,21 @@ impl Membership {
             self.raft.change_membership(ChangeMembers::RemoveNodes(ids), false).await.map_err(group_error)?;
         }
         Ok(())
+    }
+
+    /// Whether a manager may leave the cluster.
+    fn check_leave(&self, state: &State, node: &Node, force: bool) -> Result<(), Status> {
+        match (check_demotion(state, node, &self.leadership.reachable(state)), force) {
+            (Ok(()), true) => Ok(()),
+            (Ok(()), false) => Err(Status::failed_precondition(
+                "this node is a manager: demote it first (`shoal node demote`), or leave with --force, which takes it \
+                 out of the managers' group at once",
+            )),
+            (Err(error), true) => Err(of_membership(error)),
+            (Err(error), false) => Err(Status::failed_precondition(format!(
+                "{error}; or leave with --force, after which nobody can change the cluster any more"
+            ))),
+        }
     }
 
     /// Changes a node object, again from its new version if it was changed meanwhile.
@@ -147,6 +183,9 @@ impl membership_server::Membership for Membership {
         if known.spec.role != Role::Manager {
             return Err(Status::failed_precondition("this node was demoted meanwhile"));
         }
+        if known.manager == Some(ManagerStatus { raft_id, addr: addr.clone() }) {
+            return Ok(Response::new(JoinGroupResponse {}));
+        }
         self.take_in(node, raft_id, addr).await.map_err(status)?;
         Ok(Response::new(JoinGroupResponse {}))
     }
@@ -156,28 +195,13 @@ impl membership_server::Membership for Membership {
         let force = request.into_inner().force;
         let state = self.store.current().await.map_err(of_propose)?;
         let Some(known) = state.node(node) else { return Ok(Response::new(LeaveResponse {})) };
-        if let Some(manager) = &known.manager {
-            if !force {
-                return Err(Status::failed_precondition(
-                    "this node is a manager: demote it first (`shoal node demote`), or leave with --force, which takes \
-                     it out of the managers' group at once",
-                ));
-            }
-            check_demotion(&state, known, &self.leadership.reachable(&state)).map_err(of_membership)?;
-            self.let_go(manager.raft_id).await.map_err(status)?;
+        if known.manager.is_some() {
+            self.check_leave(&state, known, force)?;
         }
-        let now = self.clock.now();
-        let gone = self.record(node, |node| {
-            node.manager = None;
-            node.spec.role = Role::Worker;
-            node.status.state = NodeState::Down;
-            node.status.message = "left the cluster".to_owned();
-            node.status.since = now;
-        });
-        if let Err(error) = gone.await {
-            // A manager that led and took itself out can't write any more; the node counts as down
-            // soon anyway because it is silent.
-            warn!(%node, %error, "a node left and the state could not be told");
+        self.hub.leave(node);
+        if let Err(error) = self.let_leave(known).await {
+            self.hub.stay(node);
+            return Err(status(error));
         }
         info!(%node, "node left");
         Ok(Response::new(LeaveResponse {}))

@@ -3,7 +3,13 @@
 use crate::raft::{Batch, Entry, Feed, Member, Raft, RaftId};
 use manager_core::state::{Event, Refusal, State, Transaction};
 use openraft::error::{ClientWriteError, RaftError};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tracing::warn;
 
@@ -39,6 +45,9 @@ pub struct Store {
     feed: Feed,
     raft: Raft,
     proposals: mpsc::Sender<Proposal>,
+    /// The term of the last leadership that is known to have applied everything before it; zero, which
+    /// no leadership has, at first.
+    settled_term: Arc<AtomicU64>,
 }
 
 struct Proposal {
@@ -51,7 +60,7 @@ impl Store {
     pub fn new(feed: Feed, raft: Raft) -> Self {
         let (proposals, waiting) = mpsc::channel(PROPOSALS_WAITING);
         tokio::spawn(write_proposals(raft.clone(), waiting));
-        Self { feed, raft, proposals }
+        Self { feed, raft, proposals, settled_term: Arc::default() }
     }
 
     /// The state as this manager knows it.
@@ -71,12 +80,28 @@ impl Store {
 
     /// The state with every change that was acknowledged before the call. Only the leader has it.
     pub async fn current(&self) -> Result<State, ProposeError> {
+        self.settle().await?;
         match tokio::time::timeout(PROPOSAL_TIME_MAX, self.raft.ensure_linearizable()).await {
             Ok(Ok(_)) => Ok(self.snapshot()),
             Ok(Err(RaftError::Fatal(fatal))) => Err(ProposeError::Storage(fatal.to_string())),
             Ok(Err(RaftError::APIError(_))) => Err(ProposeError::NotLeader),
             Err(_) => Err(ProposeError::Unconfirmed),
         }
+    }
+
+    /// Makes sure that this leadership has applied all that earlier ones acknowledged.
+    ///
+    /// openraft lets a manager that led, and whose process was started anew, lead on in the same term.
+    /// It then counts as committed only what it remembers to be, which may be less than what clients
+    /// were told, and its linearizable reads answer from that. An entry written now comes after all
+    /// of it, so once it is applied the rest is too.
+    pub async fn settle(&self) -> Result<(), ProposeError> {
+        let term = self.raft.server_metrics().borrow().vote.leader_id().term;
+        if self.settled_term.load(Ordering::Acquire) != term {
+            self.propose_all(Batch::new()).await?;
+            self.settled_term.store(term, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Makes changes, all or none; answers with the state's version after them once a majority of

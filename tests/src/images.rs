@@ -39,13 +39,22 @@ pub fn busybox(path: &Path, reference: &str, extra: serde_json::Value) -> Result
 
 /// A docker-archive of one layer.
 pub fn archive(path: &Path, reference: &str, layer: &[u8], extra: serde_json::Value) -> Result<()> {
-    let config = json!({
+    docker_archive(path, reference, layer, &config(layer, extra))
+}
+
+/// The config of an image of one layer for this machine; tests that want a wrong one change it.
+pub fn config(layer: &[u8], extra: serde_json::Value) -> serde_json::Value {
+    json!({
         "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
         "os": "linux",
         "config": extra,
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", digest(layer))] },
     })
-    .to_string();
+}
+
+/// A docker-archive of one layer and any config, whether they fit together or not.
+pub fn docker_archive(path: &Path, reference: &str, layer: &[u8], config: &serde_json::Value) -> Result<()> {
+    let config = config.to_string();
     let config_name = format!("{}.json", digest(config.as_bytes()));
     let manifest =
         json!([{ "Config": config_name, "RepoTags": [reference], "Layers": ["layer.tar"] }]).to_string();
@@ -54,6 +63,27 @@ pub fn archive(path: &Path, reference: &str, layer: &[u8], extra: serde_json::Va
     append(&mut tar, &config_name, 0o644, config.as_bytes())?;
     append(&mut tar, "manifest.json", 0o644, manifest.as_bytes())?;
     tar.into_inner()?.sync_all()?;
+    Ok(())
+}
+
+/// A layer of one file, whose name of at most 100 bytes is written as it is, so that it may be hostile.
+pub fn layer_of_file(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(bytes.len() as u64);
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_cksum();
+    let mut layer = tar::Builder::new(Vec::new());
+    layer.append(&header, bytes)?;
+    Ok(layer.into_inner()?)
+}
+
+/// Copies an image by skopeo, from and to any of the places and formats that it knows.
+pub fn skopeo_copy(from: &str, to: &str) -> Result<()> {
+    let options = ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"];
+    let output = Command::new("skopeo").args(options).args([from, to]).output();
+    let output = output.context("skopeo can't be run: install the package skopeo")?;
+    ensure!(output.status.success(), "skopeo copy {from} {to}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 

@@ -111,9 +111,9 @@ fn after_every_daemon_was_killed_at_once_nothing_is_lost() -> Result<()> {
         Ok(cluster.processes("m1", "app")? == before)
     })?;
     let service = cluster.shoal(&["service", "inspect", "--format", "{{index .Spec.Labels \"kept\"}}", "app"])?;
-    ensure!(service.trim() == "yes", "{service}");
+    ensure!(service.trim() == "yes", "service label: {service}");
     let node = cluster.shoal(&["node", "inspect", "--format", "{{index .Spec.Labels \"zone\"}}", "w1"])?;
-    ensure!(node.trim() == "a", "{node}");
+    ensure!(node.trim() == "a", "node label: {node} {}", cluster.shoal(&["node", "inspect", "w1"])?);
     cluster.shoal(&["service", "scale", "app=5"])?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod node;
 mod run;
 mod socket;
 
+pub use address::{AddressError, listen_addr};
 pub use config::{DEFAULT_PORT, DaemonConfig};
 pub use machine::hostname;
 pub use run::{DaemonError, run};

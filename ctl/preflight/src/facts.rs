@@ -100,6 +100,8 @@ pub struct Settings {
     pub ip_forward: Option<u32>,
     /// `net.bridge.bridge-nf-call-iptables`
     pub bridge_calls_iptables: Option<u32>,
+    /// Whether there is any bridge.
+    pub has_bridge: bool,
 }
 
 /// What other programs' firewalls do with what is forwarded.

@@ -7,24 +7,27 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
+use tokio::runtime::{Builder, Runtime};
 use worker_network::Namespace;
 
-const RULES: &str = "table inet mine { chain closed { type filter hook forward priority 0; policy drop; }; }\n";
+const RULES: &str =
+    "table inet mine { chain closed { type filter hook forward priority 0; policy drop; }; }\n";
 
-/// Does something on a thread in a fresh namespace, with the runtime that a command has.
+/// The kind of runtime that a command has.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Does something on a thread in a fresh namespace.
 fn in_namespace<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { Namespace::temporary().await.unwrap().run(work).await.unwrap() })
+    let done = runtime().block_on(async { Namespace::temporary().await?.run(work).await });
+    done.expect("work in a namespace")
 }
 
 fn look(data_dir: &Path, listen_addr: &str) -> Vec<Check> {
-    let options = Options {
-        data_dir: data_dir.to_owned(),
-        listen_addr: listen_addr.parse().unwrap(),
-        nft_program: "nft".into(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(preflight::run(&options))
+    let listen_addr = listen_addr.parse().expect("an address with a port");
+    let options = Options { data_dir: data_dir.to_owned(), listen_addr, nft_program: "nft".into() };
+    runtime().block_on(preflight::run(&options))
 }
 
 fn find<'a>(checks: &'a [Check], name: &str) -> &'a Check {

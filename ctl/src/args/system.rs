@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
+use std::path::PathBuf;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -10,6 +11,8 @@ pub enum SystemCommand {
     Info(InfoArgs),
     /// Show the versions of client and daemon
     Version(VersionArgs),
+    /// Check whether this machine has what a node needs
+    Check(CheckArgs),
 }
 
 /// Options of `system info`.
@@ -24,6 +27,20 @@ pub struct InfoArgs {
 #[derive(Debug, Args)]
 pub struct VersionArgs {
     /// 'json' or a Go template
+    #[arg(short, long)]
+    pub format: Option<String>,
+}
+
+/// Options of `system check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Where the daemon is going to keep everything
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/shoal")]
+    pub data_dir: PathBuf,
+    /// Address a manager is going to listen at (ADDRESS[:PORT]) [default: 0.0.0.0:2377]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen_addr: Option<String>,
+    /// 'json' or a Go template, for each check
     #[arg(short, long)]
     pub format: Option<String>,
 }

@@ -16,15 +16,15 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MembershipError {
     /// Nobody would be left to hold the state.
-    #[error("node {0} is the last manager: promote another node first")]
-    LastManager(NodeId),
+    #[error("node {0} is the last manager: promote another node first (`shoal node promote`)")]
+    LastManager(String),
     /// Fewer managers than a majority would be reachable.
     #[error(
-        "demoting node {node} would leave {left} managers of which only {reachable} can be reached, and {needed} are needed: bring the others back first, or demote one that can't be reached"
+        "without node {node} there would be {left} managers of which only {reachable} can be reached, and {needed} are needed: bring the others back first, or demote one that can't be reached"
     )]
     QuorumLost {
-        /// The node.
-        node: NodeId,
+        /// The node, as people know it.
+        node: String,
         /// The managers left.
         left: usize,
         /// How many of these can be reached.
@@ -33,31 +33,39 @@ pub enum MembershipError {
         needed: usize,
     },
     /// It holds the state.
-    #[error("node {0} is a manager: demote it first")]
-    IsManager(NodeId),
+    #[error("node {0} is a manager: demote it first (`shoal node demote {0}`)")]
+    IsManager(String),
     /// It was demoted, and is still leaving the consensus group.
     #[error("node {0} is still leaving the managers: try again in a moment")]
-    IsLeaving(NodeId),
+    IsLeaving(String),
     /// It may still run tasks.
-    #[error("node {0} is not down: stop shoal on it first, or remove it by force")]
-    NotDown(NodeId),
+    #[error(
+        "node {0} is not down: run `shoal swarm leave` on it first, or remove it anyway with `shoal node rm --force {0}`"
+    )]
+    NotDown(String),
     /// Its program is too old to hold the state.
     #[error("node {node} runs a version of shoal that is too old to be a manager here: upgrade it first")]
     TooOld {
-        /// The node.
-        node: NodeId,
+        /// The node, as people know it.
+        node: String,
     },
     /// Nothing is known of its program.
     #[error("node {0} has not registered yet: start shoal on it first")]
-    NeverRegistered(NodeId),
+    NeverRegistered(String),
+}
+
+/// What people call a node: its host name, or its id before that is known.
+fn name_of(node: &Node) -> String {
+    let hostname = node.description.as_ref().map(|said| said.hostname.clone());
+    hostname.filter(|hostname| !hostname.is_empty()).unwrap_or_else(|| node.id.to_string())
 }
 
 /// Whether a worker may become a manager.
 pub fn check_promotion(state: &State, node: &Node) -> Result<(), MembershipError> {
-    let description = node.description.as_ref().ok_or(MembershipError::NeverRegistered(node.id))?;
+    let description = node.description.as_ref().ok_or_else(|| MembershipError::NeverRegistered(name_of(node)))?;
     let needed = state.cluster().map_or(0, |cluster| cluster.feature_level);
     match description.feature_level < needed {
-        true => Err(MembershipError::TooOld { node: node.id }),
+        true => Err(MembershipError::TooOld { node: name_of(node) }),
         false => Ok(()),
     }
 }
@@ -70,12 +78,12 @@ pub fn check_demotion(
 ) -> Result<(), MembershipError> {
     let others: Vec<NodeId> = managers(state).map(|manager| manager.id).filter(|&id| id != node.id).collect();
     if others.is_empty() {
-        return Err(MembershipError::LastManager(node.id));
+        return Err(MembershipError::LastManager(name_of(node)));
     }
     let (left, needed) = (others.len(), others.len() / 2 + 1);
     let reachable = others.iter().filter(|id| reachable.contains(id)).count();
     match reachable < needed {
-        true => Err(MembershipError::QuorumLost { node: node.id, left, reachable, needed }),
+        true => Err(MembershipError::QuorumLost { node: name_of(node), left, reachable, needed }),
         false => Ok(()),
     }
 }
@@ -83,13 +91,13 @@ pub fn check_demotion(
 /// Whether a node may be removed.
 pub fn check_removal(node: &Node, force: bool) -> Result<(), MembershipError> {
     if node.spec.role == Role::Manager {
-        return Err(MembershipError::IsManager(node.id));
+        return Err(MembershipError::IsManager(name_of(node)));
     }
     if node.manager.is_some() {
-        return Err(MembershipError::IsLeaving(node.id));
+        return Err(MembershipError::IsLeaving(name_of(node)));
     }
     match node.status.state != NodeState::Down && !force {
-        true => Err(MembershipError::NotDown(node.id)),
+        true => Err(MembershipError::NotDown(name_of(node))),
         false => Ok(()),
     }
 }
@@ -145,7 +153,7 @@ mod tests {
     #[test]
     fn the_last_manager_stays() {
         let (bench, ids) = managers_bench(1);
-        assert_eq!(demote(&bench, ids[0], &ids), Err(MembershipError::LastManager(ids[0])));
+        assert_eq!(demote(&bench, ids[0], &ids), Err(MembershipError::LastManager("node-1".into())));
     }
 
     #[test]
@@ -153,7 +161,7 @@ mod tests {
         let (bench, ids) = managers_bench(3);
         assert_eq!(demote(&bench, ids[0], &ids), Ok(()));
         let refused = demote(&bench, ids[0], &ids[..2]).unwrap_err();
-        assert_eq!(refused, MembershipError::QuorumLost { node: ids[0], left: 2, reachable: 1, needed: 2 });
+        assert_eq!(refused, MembershipError::QuorumLost { node: "node-1".into(), left: 2, reachable: 1, needed: 2 });
         // The one that can't be reached may go.
         assert_eq!(demote(&bench, ids[2], &ids[..2]), Ok(()));
     }
@@ -164,7 +172,7 @@ mod tests {
         let old = bench.add(node(1));
         bench.edit_cluster(|cluster| cluster.feature_level = 2);
         let refused = check_promotion(&bench.state, bench.state.node(old).unwrap());
-        assert_eq!(refused, Err(MembershipError::TooOld { node: old }));
+        assert_eq!(refused, Err(MembershipError::TooOld { node: "node-1".into() }));
     }
 
     #[test]
@@ -172,8 +180,8 @@ mod tests {
         let (mut bench, managers) = managers_bench(1);
         let worker = bench.add(node(2));
         let check = |id, force| check_removal(bench.state.node(id).unwrap(), force);
-        assert_eq!(check(managers[0], true), Err(MembershipError::IsManager(managers[0])));
-        assert_eq!(check(worker, false), Err(MembershipError::NotDown(worker)));
+        assert_eq!(check(managers[0], true), Err(MembershipError::IsManager("node-1".into())));
+        assert_eq!(check(worker, false), Err(MembershipError::NotDown("node-2".into())));
         assert_eq!(check(worker, true), Ok(()));
     }
 

@@ -29,6 +29,8 @@ struct Known {
     last_heard: Timestamp,
     /// It said that it will be back.
     goodbye: bool,
+    /// It left the cluster: whatever its agent still says, it is not ready.
+    left: bool,
     session: Option<Handle>,
 }
 
@@ -44,7 +46,7 @@ impl Hub {
     pub fn open(&self, node: NodeId, number: u64, outbound: Outbound, now: Timestamp) -> Arc<Notify> {
         let wake = Arc::new(Notify::new());
         let session = Some(Handle { number, wake: wake.clone(), outbound });
-        if let Some(before) = self.nodes().insert(node, Known { last_heard: now, goodbye: false, session })
+        if let Some(before) = self.nodes().insert(node, Known { last_heard: now, goodbye: false, left: false, session })
             && let Some(session) = before.session
         {
             session.wake.notify_one();
@@ -69,6 +71,22 @@ impl Hub {
     pub fn goodbye(&self, node: NodeId) {
         if let Some(known) = self.nodes().get_mut(&node) {
             known.goodbye = true;
+        }
+    }
+
+    /// Notes that a node leaves the cluster.
+    pub fn leave(&self, node: NodeId) {
+        self.set_left(node, true);
+    }
+
+    /// Notes that a node stays after all.
+    pub fn stay(&self, node: NodeId) {
+        self.set_left(node, false);
+    }
+
+    fn set_left(&self, node: NodeId, left: bool) {
+        if let Some(known) = self.nodes().get_mut(&node) {
+            known.left = left;
         }
     }
 
@@ -97,14 +115,14 @@ impl Hub {
         self.changed.notified().await;
     }
 
-    /// What is known of each node.
+    /// What is known of each node but those that left.
     pub fn contacts(&self) -> BTreeMap<NodeId, liveness::Contact> {
         let contact = |known: &Known| liveness::Contact {
             last_heard: Some(known.last_heard),
             connected: known.session.is_some(),
             goodbye: known.goodbye,
         };
-        self.nodes().iter().map(|(&node, known)| (node, contact(known))).collect()
+        self.nodes().iter().filter(|(_, known)| !known.left).map(|(&node, known)| (node, contact(known))).collect()
     }
 
     /// The way to say something to a node's agent, if it has a session.

@@ -12,13 +12,18 @@ use openraft::{
 use pki::{Credentials, Peer};
 use proto::wire::{RaftMessage, raft_client::RaftClient};
 use serde::{Serialize, de::DeserializeOwned};
-use std::future::Future;
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tonic::{Response, Status, transport::Channel};
 
 /// The largest message between managers, in bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
-/// Makes connections to other managers.
+/// Makes connections to other managers. Clones share them: openraft asks for a new client at every
+/// linearizable read, which must not cost a handshake each.
 #[derive(Clone)]
 pub struct Network {
     /// Shown to the other managers.
@@ -27,31 +32,41 @@ pub struct Network {
     pub addresses: AddressBook,
     /// When they last answered.
     pub contacts: Contacts,
+    /// The connections that are open, and to which address.
+    open: Arc<Mutex<BTreeMap<RaftId, (String, RaftClient<Channel>)>>>,
+}
+
+impl Network {
+    /// A network of managers that are found by this book.
+    pub fn new(credentials: Credentials, addresses: AddressBook) -> Self {
+        Self { credentials, addresses, contacts: Contacts::default(), open: Arc::default() }
+    }
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
     type Network = Connection;
 
     async fn new_client(&mut self, target: RaftId, member: &Member) -> Connection {
-        Connection { network: self.clone(), target, member: member.clone(), open: None }
+        Connection { network: self.clone(), target, member: member.clone() }
     }
 }
 
-/// A connection to one manager, opened again when its address changes.
+/// A way to one manager; its connection is opened again when its address changes.
 pub struct Connection {
     network: Network,
     target: RaftId,
     /// As the membership names it, for when the address book does not.
     member: Member,
-    open: Option<(String, RaftClient<Channel>)>,
 }
 
 type Failure<E> = RPCError<RaftId, Member, E>;
 
 impl Connection {
-    fn client<E: std::error::Error>(&mut self) -> Result<RaftClient<Channel>, Failure<E>> {
+    fn client<E: std::error::Error>(&self) -> Result<RaftClient<Channel>, Failure<E>> {
         let member = self.network.addresses.find(self.target).unwrap_or_else(|| self.member.clone());
-        if let Some((addr, client)) = &self.open
+        // Nothing that panics is done under the lock.
+        let mut open = self.network.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((addr, client)) = open.get(&self.target)
             && *addr == member.addr
         {
             return Ok(client.clone());
@@ -63,7 +78,7 @@ impl Connection {
         let client = RaftClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        self.open = Some((member.addr, client.clone()));
+        open.insert(self.target, (member.addr, client.clone()));
         Ok(client)
     }
 

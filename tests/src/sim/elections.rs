@@ -1,6 +1,7 @@
 //! Who leads: elections, and how managers and leaders that were deposed hear of them.
 
 use super::{
+    group::Batch,
     happening::{Happening, MemberNo},
     leader::Leading,
     world::World,
@@ -40,35 +41,31 @@ impl World {
     /// Makes a manager the leader.
     pub(super) fn elect(&mut self, winner: MemberNo) {
         self.leaderless_since = None;
-        self.settle_last_entry();
+        if let Some(batches) = self.last_entry()
+            && self.rng.chance(50)
+        {
+            self.note(format_args!("the entry that the last leader was writing has got through"));
+            self.commit(&batches, None);
+        }
         // One that wins again begins anew, too.
-        self.abandon(winner);
+        self.step_down(winner);
         self.group.term += 1;
         let term = self.group.term;
         self.apply_log(winner);
         self.group.members[winner].leading = Some(Leading::new(term, self.clock_of(winner)));
+        self.group.members[winner].follows = Some(winner);
         self.note(format_args!("m{winner} is elected for term {term}"));
         let delay = self.rng.millis(5, 60);
         self.after(delay, Happening::LeaderReady { member: winner, term });
         self.tell_who_leads();
     }
 
-    /// The entry that the last leader was writing may have reached the new one, which then commits it.
-    fn settle_last_entry(&mut self) {
-        let Some(old) = self.newest_leader() else {
-            if let Some(batches) = self.left_behind.take()
-                && self.rng.chance(50)
-            {
-                self.commit(&batches);
-            }
-            return;
-        };
-        let reached = self.rng.chance(50);
-        let Some(leading) = self.group.members[old].leading.as_mut() else { return };
-        let Some(writing) = leading.writing.as_mut() else { return };
-        if reached && let Some(batches) = writing.take_undecided() {
-            self.note(format_args!("the entry that m{old} was writing has got through"));
-            self.commit(&batches);
+    /// What the last leader was writing: it may have reached the new one, which then commits it.
+    fn last_entry(&mut self) -> Option<Vec<Batch>> {
+        let left_behind = self.left_behind.take();
+        match self.newest_leader() {
+            Some(leader) => self.group.members[leader].leading.as_mut()?.take_undecided(),
+            None => left_behind,
         }
     }
 

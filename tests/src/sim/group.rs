@@ -115,8 +115,8 @@ impl World {
         self.group.members.iter().position(|member| member.leading.as_ref().is_some_and(leads))
     }
 
-    /// Commits an entry. The followers apply it when they hear of it.
-    pub(super) fn commit(&mut self, batches: &[Batch]) -> Committed {
+    /// Commits an entry. The leader that wrote it applies it at once, the others when they hear of it.
+    pub(super) fn commit(&mut self, batches: &[Batch], writer: Option<MemberNo>) -> Committed {
         let entry = logged(batches);
         let mut committed = Committed { results: Vec::new(), events: Vec::new() };
         for batch in &entry {
@@ -126,12 +126,11 @@ impl World {
         self.group.log.push(entry);
         let length = self.group.log.len();
         self.group.after.insert(length, self.group.state.clone());
-        if let Some(leader) = self.newest_leader() {
-            self.group.members[leader].state = self.group.state.clone();
-            self.group.members[leader].applied = length;
-        }
         for member in 0..self.group.members.len() {
-            if Some(member) != self.newest_leader() {
+            if Some(member) == writer {
+                self.group.members[member].state = self.group.state.clone();
+                self.group.members[member].applied = length;
+            } else {
                 let delay = self.message_delay();
                 self.after(delay, Happening::CatchUp { member });
             }
@@ -214,7 +213,7 @@ impl World {
             return;
         }
         self.note(format_args!("m{member} is killed"));
-        self.abandon(member);
+        self.abandon_leadership(member);
         self.group.members[member].up = false;
         self.group.members[member].follows = None;
         for connection in self.network.find(|it| it.via == member || it.leader == Some(member)) {

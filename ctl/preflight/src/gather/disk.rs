@@ -26,7 +26,7 @@ impl Scratch {
     pub fn near(data_dir: &Path) -> Result<Self, String> {
         let above = existing(data_dir);
         let made = tempfile::Builder::new().prefix(".shoal-check-").tempdir_in(&above);
-        made.map(Self).map_err(|error| format!("cannot make a folder in {}: {error}", above.display()))
+        made.map(Self).map_err(|error| format!("cannot make a folder: {error}"))
     }
 
     /// Where it is.
@@ -59,8 +59,8 @@ fn space(folder: &Path) -> Result<Space, String> {
     let told =
         statvfs(folder).map_err(|errno| format!("{} does not tell: {}", folder.display(), errno.desc()))?;
     Ok(Space {
-        free_bytes: u64::from(told.blocks_available()).saturating_mul(u64::from(told.fragment_size())),
-        free_inodes: (told.files() > 0).then(|| u64::from(told.files_available())),
+        free_bytes: told.blocks_available().saturating_mul(told.fragment_size()),
+        free_inodes: (told.files() > 0).then(|| told.files_available()),
     })
 }
 

@@ -54,6 +54,11 @@ fn memory() -> Result<Memory, String> {
     meminfo::memory(&text).ok_or_else(|| format!("{PATH} does not tell the memory"))
 }
 
+fn has_bridge() -> bool {
+    let mut links = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    links.any(|link| link.path().join("bridge").is_dir())
+}
+
 /// Below `/proc/sys/net` a thread sees the settings of its own network namespace.
 fn settings() -> Settings {
     let read = |key: &str| fs::read_to_string(format!("/proc/sys/net/{key}")).ok()?.trim().parse().ok();
@@ -61,5 +66,6 @@ fn settings() -> Settings {
         rp_filter: read("ipv4/conf/all/rp_filter"),
         ip_forward: read("ipv4/ip_forward"),
         bridge_calls_iptables: read("bridge/bridge-nf-call-iptables"),
+        has_bridge: has_bridge(),
     }
 }

@@ -57,11 +57,7 @@ fn space(disk: &Disk) -> Check {
     };
     let found = format!("{} free for {}", bytes(free), disk.data_dir.display());
     let remedy = format!("make room: a node needs {} at least, images come on top", bytes(SPACE_MIN));
-    match free {
-        ..SPACE_MIN => Check::missing(NAME, found, remedy),
-        ..SPACE_COMFORTABLE => Check::warning(NAME, found, remedy),
-        _ => Check::ok(NAME, found),
-    }
+    by_room(NAME, free, [SPACE_MIN, SPACE_COMFORTABLE], found, &remedy)
 }
 
 fn inodes(disk: &Disk) -> Check {
@@ -74,10 +70,16 @@ fn inodes(disk: &Disk) -> Check {
     let found = format!("{free} free for {}", disk.data_dir.display());
     let remedy =
         "remove small files, or make the file system anew with more inodes: each file of an image takes one";
-    match free {
-        ..INODES_MIN => Check::missing(NAME, found, remedy),
-        ..INODES_COMFORTABLE => Check::warning(NAME, found, remedy),
-        _ => Check::ok(NAME, found),
+    by_room(NAME, free, [INODES_MIN, INODES_COMFORTABLE], found, remedy)
+}
+
+fn by_room(name: &str, free: u64, [least, comfortable]: [u64; 2], found: String, remedy: &str) -> Check {
+    if free < least {
+        Check::missing(name, found, remedy)
+    } else if free < comfortable {
+        Check::warning(name, found, remedy)
+    } else {
+        Check::ok(name, found)
     }
 }
 
@@ -92,11 +94,9 @@ fn sync(disk: &Disk) -> Check {
             format!("a small write is safe only after {}", duration(*took)),
             "use a faster disk for managers: every change of the cluster waits for this",
         ),
-        Err(why) => Check::missing(
-            NAME,
-            why,
-            "give a folder on a disk that can be written to and synced with --data-dir",
-        ),
+        Err(why) => {
+            Check::missing(NAME, why, "give a folder that root can write to and sync with --data-dir")
+        }
     }
 }
 

@@ -36,7 +36,12 @@ pub fn facts() -> Facts {
             sync: Ok(Duration::from_micros(1_500)),
         },
         memory: Ok(Memory { total: 8 * GIB, available: 6 * GIB }),
-        settings: Settings { rp_filter: Some(2), ip_forward: Some(0), bridge_calls_iptables: None },
+        settings: Settings {
+            rp_filter: Some(2),
+            ip_forward: Some(0),
+            bridge_calls_iptables: None,
+            has_bridge: true,
+        },
         firewalls: Ok(Firewalls::default()),
     }
 }

@@ -23,16 +23,20 @@ fn rp_filter(settings: &Settings) -> Check {
 
 fn bridge_calls(settings: &Settings) -> Check {
     const NAME: &str = "br_netfilter";
-    match (settings.bridge_calls_iptables, settings.ip_forward) {
-        (None | Some(0), _) => Check::ok(NAME, "off"),
-        (Some(_), Some(forwarding)) if forwarding != 0 => Check::ok(NAME, "on, and so is forwarding"),
-        (Some(_), _) => Check::warning(
-            NAME,
-            "on while forwarding is off: what crosses this machine's bridges will be dropped, since a node that \
-             switches forwarding on drops what is forwarded for others",
-            "set net.bridge.bridge-nf-call-iptables=0 in /etc/sysctl.d, or net.ipv4.ip_forward=1 to keep forwarding for all",
-        ),
+    if settings.bridge_calls_iptables.is_none_or(|value| value == 0) {
+        return Check::ok(NAME, "off");
     }
+    if !settings.has_bridge {
+        return Check::ok(NAME, "on, and there is no bridge");
+    }
+    if settings.ip_forward.is_some_and(|value| value != 0) {
+        return Check::ok(NAME, "on, and so is forwarding");
+    }
+    let found = "on while forwarding is off: what crosses this machine's bridges will be dropped, since a node that \
+                 switches forwarding on drops what is forwarded for others";
+    let remedy = "set net.bridge.bridge-nf-call-iptables=0 in /etc/sysctl.d, or net.ipv4.ip_forward=1 to keep \
+                  forwarding for all";
+    Check::warning(NAME, found, remedy)
 }
 
 #[cfg(test)]
@@ -40,24 +44,21 @@ mod tests {
     use super::*;
     use crate::check::State;
 
-    fn states(rp_filter: Option<u32>, bridge_calls_iptables: Option<u32>, ip_forward: u32) -> [State; 2] {
-        let settings = Settings { rp_filter, bridge_calls_iptables, ip_forward: Some(ip_forward) };
-        all(&settings).map(|check| check.state)
-    }
-
     #[test]
     fn only_a_strict_reverse_path_filter_is_a_warning() {
-        let of = |value| states(value, None, 0)[0];
-        assert_eq!(
-            [of(None), of(Some(0)), of(Some(1)), of(Some(2))],
-            [State::Ok, State::Ok, State::Warning, State::Ok]
-        );
+        let of = |rp_filter| all(&Settings { rp_filter, ..Settings::default() })[0].state;
+        let states = [None, Some(0), Some(1), Some(2)].map(of);
+        assert_eq!(states, [State::Ok, State::Ok, State::Warning, State::Ok]);
     }
 
     #[test]
     fn bridges_are_cut_off_only_where_the_daemon_switches_forwarding_on() {
-        let of = |value, forwarding| states(None, value, forwarding)[1];
-        assert_eq!(of(Some(1), 0), State::Warning);
-        assert_eq!([of(Some(1), 1), of(Some(0), 0), of(None, 0)], [State::Ok; 3]);
+        let of = |bridge_calls_iptables, forwarding, has_bridge| {
+            let ip_forward = Some(forwarding);
+            all(&Settings { rp_filter: None, ip_forward, bridge_calls_iptables, has_bridge })[1].state
+        };
+        assert_eq!(of(Some(1), 0, true), State::Warning);
+        let fine = [of(Some(1), 1, true), of(Some(1), 0, false), of(Some(0), 0, true), of(None, 0, true)];
+        assert_eq!(fine, [State::Ok; 4]);
     }
 }

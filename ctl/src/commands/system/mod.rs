@@ -1,5 +1,6 @@
 //! `shoal system`, and its short forms.
 
+pub mod check;
 pub mod info;
 pub mod version;
 
@@ -11,5 +12,6 @@ pub async fn run(session: &Session, command: SystemCommand) -> Result<(), CliErr
     match command {
         SystemCommand::Info(args) => info::run(session, args).await,
         SystemCommand::Version(args) => version::run(session, args).await,
+        SystemCommand::Check(args) => check::run(session, args).await,
     }
 }

@@ -82,6 +82,6 @@ mod tests {
         let manager = bench.state.node(id).unwrap();
         let spec = NodeSpec { role: Role::Worker, ..manager.spec.clone() };
         let refused = update(&bench.state, manager, manager.version, spec, &BTreeSet::from([id]), bench.now);
-        assert_eq!(refused, Err(NodeError::Membership(MembershipError::LastManager(id))));
+        assert_eq!(refused, Err(NodeError::Membership(MembershipError::LastManager("node-1".into()))));
     }
 }

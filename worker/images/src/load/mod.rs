@@ -6,7 +6,7 @@ mod source;
 use std::io::Read;
 use std::path::Path;
 
-use tracing::info;
+use tracing::{info, warn};
 
 pub use self::error::LoadError;
 use self::source::{Source, claimed_digest};
@@ -20,6 +20,7 @@ use crate::rules::layout::{self, DockerEntry, Listed};
 use crate::rules::platform;
 use crate::rules::recipe::Recipe;
 use crate::rules::reference::Reference;
+use crate::store::StoreError;
 use crate::store::core::Core;
 
 /// Names one image that was loaded.
@@ -45,15 +46,28 @@ impl Core {
     /// Loads the images of a tar archive.
     pub(crate) fn load(&self, archive: impl Read) -> Result<Vec<Loaded>, LoadError> {
         let scratch = self.begin()?;
-        let source = Source::spool(&scratch, archive, self.limits)?;
-        self.load_from(&scratch, &source)
+        let loaded = Source::spool(&scratch, archive, self.limits)
+            .and_then(|source| self.load_from(&scratch, &source));
+        self.finish_load(scratch, loaded)
     }
 
     /// Loads the images of a layout in a folder.
     pub(crate) fn load_layout(&self, folder: &Path) -> Result<Vec<Loaded>, LoadError> {
         std::fs::read_dir(folder).map_err(FsError::at("list", folder))?;
         let scratch = self.begin()?;
-        self.load_from(&scratch, &Source::Folder(folder.to_owned()))
+        let loaded = self.load_from(&scratch, &Source::Folder(folder.to_owned()));
+        self.finish_load(scratch, loaded)
+    }
+
+    /// Removes what a failed load has brought in already, which a full disk has the least room for.
+    fn finish_load<T>(&self, scratch: Scratch, loaded: Result<T, LoadError>) -> Result<T, LoadError> {
+        drop(scratch);
+        if loaded.is_err()
+            && let Err(error) = self.lock().map_err(StoreError::from).and_then(|lock| self.collect(lock))
+        {
+            warn!(%error, "cannot collect what a failed load left, the next removal will");
+        }
+        loaded
     }
 
     fn load_from(&self, scratch: &Scratch, source: &Source) -> Result<Vec<Loaded>, LoadError> {

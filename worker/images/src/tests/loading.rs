@@ -25,7 +25,13 @@ fn layer(content: &str) -> Vec<u8> {
 
 fn load(archive: &[u8]) -> Result<(Vec<Loaded>, Vec<Image>), LoadError> {
     let (_folder, core) = store();
-    let loaded = core.load(archive)?;
+    let loaded = core.load(archive);
+    if loaded.is_err() {
+        for folder in ["blobs/sha256", "layers"] {
+            assert_eq!(fs::read_dir(core.root.join(folder)).unwrap().count(), 0, "{folder} is left over");
+        }
+    }
+    let loaded = loaded?;
     let images = loaded.iter().map(|loaded| core.resolve(&loaded.id.to_string()).unwrap().unwrap()).collect();
     assert_eq!(fs::read_dir(core.root.join("tmp")).unwrap().count(), 0, "nothing is left over");
     Ok((loaded, images))
