@@ -23,7 +23,7 @@ use proto::{
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
-use tracing::{info, warn};
+use tracing::info;
 
 /// Changes the group, one member at a time. Clones share the turn.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use crate::config::DEFAULT_PORT;
 use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
+use proto::model::Problems;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Says why an address can't be used.
@@ -27,6 +28,27 @@ pub enum AddressError {
     List(#[source] nix::Error),
 }
 
+/// The addresses of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// It listens here as a manager.
+    pub listen: SocketAddr,
+    /// Others reach it here as a manager.
+    pub advertise: SocketAddr,
+    /// Others send container traffic here, if that is another address.
+    pub data_path: Option<IpAddr>,
+}
+
+/// Reads the listen, the advertise and the data path address, noting all that is wrong with them; empty
+/// ones take their defaults.
+pub fn read([listen, advertise, data_path]: [&str; 3], problems: &mut Problems) -> Option<Addresses> {
+    let listen = problems.take("--listen-addr", listen_addr(listen));
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT);
+    let advertise = problems.take("--advertise-addr", advertise_addr(advertise, listen.unwrap_or(any)));
+    let data_path = problems.take("--data-path-addr", data_path_addr(data_path));
+    Some(Addresses { listen: listen?, advertise: advertise?, data_path: data_path? })
+}
+
 /// The address to listen on: all addresses and the usual port by default.
 pub fn listen_addr(given: &str) -> Result<SocketAddr, AddressError> {
     if given.is_empty() {
@@ -36,7 +58,7 @@ pub fn listen_addr(given: &str) -> Result<SocketAddr, AddressError> {
 }
 
 /// The address other nodes use: the machine's only one by default.
-pub fn advertise_addr(given: &str, listen: SocketAddr) -> Result<SocketAddr, AddressError> {
+fn advertise_addr(given: &str, listen: SocketAddr) -> Result<SocketAddr, AddressError> {
     if !given.is_empty() {
         let addr = resolve(given, listen.port())?;
         return if addr.ip().is_unspecified() { Err(AddressError::Unspecified(given.to_owned())) } else { Ok(addr) };
@@ -57,7 +79,7 @@ pub fn advertise_addr(given: &str, listen: SocketAddr) -> Result<SocketAddr, Add
 }
 
 /// The address for container traffic, if one was given.
-pub fn data_path_addr(given: &str) -> Result<Option<IpAddr>, AddressError> {
+fn data_path_addr(given: &str) -> Result<Option<IpAddr>, AddressError> {
     if given.is_empty() { Ok(None) } else { resolve(given, DEFAULT_PORT).map(|addr| Some(addr.ip())) }
 }
 
@@ -120,6 +142,14 @@ mod tests {
         ] {
             assert_eq!(listen_addr(given).unwrap().to_string(), read, "{given}");
         }
+    }
+
+    #[test]
+    fn every_wrong_address_is_told() {
+        let mut problems = Problems::default();
+        assert_eq!(read(["nosuchlink0", "10.0.0.1:0", "1.2.3"], &mut problems), None);
+        let options: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(options, ["--listen-addr", "--advertise-addr", "--data-path-addr"]);
     }
 
     #[test]

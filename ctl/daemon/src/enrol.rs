@@ -22,8 +22,8 @@ pub enum EnrolError {
     Address(#[from] transport::DialError),
     /// Nobody answers there.
     #[error(
-        "manager {addr} can't be reached ({reason}): check the address, that the manager is running, and that TCP port \
-         {addr} is open between the machines"
+        "manager {addr} can't be reached ({reason}): check the address, that the manager is running, and that no \
+         firewall between the machines closes this port"
     )]
     Unreachable {
         /// Where.
@@ -123,16 +123,24 @@ async fn within<T>(
     let unreachable = |reason: String| EnrolError::Unreachable { addr: addr.to_owned(), reason };
     match tokio::time::timeout(ANSWER_TIME_MAX, call).await {
         Ok(Ok(answer)) => Ok(answer.into_inner()),
-        // Only a failed connection has a cause below it; a manager's own words are meant for people.
-        Ok(Err(status)) if std::error::Error::source(&status).is_some() => Err(unreachable(chain(&status))),
+        Ok(Err(status)) if is_connection_lost(&status) => Err(unreachable(reason(&status))),
         Ok(Err(status)) => Err(EnrolError::Refused(status.message().to_owned())),
         Err(_) => Err(unreachable("no answer in time".to_owned())),
     }
 }
 
-/// The innermost cause says what happened; the others only say that a connection failed.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
+/// Whether a call failed because of its connection: only that has a cause below it, a manager's own
+/// words are meant for people.
+pub fn is_connection_lost(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
+/// Why a call failed: the innermost cause says what happened, the others only that a connection failed.
+pub fn reason(status: &Status) -> String {
+    let mut innermost: &dyn std::error::Error = match std::error::Error::source(status) {
+        Some(source) => source,
+        None => return status.message().to_owned(),
+    };
     while let Some(source) = innermost.source() {
         innermost = source;
     }

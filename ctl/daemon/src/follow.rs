@@ -19,6 +19,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// After the group has taken this node's manager in again, before it is asked once more.
+const REJOIN_PAUSE: Duration = Duration::from_secs(1);
+
 /// Follows until it is dropped.
 pub(crate) async fn run(node: Node, parts: Parts) {
     let mut told = parts.managers.told();
@@ -29,6 +32,14 @@ pub(crate) async fn run(node: Node, parts: Parts) {
             Step::Renew => renew(&node, &parts).await,
             Step::Promote => node.promote(&parts).await.map_err(|error| error.to_string()),
             Step::Demote => node.demote(&parts).await.map_err(|error| error.to_string()),
+            Step::Rejoin => match node.rejoin(&parts).await {
+                Ok(()) => {
+                    // Until the managers say so, which they do at once unless it is undone again.
+                    wait(&mut told, SystemTime::now() + REJOIN_PAUSE).await;
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+            },
             Step::Wait(until) => {
                 wait(&mut told, until).await;
                 Ok(())
@@ -54,6 +65,8 @@ enum Step {
     Promote,
     /// Stop the manager.
     Demote,
+    /// Have the group take this node's manager in again.
+    Rejoin,
     /// Nothing, until then or until the managers say something else.
     Wait(SystemTime),
 }
@@ -67,9 +80,10 @@ fn next_step(parts: &Parts, told: Option<Told>) -> Step {
         Some(Told { role: Role::Worker, in_group: false }) if present == Role::Manager => {
             if identity.role == Role::Manager { Step::Renew } else { Step::Demote }
         }
-        Some(Told { role: Role::Manager, .. }) if present == Role::Worker => {
-            if identity.role == Role::Worker { Step::Renew } else { Step::Promote }
-        }
+        Some(Told { role: Role::Manager, .. }) if identity.role == Role::Worker => Step::Renew,
+        Some(Told { role: Role::Manager, .. }) if present == Role::Worker => Step::Promote,
+        // It was demoted and promoted again before it had become a worker.
+        Some(Told { role: Role::Manager, in_group: false }) => Step::Rejoin,
         _ if renew_at <= SystemTime::now() => Step::Renew,
         _ => Step::Wait(renew_at),
     }

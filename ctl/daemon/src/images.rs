@@ -78,7 +78,7 @@ pub fn pull(
     request: PullImageRequest,
 ) -> Result<mpsc::Receiver<Result<PullProgress, Status>>, Status> {
     let reference: Reference =
-        request.reference.parse().map_err(|error: worker_images::ReferenceError| Status::invalid_argument(error.to_string()))?;
+        request.reference.parse().map_err(|error: worker_images::ReferenceError| Status::invalid_argument(sentence(&error)))?;
     let (steps, receiver) = mpsc::channel(STEPS_WAITING);
     tokio::spawn(async move {
         let options = PullOptions { insecure, ..PullOptions::default() };

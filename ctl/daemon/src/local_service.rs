@@ -117,7 +117,7 @@ impl node_local_server::NodeLocal for LocalService {
 fn of_node(error: NodeError) -> Status {
     let text = images::sentence(&error);
     match error {
-        NodeError::Problems(_) | NodeError::Address(_) => Status::invalid_argument(text),
+        NodeError::Problems(_) => Status::invalid_argument(text),
         NodeError::Active | NodeError::Inactive | NodeError::Needed(_) | NodeError::Listen { .. } | NodeError::Enrol(_) => {
             Status::failed_precondition(text)
         }

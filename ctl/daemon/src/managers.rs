@@ -6,7 +6,7 @@ use pki::{Credentials, Peer};
 use proto::model::Role;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use tokio::sync::watch;
 use tonic::transport::Channel;
@@ -35,15 +35,22 @@ struct Inner {
     told: watch::Sender<Option<Told>>,
     /// Counts the dials, so that each goes to another manager than the one before.
     dials: AtomicUsize,
+    /// Whether this node is leaving the cluster, so that its agent opens no session any more.
+    leaving: AtomicBool,
 }
 
 impl Managers {
     /// The managers of a membership that is kept in this store.
     pub fn new(membership: Membership, credentials: Credentials, store: IdentityStore) -> Self {
-        // Nodes begin with different managers, so that no manager has all of them.
-        let dials = AtomicUsize::new(membership.node.bits() as usize);
-        let told = watch::Sender::new(None);
-        Self { inner: Arc::new(Inner { credentials, store, membership: Mutex::new(membership), told, dials }) }
+        let inner = Inner {
+            credentials,
+            store,
+            membership: Mutex::new(membership),
+            told: watch::Sender::new(None),
+            dials: AtomicUsize::new(0),
+            leaving: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The membership as it is now.
@@ -68,19 +75,34 @@ impl Managers {
         Ok(kept.clone())
     }
 
-    /// A channel to a manager, another one than the time before.
+    /// A channel to a manager, another one than the time before if that was of no use.
     pub fn dial(&self) -> Result<Channel, ConnectError> {
-        let membership = self.membership();
-        // A manager's own listener knows the leader; it needs nobody else for that.
-        let addr = match membership.role {
-            Role::Manager => &membership.advertise_addr,
-            Role::Worker => {
-                let turn = self.inner.dials.fetch_add(1, Ordering::Relaxed);
-                let count = membership.managers.len().max(1);
-                membership.managers.get(turn % count).ok_or("this node knows no manager: join it again")?
-            }
-        };
+        let addrs = self.addrs();
+        let turn = self.inner.dials.fetch_add(1, Ordering::Relaxed);
+        let addr = addrs.get(turn % addrs.len().max(1)).ok_or("this node knows no manager: join it again")?;
         Ok(pki::channel(addr, Peer::AnyManager, &self.inner.credentials)?)
+    }
+
+    /// The managers to dial, in this order.
+    pub fn addrs(&self) -> Vec<String> {
+        let Membership { node, role, advertise_addr: own, managers, .. } = self.membership();
+        let mut others: Vec<String> = managers.into_iter().filter(|addr| *addr != own).collect();
+        let demoted = self.inner.told.borrow().is_some_and(|told| told.role == Role::Worker);
+        if role == Role::Manager && !(demoted && !others.is_empty()) {
+            // A manager's own listener knows the leader. It does not once the group has let this manager
+            // go, which may have happened while nobody could tell it.
+            others.insert(0, own);
+        } else if !others.is_empty() {
+            // Nodes begin with different managers, so that no manager has all of them.
+            let first = node.bits() as usize % others.len();
+            others.rotate_left(first);
+        }
+        others
+    }
+
+    /// Says whether this node is leaving the cluster: its agent then opens no session any more.
+    pub fn set_leaving(&self, leaving: bool) {
+        self.inner.leaving.store(leaving, Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Membership> {
@@ -91,7 +113,9 @@ impl Managers {
 
 impl Connector for Managers {
     fn channel(&self) -> BoxFuture<'_, Result<Channel, ConnectError>> {
-        std::future::ready(self.dial()).boxed()
+        let leaving = self.inner.leaving.load(Ordering::Relaxed);
+        let channel = if leaving { Err("this node is leaving the cluster".into()) } else { self.dial() };
+        std::future::ready(channel).boxed()
     }
 
     fn advertise_addr(&self) -> Option<String> {
@@ -108,6 +132,10 @@ impl Connector for Managers {
             && let Err(error) = self.change(|membership| membership.managers = addrs)
         {
             warn!(%error, "cannot remember the managers");
+        }
+        if self.membership().role == Role::Manager {
+            // What was dialled last works; the next time the own listener is the first again.
+            self.inner.dials.store(0, Ordering::Relaxed);
         }
         let told = Told { role, in_group };
         if self.inner.told.send_replace(Some(told)) != Some(told) {

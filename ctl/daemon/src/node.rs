@@ -10,7 +10,7 @@
 //! ```
 
 use crate::{
-    address::{self, AddressError},
+    address::{self, Addresses},
     agent::{Agent, AgentError},
     config::DaemonConfig,
     enrol::{self, Application, EnrolError},
@@ -34,7 +34,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tokio::{net::TcpListener, sync::Mutex, task::JoinHandle};
-use tonic::Status;
+use tonic::{Code, Status};
 use tracing::{info, warn};
 
 /// How long a manager that leaves may take to be let go.
@@ -55,9 +55,6 @@ pub enum NodeError {
     /// Bad settings.
     #[error(transparent)]
     Problems(#[from] Problems),
-    /// Bad addresses.
-    #[error(transparent)]
-    Address(#[from] AddressError),
     /// The port is taken.
     #[error("can't listen on {addr}: {reason}")]
     Listen {
@@ -190,11 +187,18 @@ impl Node {
         if active.is_some() {
             return Err(NodeError::Active);
         }
-        let spec = match request.spec.clone() {
-            Some(spec) => ClusterSpec::try_from(spec)?,
+        let mut problems = Problems::default();
+        let spec = match request.spec.clone().map(ClusterSpec::try_from) {
+            Some(Ok(spec)) => spec,
+            Some(Err(wrong)) => {
+                problems = wrong;
+                ClusterSpec::default()
+            }
             None => ClusterSpec::default(),
         };
-        let membership = self.new_membership(&request)?;
+        let given = [&request.listen_addr, &request.advertise_addr, &request.data_path_addr];
+        let addresses = address::read(given.map(String::as_str), &mut problems);
+        let membership = new_membership(finish(addresses, problems)?);
         let listener = listen(&membership.listen_addr).await?;
         let root_ca = Authority::create(SystemTime::now())?;
         let material = first_certificate(&membership, &root_ca, spec.cert_expiry)?;
@@ -234,12 +238,15 @@ impl Node {
         if active.is_some() {
             return Err(NodeError::Active);
         }
-        let listen_addr = address::listen_addr(&request.listen_addr)?;
-        let advertise_addr = address::advertise_addr(&request.advertise_addr, listen_addr)?;
-        let data_path_addr = address::data_path_addr(&request.data_path_addr)?;
+        let mut problems = Problems::default();
+        problems.take("--token", request.token.parse::<JoinToken>());
+        problems.take("the manager's address", pki::transport::check_addr(&request.remote_addr));
+        let given = [&request.listen_addr, &request.advertise_addr, &request.data_path_addr];
+        let addresses = address::read(given.map(String::as_str), &mut problems);
+        let Addresses { listen, advertise, data_path } = finish(addresses, problems)?;
         let application = Application {
             hostname: self.config.hostname.clone(),
-            advertise_addr: advertise_addr.to_string(),
+            advertise_addr: advertise.to_string(),
             availability: request.availability(),
         };
         let enrolled = enrol::join(&request.remote_addr, &request.token, application).await?;
@@ -248,9 +255,9 @@ impl Node {
             cluster: enrolled.cluster,
             role: enrolled.role,
             incarnation: 0,
-            advertise_addr: advertise_addr.to_string(),
-            listen_addr: listen_addr.to_string(),
-            data_path_addr,
+            advertise_addr: advertise.to_string(),
+            listen_addr: listen.to_string(),
+            data_path_addr: data_path,
             managers: vec![request.remote_addr],
         };
         let credentials = Credentials::new(enrolled.material.clone())?;
@@ -301,10 +308,13 @@ impl Node {
         let Some(current) = active.as_ref() else {
             return if force && self.identity.load().is_err() { self.forget() } else { Err(NodeError::Inactive) };
         };
-        if let Err(status) = self.say_goodbye(&current.parts.managers, force).await {
+        let managers = &current.parts.managers;
+        managers.set_leaving(true);
+        if let Err(status) = self.say_goodbye(managers, force).await {
             // With force the node leaves though nobody hears it.
             if !force {
-                return Err(NodeError::Needed(status.message().to_owned()));
+                managers.set_leaving(false);
+                return Err(NodeError::Needed(refusal(&status)));
             }
             warn!(reason = status.message(), "leaving though the managers could not be told");
         }
@@ -357,6 +367,15 @@ impl Node {
         current.manager = Some(manager);
         info!("promoted: this node is a manager now");
         Ok(())
+    }
+
+    /// Has the group take this node's manager in again, because people promoted it before it had become a
+    /// worker.
+    pub(crate) async fn rejoin(&self, parts: &Parts) -> Result<(), NodeError> {
+        let manager = self.active.lock().await.as_ref().and_then(|current| current.manager.clone());
+        let Some(manager) = manager else { return Ok(()) };
+        let others = parts.managers.dial().map_err(|error| NodeError::Needed(error.to_string()))?;
+        Ok(manager.join_group(others).await?)
     }
 
     /// Makes this node a worker, because people demoted it and the group has let it go.
@@ -413,27 +432,20 @@ impl Node {
     }
 
     async fn say_goodbye(&self, managers: &Managers, force: bool) -> Result<(), Status> {
-        let channel = managers.dial().map_err(|error| Status::unavailable(error.to_string()))?;
         let leaving = tokio::time::timeout(LEAVE_TIME_MAX, async {
-            MembershipClient::new(channel).leave(LeaveRequest { force }).await
+            let mut left = Err(Status::unavailable("this node knows no manager"));
+            for _ in managers.addrs() {
+                let channel = managers.dial().map_err(|error| Status::unavailable(error.to_string()))?;
+                left = MembershipClient::new(channel).leave(LeaveRequest { force }).await;
+                // Another manager may be reached where this one was not.
+                if !left.as_ref().is_err_and(enrol::is_connection_lost) {
+                    break;
+                }
+            }
+            left
         });
-        leaving.await.map_err(|_| Status::deadline_exceeded("the managers do not answer"))??;
+        leaving.await.map_err(|_| Status::unavailable("the managers do not answer"))??;
         Ok(())
-    }
-
-    fn new_membership(&self, request: &InitRequest) -> Result<Membership, NodeError> {
-        let listen_addr = address::listen_addr(&request.listen_addr)?;
-        let advertise_addr = address::advertise_addr(&request.advertise_addr, listen_addr)?.to_string();
-        Ok(Membership {
-            node: manager::clock::new_id(),
-            cluster: manager::clock::new_id(),
-            role: Role::Manager,
-            incarnation: 0,
-            managers: vec![advertise_addr.clone()],
-            advertise_addr,
-            listen_addr: listen_addr.to_string(),
-            data_path_addr: address::data_path_addr(&request.data_path_addr)?,
-        })
     }
 
     fn forget(&self) -> Result<(), NodeError> {
@@ -448,6 +460,40 @@ impl Node {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(NodeError::Remove { path, source }),
             _ => Ok(()),
         }
+    }
+}
+
+/// The value, if nothing was wrong with the request; without a value something was.
+fn finish<T>(value: Option<T>, problems: Problems) -> Result<T, Problems> {
+    match value {
+        Some(value) => problems.finish(value),
+        None => Err(problems),
+    }
+}
+
+/// The membership of a cluster's first node.
+fn new_membership(addresses: Addresses) -> Membership {
+    let advertise_addr = addresses.advertise.to_string();
+    Membership {
+        node: manager::clock::new_id(),
+        cluster: manager::clock::new_id(),
+        role: Role::Manager,
+        incarnation: 0,
+        managers: vec![advertise_addr.clone()],
+        advertise_addr,
+        listen_addr: addresses.listen.to_string(),
+        data_path_addr: addresses.data_path,
+    }
+}
+
+/// Why the managers did not let this node leave, and what to do about it.
+fn refusal(status: &Status) -> String {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded => format!(
+            "{}; leave with --force to leave without telling the managers",
+            enrol::reason(status)
+        ),
+        _ => status.message().to_owned(),
     }
 }
 

@@ -84,12 +84,25 @@ pub fn channel_to_stranger(addr: &str) -> Result<Channel, DialError> {
     dial(addr, Peer::AnyManager, Trust::OneWay(Arc::new(config)))
 }
 
-fn dial(addr: &str, peer: Peer, trust: Trust) -> Result<Channel, DialError> {
+/// Whether a text is `HOST:PORT`.
+pub fn check_addr(addr: &str) -> Result<(), DialError> {
+    uri(addr).map(|_| ())
+}
+
+fn uri(addr: &str) -> Result<Uri, DialError> {
     let refuse = || DialError::Address { addr: addr.to_owned() };
     let uri: Uri = format!("http://{addr}").parse().map_err(|_| refuse())?;
-    if uri.port().is_none() || uri.host().is_none_or(str::is_empty) {
-        return Err(refuse());
+    // Nothing but the two may be there, such as a path.
+    let whole = uri.authority().is_some_and(|authority| authority.as_str() == addr && !addr.contains('@'));
+    match whole && uri.port_u16().is_some_and(|port| port > 0) && uri.host().is_some_and(|host| !host.is_empty()) {
+        true => Ok(uri),
+        false => Err(refuse()),
     }
+}
+
+fn dial(addr: &str, peer: Peer, trust: Trust) -> Result<Channel, DialError> {
+    let refuse = || DialError::Address { addr: addr.to_owned() };
+    let uri = uri(addr)?;
     let name = match peer {
         Peer::Node(node) => node.to_string(),
         Peer::AnyManager => MANAGER_NAME.to_owned(),
@@ -99,14 +112,20 @@ fn dial(addr: &str, peer: Peer, trust: Trust) -> Result<Channel, DialError> {
     let addr = addr.to_owned();
     let connect = tower::service_fn(move |_: Uri| {
         let (addr, name, trust) = (addr.clone(), name.clone(), trust.clone());
-        async move { connect(&addr, name, &trust).await.map(TokioIo::new) }
+        async move {
+            let connected = tokio::time::timeout(CONNECT_TIME_MAX, connect(&addr, name, &trust)).await;
+            connected.unwrap_or_else(|_| Err(silent())).map(TokioIo::new)
+        }
     });
     let endpoint = Endpoint::from(uri)
-        .connect_timeout(CONNECT_TIME_MAX)
         .http2_keep_alive_interval(KEEPALIVE_PERIOD)
         .keep_alive_timeout(KEEPALIVE_TIME_MAX)
         .keep_alive_while_idle(true);
     Ok(endpoint.connect_with_connector_lazy(connect))
+}
+
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("nobody answers within {CONNECT_TIME_MAX:?}"))
 }
 
 async fn connect(

@@ -203,6 +203,12 @@ fn a_truncated_archive_is_refused() {
 }
 
 #[test]
+fn what_is_no_archive_at_all_is_called_so() {
+    let found = load("this is a letter\n".repeat(100).as_bytes());
+    assert!(matches!(found, Err(LoadError::Archive(ArchiveError::NotTar))), "{found:?}");
+}
+
+#[test]
 fn an_archive_without_an_image_is_refused_with_what_would_be_right() {
     let error = load(&tar_of([("etc/passwd".to_owned(), b"root".to_vec())])).unwrap_err();
     assert!(matches!(error, LoadError::NoImage), "{error:?}");

@@ -40,6 +40,9 @@ pub enum ArchiveError {
         #[source]
         source: io::Error,
     },
+    /// It is something else altogether.
+    #[error("it is no tar archive, neither plain nor compressed by gzip or zstd")]
+    NotTar,
     /// It is no well-formed tar archive.
     #[error("the archive is corrupt at {place}: {reason}")]
     Corrupt {

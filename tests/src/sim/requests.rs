@@ -1,0 +1,228 @@
+//! People's requests on their way: to any manager, on to the leader, into the log, and the answer back.
+//! Requests and answers get lost; whoever hears nothing does not know what came of it.
+
+use super::{
+    happening::{Happening, MemberNo},
+    leader::{Answer, Waiter},
+    world::World,
+};
+use manager_core::{
+    requests::{node as node_requests, service as service_requests},
+    state::{Change, Refusal, State, Transaction},
+};
+use proto::model::{Node, NodeId, NodeSpec, NodeState, NodeStatus, ServiceId, ServiceSpec, Timestamp};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Names a request.
+pub type RequestId = u64;
+
+/// How long people wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// A new service.
+    Create(ServiceId, Box<ServiceSpec>),
+    /// Another spec.
+    Update(ServiceId, Box<ServiceSpec>),
+    /// The spec before.
+    Rollback(ServiceId),
+    /// No such service any more.
+    Remove(ServiceId),
+    /// Another node.
+    Join(Box<Node>),
+    /// What people decide about a node.
+    SetNode(NodeId, NodeSpec),
+    /// No such node any more, whether or not it is down.
+    RemoveNode(NodeId),
+}
+
+/// The object a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// A service.
+    Service(ServiceId),
+    /// A node.
+    Node(NodeId),
+}
+
+impl Request {
+    /// What it is about.
+    pub fn object(&self) -> Object {
+        match self {
+            Request::Create(id, _) | Request::Update(id, _) | Request::Rollback(id) | Request::Remove(id) => {
+                Object::Service(*id)
+            }
+            Request::SetNode(id, _) | Request::RemoveNode(id) => Object::Node(*id),
+            Request::Join(node) => Object::Node(node.id),
+        }
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub struct UnderWay {
+    /// What is asked for.
+    pub request: Request,
+    /// The manager that was called.
+    via: MemberNo,
+    /// What was proposed for it last.
+    proposed: Vec<Transaction>,
+    /// What came of it, once the leader answered.
+    pub outcome: Outcome,
+}
+
+/// What a person knows of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing yet.
+    Waiting,
+    /// It is done.
+    Done,
+    /// It is not done, and will not be.
+    Refused,
+    /// It may be done, or be done later.
+    Unknown,
+}
+
+impl World {
+    /// Sends a request to a manager.
+    pub(super) fn ask(&mut self, request: Request) -> RequestId {
+        self.requested += 1;
+        let id = self.requested;
+        self.promises.written.asked(&request);
+        self.note(format_args!("request {id}: {}", Told(&request)));
+        let via = self.rng.place(self.group.members.len());
+        let outcome = Outcome::Waiting;
+        self.requests.insert(id, UnderWay { request, via, proposed: Vec::new(), outcome });
+        let (delay, lost) = (self.message_delay(), self.misfortune && self.rng.chance(2));
+        if !lost {
+            self.after(delay, Happening::Request { request: id });
+        }
+        self.after(PATIENCE, Happening::Answered { request: id });
+        id
+    }
+
+    /// A request reaches the leader, if the manager that was called knows it.
+    pub(super) fn take_request(&mut self, id: RequestId) {
+        let Some(via) = self.requests.get(&id).map(|it| it.via) else { return };
+        let known = self.group.members[via].follows.filter(|&leader| self.members_meet(via, leader));
+        // The leader reads the state as it is now: it has to be confirmed as such for that.
+        let can = |leader: &MemberNo| self.newest_leader() == Some(*leader) && self.has_quorum(*leader);
+        match known.filter(can).filter(|&leader| self.group.members[leader].leading.as_ref().is_some_and(|it| it.ready)) {
+            Some(leader) => self.handle_request(leader, id),
+            None => self.conclude(id, Outcome::Refused),
+        }
+    }
+
+    fn handle_request(&mut self, leader: MemberNo, id: RequestId) {
+        let now = self.clock_of(leader);
+        let Some(under_way) = self.requests.get_mut(&id) else { return };
+        match transactions(&self.group.members[leader].state, &under_way.request, now) {
+            Ok(batch) => {
+                under_way.proposed.clone_from(&batch);
+                self.propose(leader, batch, Waiter::Request(id));
+            }
+            Err(why) => {
+                self.note(format_args!("request {id} is refused: {why}"));
+                self.conclude(id, Outcome::Refused);
+            }
+        }
+    }
+
+    /// The leader's proposal for a request is committed, or not.
+    pub(super) fn request_answered(&mut self, leader: MemberNo, id: RequestId, answer: Answer) {
+        match answer {
+            Answer::Committed(_) => self.conclude(id, Outcome::Done),
+            // Something else came first: the request is made anew, which checks it again.
+            Answer::Refused(Refusal::Stale { .. }) => self.handle_request(leader, id),
+            Answer::Refused(refusal) => {
+                self.note(format_args!("request {id} is refused: {refusal}"));
+                self.conclude(id, Outcome::Refused);
+            }
+            Answer::NotLeader | Answer::Unconfirmed => self.conclude(id, Outcome::Unknown),
+        }
+    }
+
+    /// The leader knows what came of a request; the user hears of it, unless the answer gets lost.
+    fn conclude(&mut self, id: RequestId, outcome: Outcome) {
+        let lost = self.misfortune && self.rng.chance(2);
+        let delay = self.message_delay();
+        if let Some(under_way) = self.requests.get_mut(&id)
+            && !lost
+        {
+            under_way.outcome = outcome;
+            self.after(delay, Happening::Answered { request: id });
+        }
+    }
+
+    /// A user has an answer, or gives up waiting for one.
+    pub(super) fn request_over(&mut self, id: RequestId) {
+        let Some(mut under_way) = self.requests.remove(&id) else { return };
+        if under_way.outcome == Outcome::Waiting {
+            under_way.outcome = Outcome::Unknown;
+        }
+        self.note(format_args!("request {id} is {:?}", under_way.outcome));
+        self.promises.acknowledged.answered(&under_way.request, &under_way.proposed, under_way.outcome);
+        let kept = self.promises.acknowledged.check(&self.group.state);
+        self.must(kept);
+        self.answers.insert(id, under_way.outcome);
+    }
+}
+
+/// What a request comes to, on the present state.
+fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<Transaction>, String> {
+    let service = |id: &ServiceId| state.service(*id).ok_or_else(|| format!("there is no service {id}"));
+    let node = |id: &NodeId| state.node(*id).ok_or_else(|| format!("there is no node {id}"));
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let one = |transaction: Transaction| vec![transaction];
+    match request {
+        Request::Create(id, spec) => {
+            service_requests::create(state, *id, (**spec).clone(), now).map(one).map_err(|error| text(&error))
+        }
+        Request::Update(id, spec) => {
+            let service = service(id)?;
+            service_requests::update(state, service, service.version, (**spec).clone(), now)
+                .map(one)
+                .map_err(|error| text(&error))
+        }
+        Request::Rollback(id) => {
+            service_requests::rollback(service(id)?, now).map(one).map_err(|error| text(&error))
+        }
+        Request::Remove(id) => Ok(one(service_requests::remove(service(id)?, now))),
+        Request::Join(node) => {
+            let status = NodeStatus { state: NodeState::Unknown, since: now, ..node.status.clone() };
+            let node = Node { created_at: now, updated_at: now, status, ..(**node).clone() };
+            Ok(one(Transaction::of(vec![Change::PutNode(Box::new(node))])))
+        }
+        Request::SetNode(id, spec) => {
+            let node = node(id)?;
+            node_requests::update(state, node, node.version, spec.clone(), &BTreeSet::new(), now)
+                .map(one)
+                .map_err(|error| text(&error))
+        }
+        Request::RemoveNode(id) => node_requests::remove(state, node(id)?, true, now).map_err(|error| text(&error)),
+    }
+}
+
+/// A request as the trace has it.
+struct Told<'a>(&'a Request);
+
+impl std::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Request::Create(_, spec) => write!(f, "create {} of {}", spec.name, spec.task.container.image),
+            Request::Update(_, spec) => {
+                write!(f, "update {} to {}, {:?}", spec.name, spec.task.container.image, spec.mode)
+            }
+            Request::Rollback(id) => write!(f, "roll {} back", id.short(6)),
+            Request::Remove(id) => write!(f, "remove service {}", id.short(6)),
+            Request::Join(node) => write!(f, "join {}", node.id.short(6)),
+            Request::SetNode(id, spec) => {
+                write!(f, "node {} is to {}, with {:?}", id.short(6), spec.availability, spec.labels)
+            }
+            Request::RemoveNode(id) => write!(f, "remove node {}", id.short(6)),
+        }
+    }
+}

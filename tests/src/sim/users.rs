@@ -1,0 +1,111 @@
+//! The people in front of a cluster: now and then one of them wants something.
+
+use super::{
+    happening::Happening,
+    hosts::Host,
+    requests::{Object, Request},
+    wishes,
+    world::World,
+};
+use proto::model::{
+    Availability, Id, IdSource, Node, NodeId, NodeSpec, NodeState, NodeStatus, Role, Service, ServiceId,
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Services that there are at the same time, at most.
+const SERVICES_MAX: usize = 7;
+/// Machines that there ever are, at most.
+const HOSTS_MAX: usize = 12;
+
+impl World {
+    /// Somebody wants something, and somebody else will before long.
+    pub(super) fn user_acts(&mut self) {
+        if self.quiet {
+            return;
+        }
+        let pause = self.rng.millis(200, 9_000);
+        self.after(pause, Happening::UserActs);
+        if let Some(request) = self.any_request()
+            && !self.is_asked_about(request.object())
+        {
+            self.ask(request);
+        }
+    }
+
+    /// Whether a request about an object is under way. People look at the answer before they ask on.
+    fn is_asked_about(&self, object: Object) -> bool {
+        self.requests.values().any(|under_way| under_way.request.object() == object)
+    }
+
+    fn any_request(&mut self) -> Option<Request> {
+        let state = self.group.state.clone();
+        let services: Vec<&Arc<Service>> = state.services().filter(|service| !service.removing).collect();
+        let nodes: Vec<&Arc<Node>> = state.nodes().collect();
+        let service = self.rng.pick(&services);
+        let node = self.rng.pick(&nodes);
+        match self.rng.between(0, 99) {
+            0..=24 => (services.len() < SERVICES_MAX).then(|| self.new_service()),
+            25..=64 => service.map(|it| Request::Update(it.id, Box::new(wishes::changed(&it.spec, &mut self.rng)))),
+            65..=71 => service.map(|it| Request::Rollback(it.id)),
+            72..=76 => service.map(|it| Request::Remove(it.id)),
+            77..=89 => node.map(|it| self.new_availability(it)),
+            90..=94 => node.map(|it| self.new_label(it)),
+            95..=96 => node.filter(|_| nodes.len() > 2).map(|it| Request::RemoveNode(it.id)),
+            _ => (self.hosts.len() < HOSTS_MAX).then(|| self.new_machine()),
+        }
+    }
+
+    fn new_service(&mut self) -> Request {
+        let id: ServiceId = Id::from_bits(self.rng.next_bits());
+        // Names are used again, also while the service that had one is still being removed.
+        let name = format!("s{}", self.rng.between(1, 2 * SERVICES_MAX as u64));
+        Request::Create(id, Box::new(wishes::any_service(&name, &mut self.rng)))
+    }
+
+    fn new_availability(&mut self, node: &Node) -> Request {
+        let choices = [Availability::Active, Availability::Active, Availability::Drain, Availability::Pause];
+        let availability = self.rng.pick(&choices).unwrap_or(Availability::Active);
+        Request::SetNode(node.id, NodeSpec { availability, ..node.spec.clone() })
+    }
+
+    fn new_label(&mut self, node: &Node) -> Request {
+        let disk = self.rng.pick(&["ssd", "hdd"]).unwrap_or("ssd");
+        let labels = BTreeMap::from([("disk".to_owned(), disk.to_owned())]);
+        Request::SetNode(node.id, NodeSpec { labels, ..node.spec.clone() })
+    }
+
+    fn new_machine(&mut self) -> Request {
+        let id: NodeId = Id::from_bits(self.rng.next_bits());
+        let offset = self.any_clock_offset_ms();
+        self.hosts.push(Host::new(self.hosts.len(), id, offset));
+        let host = self.hosts.len() - 1;
+        // Its daemon calls until the managers know it.
+        self.after(Duration::from_millis(100), Happening::DaemonStarts { host });
+        Request::Join(Box::new(newcomer(id)))
+    }
+
+    /// How far a machine's clock is off: mostly not at all, sometimes by hours.
+    pub(super) fn any_clock_offset_ms(&mut self) -> i64 {
+        let hour = 3_600_000;
+        match self.rng.between(0, 9) {
+            0 => 5 * hour,
+            1 => -5 * hour,
+            _ => i64::try_from(self.rng.between(0, 400)).expect("it is small") - 200,
+        }
+    }
+}
+
+/// A node as it is when it joins.
+pub(super) fn newcomer(id: NodeId) -> Node {
+    let now = Default::default();
+    Node {
+        id,
+        version: 0,
+        created_at: now,
+        updated_at: now,
+        spec: NodeSpec { labels: BTreeMap::new(), role: Role::Worker, availability: Availability::Active },
+        description: None,
+        status: NodeStatus { state: NodeState::Unknown, message: String::new(), addr: None, since: now },
+        manager: None,
+    }
+}
