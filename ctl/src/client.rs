@@ -34,7 +34,7 @@ pub enum ConnectError {
         tried: Vec<PathBuf>,
     },
     /// The socket belongs to others.
-    #[error("you may not use the daemon's socket {}: run this as root or as a member of the socket's group", path.display())]
+    #[error("you may not use the daemon's socket {}: only root may, so run this with sudo", path.display())]
     Denied {
         /// The socket.
         path: PathBuf,

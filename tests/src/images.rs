@@ -24,9 +24,13 @@ pub fn busybox(path: &Path, reference: &str, extra: serde_json::Value) -> Result
         header.set_size(0);
         layer.append_data(&mut header, format!("{folder}/"), std::io::empty())?;
     }
-    let program = fs::read(BUSYBOX).with_context(|| format!("{BUSYBOX} is missing: install busybox-static"))?;
+    let program =
+        fs::read(BUSYBOX).with_context(|| format!("{BUSYBOX} is missing: install busybox-static"))?;
     append(&mut layer, "bin/busybox", 0o755, &program)?;
-    for name in ["sh", "sleep", "echo", "cat", "httpd", "hostname", "id", "ls", "wget", "nc", "true", "false", "env", "touch", "ip"] {
+    for name in [
+        "sh", "sleep", "echo", "cat", "httpd", "hostname", "id", "ls", "wget", "nc", "true", "false", "env",
+        "touch", "ip",
+    ] {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);

@@ -1,11 +1,14 @@
 //! The cluster's settings from the options of `swarm init` and `swarm update`.
 
-use super::given;
+use super::{add_refused, given};
 use crate::{
     args::swarm::ClusterArgs,
     parse::{duration, number},
 };
-use proto::{model::Problems, wire};
+use proto::{
+    model::{ClusterSpec, Problems},
+    wire,
+};
 
 /// Sets what was given; in a new cluster the rest takes its defaults, in an old one it stays.
 pub fn set_cluster(args: &ClusterArgs, spec: &mut wire::ClusterSpec, problems: &mut Problems) {
@@ -25,6 +28,7 @@ pub fn set_cluster(args: &ClusterArgs, spec: &mut wire::ClusterSpec, problems: &
     {
         spec.snapshot_interval = Some(entries);
     }
+    add_refused(problems, || ClusterSpec::try_from(*spec));
 }
 
 #[cfg(test)]
@@ -34,16 +38,32 @@ mod tests {
     #[test]
     fn only_what_was_given_is_set() {
         let mut problems = Problems::default();
-        let mut spec = wire::ClusterSpec { cert_expiry_ms: Some(1), ..Default::default() };
+        let mut spec = wire::ClusterSpec { cert_expiry_ms: Some(3_600_000), ..Default::default() };
         let args = ClusterArgs {
             task_history_limit: Some("9".into()),
             snapshot_interval: Some("many".into()),
             ..Default::default()
         };
         set_cluster(&args, &mut spec, &mut problems);
-        let expected =
-            wire::ClusterSpec { task_history_limit: Some(9), cert_expiry_ms: Some(1), ..Default::default() };
+        let expected = wire::ClusterSpec {
+            task_history_limit: Some(9),
+            cert_expiry_ms: Some(3_600_000),
+            ..Default::default()
+        };
         assert_eq!(spec, expected);
         assert_eq!(problems.0[0].field, "--snapshot-interval");
+    }
+
+    #[test]
+    fn what_the_managers_would_refuse_is_said_with_the_rest() {
+        let mut problems = Problems::default();
+        let args = ClusterArgs {
+            task_history_limit: Some("few".into()),
+            cert_expiry: Some("5m".into()),
+            ..Default::default()
+        };
+        set_cluster(&args, &mut wire::ClusterSpec::default(), &mut problems);
+        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["--task-history-limit", "--cert-expiry"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The spec of a new service, from the options of `service create`.
 
-use super::{each, given, lists, task};
+use super::{add_refused, each, given, lists, task};
 use crate::{
     args::service::CreateArgs,
     parse::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use proto::{
     convert::check_image_reference,
-    model::{Constraint, Name, Preference, Problems},
+    model::{Constraint, Name, Preference, Problems, ServiceSpec},
     wire::{self, service_spec::Mode},
 };
 use std::io;
@@ -53,6 +53,10 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
     lists::put_labels(&mut container.labels, "--container-label", &args.container_labels, &mut problems);
     lists::put_env(&mut container.env, variables(args, surroundings, &mut problems));
     container.mounts = each(&mut problems, "--mount", &args.mounts, mount::parse);
+    add_refused(&mut problems, || {
+        let name = if spec.name.is_empty() { "unnamed".to_owned() } else { spec.name.clone() };
+        ServiceSpec::try_from(wire::ServiceSpec { name, ..spec.clone() })
+    });
     problems.finish(spec)
 }
 
@@ -147,6 +151,15 @@ IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and singl
 --env: `=x` has no name: write NAME=VALUE, or NAME to pass on its value from here
 --mount: `src=v` has no target: add target=/PATH";
         assert_eq!(problems.to_string(), expected);
+    }
+
+    #[test]
+    fn what_the_managers_would_refuse_is_said_with_the_rest() {
+        let problems = created("--replicas x --publish 8080:80 --workdir app nginx").unwrap_err();
+        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["--replicas", "--workdir", "--publish"]);
+        // What can be read is theirs to judge.
+        assert!(created("--publish 8080:80 nginx").is_ok());
     }
 
     #[test]

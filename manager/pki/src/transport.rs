@@ -143,7 +143,12 @@ async fn connect(
             Arc::new(config)
         }
     };
-    TlsConnector::from(config).connect(name, stream).await
+    TlsConnector::from(config).connect(name, stream).await.map_err(|error| match error.get_ref() {
+        Some(cause) if matches!(cause.downcast_ref(), Some(rustls::Error::InvalidMessage(_))) => {
+            io::Error::new(io::ErrorKind::InvalidData, "what answers there is no shoal manager")
+        }
+        _ => error,
+    })
 }
 
 /// Accepts any certificate, as long as its holder has the key.

@@ -9,6 +9,7 @@ use openraft::{
 };
 use std::{io::Cursor, sync::Arc};
 use tokio::sync::{broadcast, watch};
+use tracing::info;
 
 /// Batches of events a slow watcher may be behind before it has to look at everything again.
 const FEED_LENGTH: usize = 1024;
@@ -140,7 +141,9 @@ impl<D: Disk> RaftStateMachine<TypeConfig> for StateMachine<D> {
     ) -> Result<(), StorageError<RaftId>> {
         let bytes = snapshot.into_inner();
         self.snapshots.save(meta, &bytes).await.map_err(|error| write_error(&error))?;
-        self.take_up(meta, &bytes)
+        self.take_up(meta, &bytes)?;
+        info!(snapshot = %meta.snapshot_id, bytes = bytes.len(), "snapshot taken in");
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<TypeConfig>>, StorageError<RaftId>> {

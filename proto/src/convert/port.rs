@@ -40,24 +40,32 @@ pub(super) fn ports(ports: Vec<wire::PublishedPort>, problems: &mut Problems) ->
 }
 
 fn port(wire: &wire::PublishedPort, problems: &mut Problems) -> Option<PublishedPort> {
-    let mode = mode(wire.mode, problems);
+    let mode = mode(wire, problems);
     let protocol = protocol(wire.protocol, problems);
     let target = number("target", wire.target, problems);
     let published = number("published", wire.published, problems);
     Some(PublishedPort { protocol: protocol?, published: published?, target: target?, mode: mode? })
 }
 
-fn mode(number: i32, problems: &mut Problems) -> Option<PortMode> {
+fn mode(port: &wire::PublishedPort, problems: &mut Problems) -> Option<PortMode> {
     use wire::published_port::Mode;
-    match Mode::try_from(number) {
+    match Mode::try_from(port.mode) {
         Ok(Mode::Host) => Some(PortMode::Host),
         // Docker's default is ingress: a port without a mode must not quietly become a host port.
         Ok(Mode::Ingress | Mode::Unspecified) => {
-            problems.add(OPTION, "publish mode ingress is not available yet: use mode=host");
+            let published = if port.published == 0 { port.target } else { port.published };
+            problems.add(
+                OPTION,
+                format!(
+                    "publish mode ingress is not available yet: write published={published},target={},mode=host, \
+                     which publishes the port on the nodes that run the tasks",
+                    port.target
+                ),
+            );
             None
         }
         Err(_) => {
-            problems.add(OPTION, format!("publish mode {number} is not known: use mode=host"));
+            problems.add(OPTION, format!("publish mode {} is not known: use mode=host", port.mode));
             None
         }
     }
@@ -117,11 +125,10 @@ mod tests {
     #[test]
     fn ingress_is_refused_also_when_no_mode_is_given() {
         for mode in [Mode::Ingress, Mode::Unspecified] {
-            let port = wire::PublishedPort { mode: mode.into(), ..host(Protocol::Tcp, 80, 80) };
-            assert_eq!(
-                problems_of(vec![port]),
-                "--publish: publish mode ingress is not available yet: use mode=host"
-            );
+            let port = wire::PublishedPort { mode: mode.into(), ..host(Protocol::Tcp, 8080, 80) };
+            let problems = problems_of(vec![port]);
+            assert!(problems.contains("ingress is not available yet"), "{problems}");
+            assert!(problems.contains("published=8080,target=80,mode=host"), "{problems}");
         }
     }
 }

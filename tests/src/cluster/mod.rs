@@ -87,6 +87,11 @@ impl TestCluster {
         self.runtime.block_on(work).map_err(|error| anyhow!(chain(&error)))
     }
 
+    /// Makes calls that no command makes.
+    pub fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime.block_on(work)
+    }
+
     /// Runs `shoal` against the first manager; its standard output if it succeeds.
     pub fn shoal(&self, args: &[&str]) -> Result<String> {
         self.shoal_on("m1", args)

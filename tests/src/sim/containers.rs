@@ -2,11 +2,12 @@
 //! stop; they fail, end by themselves, and go when the power does.
 
 use super::{
-    happening::{Happening, HostNo},
-    network::Side,
+    happening::Happening,
+    network::{HostNo, Side},
     wishes::{self, Behaviour},
     world::World,
 };
+use crate::invariants::agents_clean_up;
 use proto::model::{ExitStatus, Task, TaskId, container::STOP_GRACE_PERIOD};
 use std::time::Duration;
 use worker_core::agent::{Action, Event, Found, Outcome};
@@ -75,7 +76,7 @@ impl World {
             Action::Report(report) => self.send_report(host, &report),
             Action::Resync => {
                 if let Some(connection) = self.line(host).and_then(|line| line.connection()) {
-                    self.note(format_args!("{} asks for a new session", self.hosts[host].name));
+                    self.note_of(host, format_args!("asks for a new session"));
                     self.after(Duration::ZERO, Happening::Closed { connection, side: Side::Node });
                 }
             }
@@ -135,23 +136,23 @@ impl World {
     /// A container begins to run, if the daemon that ordered it still does.
     pub(super) fn container_starts(&mut self, host: HostNo, incarnation: u64, task: TaskId) {
         let Some(daemon) = self.hosts[host].daemon.as_ref() else { return };
-        let Some(&Order::Starting(order)) = daemon.orders.get(&task) else { return };
-        if self.hosts[host].incarnation != incarnation {
+        let is_ordered = matches!(daemon.orders.get(&task), Some(Order::Starting(_)));
+        if self.hosts[host].incarnation != incarnation || !is_ordered {
             return;
         }
+        let order = Some(self.order(host, task, Order::Ending));
         if self.misfortune && self.rng.chance(2) {
             let error = "the container cannot be made".to_owned();
-            return self.comes_of(host, task, Some(order), Duration::from_millis(3), Outcome::Failed { error });
+            return self.comes_of(host, task, order, Duration::from_millis(3), Outcome::Failed { error });
         }
         self.run_container(host, task);
-        self.order(host, task, Order::Ending);
         self.comes_of(host, task, None, Duration::from_millis(1), Outcome::Started { pid: 1 });
     }
 
     /// Makes a container run, and decides when it will end by itself.
     pub(super) fn run_container(&mut self, host: HostNo, task: TaskId) {
         let Some(held) = self.hosts[host].ledger.get(&task).cloned() else { return };
-        self.note(format_args!("{} container {} of {} runs", self.hosts[host].name, task.short(6), held.spec.name));
+        self.note_of(host, format_args!("container {} of {} runs", task.short(6), held.spec.name));
         self.hosts[host].containers.insert(task, Container::Running);
         let node = self.hosts[host].id;
         let kept = self.promises.container_started(&held, node, self.now, &self.group.state);
@@ -175,7 +176,7 @@ impl World {
         }
         it.containers.insert(task, Container::Ended(exit));
         self.promises.container_ended(task);
-        self.note(format_args!("{} container {} ends with {}", self.hosts[host].name, task.short(6), exit.code));
+        self.note_of(host, format_args!("container {} ends with {}", task.short(6), exit.code));
         if self.hosts[host].daemon.is_some() {
             let delay = self.rng.millis(0, 20);
             self.comes_of(host, task, None, delay, Outcome::Exited(exit));
@@ -224,6 +225,8 @@ impl World {
     }
 
     fn remove_container(&mut self, host: HostNo, task: TaskId) {
+        let kept = agents_clean_up::check_removed(task, self.hosts[host].containers.get(&task));
+        self.must(kept);
         self.discard(host, task);
         let order = Some(self.order(host, task, Order::Ending));
         let delay = self.rng.millis(1, 40);

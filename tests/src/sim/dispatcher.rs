@@ -1,9 +1,9 @@
 //! The leader's half of the sessions: it takes registrations and reports, and tells assignments.
 
 use super::{
-    happening::{Happening, MemberNo, Message},
+    happening::{Happening, Message},
     leader::{Answer, Waiter},
-    network::{ConnectionId, Side},
+    network::{ConnectionId, MemberNo, Side},
     world::World,
 };
 use crate::invariants::a_node_gets_only_its_own_tasks;
@@ -66,7 +66,7 @@ impl World {
         let id = self.hosts[host].id;
         let now = self.clock_of(member);
         let Some(node) = self.group.members[member].state.node(id) else {
-            self.note(format_args!("m{member} refuses {}, which was removed", self.hosts[host].name));
+            self.note_of(host, format_args!("is refused, as it was removed"));
             return self.hang_up(connection, Side::Manager);
         };
         let mut changed = Node::clone(node);
@@ -89,7 +89,7 @@ impl World {
     pub(super) fn registration_answered(&mut self, member: MemberNo, connection: ConnectionId, answer: &Answer) {
         let Some(host) = self.network.connection(connection).map(|it| it.host) else { return };
         match answer {
-            Answer::Committed(_) => self.open_session(member, connection, self.hosts[host].id),
+            Answer::Committed => self.open_session(member, connection, self.hosts[host].id),
             // Someone changed the node at the same moment: look again.
             Answer::Refused(_) => self.register(member, connection, &self.hosts[host].description()),
             Answer::NotLeader | Answer::Unconfirmed => self.hang_up(connection, Side::Manager),
@@ -160,7 +160,7 @@ impl World {
         let Some(session) = self.session(member, connection) else { return };
         session.busy = false;
         let waiting = std::mem::take(&mut session.inbox);
-        if !matches!(answer, Answer::Committed(_)) {
+        if !matches!(answer, Answer::Committed) {
             return self.hang_up(connection, Side::Manager);
         }
         self.send(connection, Side::Node, Message::Ack { sequence });

@@ -2,7 +2,8 @@
 
 use super::{
     group::Batch,
-    happening::{Happening, MemberNo},
+    happening::Happening,
+    network::MemberNo,
     leader::Leading,
     world::World,
 };

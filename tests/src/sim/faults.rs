@@ -2,8 +2,8 @@
 
 use super::{
     containers::Container,
-    happening::{Happening, HostNo, MemberNo},
-    network::{Cut, Point},
+    happening::Happening,
+    network::{Cut, HostNo, MemberNo, Point},
     world::World,
 };
 use proto::model::TaskId;
@@ -117,7 +117,7 @@ impl World {
 
     fn break_connections(&mut self) {
         let (host, all) = (self.any_host(), self.rng.chance(20));
-        self.note(format_args!("connections break: {}", if all { "all" } else { &self.hosts[host].name }));
+        self.note_of(host, format_args!("loses its connections, {}", if all { "and so do all" } else { "alone" }));
         for connection in self.network.find(|it| all || it.host == host) {
             self.reset(connection);
         }
@@ -155,7 +155,7 @@ impl World {
 
     fn step_a_clock(&mut self) {
         let (host, offset) = (self.any_host(), self.any_clock_offset_ms());
-        self.note(format_args!("the clock of {} is now off by {offset} ms", self.hosts[host].name));
+        self.note_of(host, format_args!("has its clock off by {offset} ms"));
         self.hosts[host].clock_offset_ms = offset;
     }
 

@@ -5,9 +5,9 @@
 //! that the old one was writing is then either committed or lost, and nobody is told which.
 
 use super::{
-    happening::{Happening, MemberNo},
+    happening::Happening,
     leader::Leading,
-    network::Point,
+    network::{MemberNo, Point},
     world::World,
 };
 use crate::invariants::{self, Step};
@@ -84,8 +84,8 @@ fn logged(batches: &[Batch]) -> Vec<Batch> {
 
 /// What came of an entry.
 pub struct Committed {
-    /// The state's version after each batch, or why it was refused.
-    pub results: Vec<Result<u64, Refusal>>,
+    /// For each batch, whether it was refused, and why.
+    pub results: Vec<Result<(), Refusal>>,
     /// What it changed.
     pub events: Vec<Event>,
 }
@@ -138,14 +138,14 @@ impl World {
         committed
     }
 
-    fn apply_batch(&mut self, batch: &Batch, events: &mut Vec<Event>) -> Result<u64, Refusal> {
+    fn apply_batch(&mut self, batch: &Batch, events: &mut Vec<Event>) -> Result<(), Refusal> {
         for transaction in batch {
             let before = self.group.state.clone();
             let applied = self.group.state.apply(transaction)?;
             self.group_changed(&before, transaction, &applied.events);
             events.extend(applied.events);
         }
-        Ok(self.group.state.version())
+        Ok(())
     }
 
     fn group_changed(&mut self, before: &State, transaction: &Transaction, events: &[Event]) {

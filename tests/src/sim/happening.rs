@@ -1,7 +1,7 @@
 //! The events of a simulated cluster.
 
 use super::{
-    network::{ConnectionId, Side},
+    network::{ConnectionId, HostNo, MemberNo, Side},
     requests::RequestId,
 };
 use proto::{
@@ -10,11 +10,6 @@ use proto::{
 };
 use std::time::Duration;
 use worker_core::agent::Outcome;
-
-/// The place of a manager in the group.
-pub type MemberNo = usize;
-/// The place of a machine among the machines.
-pub type HostNo = usize;
 
 /// Something that happens at a point in virtual time.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use super::{
     containers::{Container, Order},
     group::EPOCH_MS,
-    happening::{Happening, HostNo},
-    network::{ConnectionId, Side},
+    happening::Happening,
+    network::{ConnectionId, HostNo, Side},
     sessions::Line,
     world::World,
 };
-use crate::invariants::{Broken, state_never_goes_back};
+use crate::invariants::{agents_clean_up, state_never_goes_back};
 use proto::model::{NodeDescription, NodeId, Task, TaskId, Timestamp, cluster::FEATURE_LEVEL};
 use std::{collections::BTreeMap, time::Duration};
 use worker_core::{
@@ -122,7 +122,7 @@ impl World {
             it.containers.iter().map(|(id, container)| (*id, container.found())).collect();
         let strays: Vec<TaskId> = it.containers.keys().filter(|id| !it.ledger.contains_key(id)).copied().collect();
         let ledger: Vec<Task> = it.ledger.values().cloned().collect();
-        self.note(format_args!("{} starts its daemon with {} tasks", self.hosts[host].name, ledger.len()));
+        self.note_of(host, format_args!("starts its daemon with {} tasks", ledger.len()));
         for task in strays {
             self.discard(host, task);
         }
@@ -154,7 +154,7 @@ impl World {
     /// The daemon is gone; gives the connection that it had.
     fn drop_daemon(&mut self, host: HostNo) -> Option<ConnectionId> {
         let daemon = self.hosts[host].daemon.take()?;
-        self.note(format_args!("{} loses its daemon", self.hosts[host].name));
+        self.note_of(host, format_args!("loses its daemon"));
         for (task, order) in daemon.orders {
             // The container is made by a process of its own, which the daemon may have begun already.
             if matches!(order, Order::Starting(_)) && self.hosts[host].power && self.rng.chance(50) {
@@ -169,7 +169,7 @@ impl World {
         if !self.hosts[host].power {
             return;
         }
-        self.note(format_args!("{} loses power", self.hosts[host].name));
+        self.note_of(host, format_args!("loses power"));
         self.hosts[host].power = false;
         if let Some(connection) = self.drop_daemon(host)
             && self.network.close(connection, Side::Node)
@@ -184,7 +184,7 @@ impl World {
         if self.hosts[host].power {
             return;
         }
-        self.note(format_args!("{} has power again", self.hosts[host].name));
+        self.note_of(host, format_args!("has power again"));
         self.hosts[host].power = true;
         self.hosts[host].boot += 1;
         self.start_daemon(host);
@@ -275,10 +275,7 @@ impl World {
             }
             LedgerChange::Remove(task) => {
                 it.ledger.remove(&task);
-                match it.containers.contains_key(&task) {
-                    true => Err(Broken::new("everything_converges", format!("task {task} was forgotten, but is still there"))),
-                    false => Ok(()),
-                }
+                agents_clean_up::check_forgotten(task, it.containers.get(&task))
             }
         };
         self.must(kept);
@@ -286,10 +283,10 @@ impl World {
 
     /// Has a machine leave a cluster that does not know it any more.
     pub(super) fn leave(&mut self, host: HostNo) {
-        let is_known = self.group.state.node(self.hosts[host].id).is_some();
-        let Some(daemon) = self.hosts[host].daemon.as_mut().filter(|_| !is_known) else { return };
+        let was_removed = self.removed.contains(&self.hosts[host].id);
+        let Some(daemon) = self.hosts[host].daemon.as_mut().filter(|daemon| was_removed && !daemon.leaving) else { return };
         daemon.leaving = true;
-        self.note(format_args!("{} leaves", self.hosts[host].name));
+        self.note_of(host, format_args!("leaves"));
         self.tell_agent(host, Event::Clear);
     }
 

@@ -4,8 +4,8 @@
 use super::{
     dispatcher::Session,
     group::Batch,
-    happening::{Happening, MemberNo},
-    network::ConnectionId,
+    happening::Happening,
+    network::{ConnectionId, MemberNo},
     requests::RequestId,
     world::World,
 };
@@ -89,8 +89,8 @@ pub enum Waiter {
 /// What came of a proposal.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// It is made; the state has this version.
-    Committed(u64),
+    /// It is made.
+    Committed,
     /// The state did not allow it.
     Refused(Refusal),
     /// Another manager leads. The next leader may make it nevertheless.
@@ -187,7 +187,7 @@ impl World {
             writing.proposals.into_iter().map(|proposal| (proposal.ticket, proposal.batch)).unzip();
         let committed = self.commit(&batches, Some(member));
         for (ticket, result) in tickets.into_iter().zip(committed.results) {
-            let answer = result.map_or_else(Answer::Refused, Answer::Committed);
+            let answer = result.map_or_else(Answer::Refused, |()| Answer::Committed);
             self.answer_ticket(member, ticket, answer);
         }
         self.state_changed(member, &committed.events);
@@ -240,7 +240,7 @@ impl World {
     fn plan_answered(&mut self, member: MemberNo, answer: &Answer) {
         let Some(leading) = self.leading(member) else { return };
         leading.planning = false;
-        let pause = if matches!(answer, Answer::Committed(_)) { Duration::ZERO } else { RETRY_PAUSE };
+        let pause = if matches!(answer, Answer::Committed) { Duration::ZERO } else { RETRY_PAUSE };
         self.decide_after(member, pause);
     }
 

@@ -4,7 +4,7 @@
 //! when their probes stay unanswered; if the path is whole again before, what was sent arrives late.
 //! When a connection ends, what is in flight is lost.
 
-use super::happening::{HostNo, MemberNo, Message};
+use super::happening::Message;
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -14,6 +14,10 @@ use std::{
 /// workers' probes go out every 2 s and wait for 3 s.
 pub const PROBES_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// The place of a manager in the group.
+pub type MemberNo = usize;
+/// The place of a machine among the machines.
+pub type HostNo = usize;
 /// Names a connection.
 pub type ConnectionId = u64;
 

@@ -2,7 +2,8 @@
 //! Requests and answers get lost; whoever hears nothing does not know what came of it.
 
 use super::{
-    happening::{Happening, MemberNo},
+    happening::Happening,
+    network::MemberNo,
     leader::{Answer, Waiter},
     world::World,
 };
@@ -122,6 +123,7 @@ impl World {
         match transactions(&self.group.members[leader].state, &under_way.request, now) {
             Ok(batch) => {
                 under_way.proposed.clone_from(&batch);
+                self.promises.acknowledged.proposed(id, &under_way.request, &batch);
                 self.propose(leader, batch, Waiter::Request(id));
             }
             Err(why) => {
@@ -134,7 +136,7 @@ impl World {
     /// The leader's proposal for a request is committed, or not.
     pub(super) fn request_answered(&mut self, leader: MemberNo, id: RequestId, answer: Answer) {
         match answer {
-            Answer::Committed(_) => self.conclude(id, Outcome::Done),
+            Answer::Committed => self.conclude(id, Outcome::Done),
             // Something else came first: the request is made anew, which checks it again.
             Answer::Refused(Refusal::Stale { .. }) => self.handle_request(leader, id),
             Answer::Refused(refusal) => {
@@ -164,7 +166,7 @@ impl World {
             under_way.outcome = Outcome::Unknown;
         }
         self.note(format_args!("request {id} is {:?}", under_way.outcome));
-        self.promises.acknowledged.answered(&under_way.request, &under_way.proposed, under_way.outcome);
+        self.promises.acknowledged.answered(id, &under_way.request, &under_way.proposed, under_way.outcome);
         let kept = self.promises.acknowledged.check(&self.group.state);
         self.must(kept);
         self.answers.insert(id, under_way.outcome);

@@ -2,8 +2,8 @@
 //! does.
 
 use super::{
-    happening::{Happening, HostNo, Message},
-    network::{ConnectionId, Side},
+    happening::{Happening, Message},
+    network::{ConnectionId, HostNo, Side},
     world::World,
 };
 use proto::{model::Task, wire};
@@ -85,7 +85,7 @@ impl World {
         }
         match message {
             Message::Registered { heartbeat_period } => {
-                self.note(format_args!("{} has a session", self.hosts[host].name));
+                self.note_of(host, format_args!("has a session"));
                 self.set_line(host, Line::Up { connection, since: self.now, heartbeat_period });
                 self.tell_agent(host, Event::SessionUp);
                 self.heartbeat(host, connection);

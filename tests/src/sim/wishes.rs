@@ -70,11 +70,16 @@ pub fn any_service(name: &str, rng: &mut Rng) -> ServiceSpec {
     }
     spec = match rng.chance(25) {
         true => spec.global(),
-        false => spec.replicas(u32::try_from(rng.between(0, 5)).expect("it is small")),
+        false => some_replicas(spec, rng),
     };
     spec = with_rollouts(spec, rng);
     spec = with_restarts(spec, rng);
     with_needs(spec, rng).build()
+}
+
+fn some_replicas(spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
+    let spec = spec.replicas(u32::try_from(rng.between(0, 5)).expect("it is small"));
+    if rng.chance(10) { spec.max_per_node(1) } else { spec }
 }
 
 fn with_rollouts(spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
@@ -117,9 +122,6 @@ fn with_needs(mut spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
     }
     if rng.chance(15) {
         spec = spec.spread("disk");
-    }
-    if rng.chance(10) {
-        spec = spec.max_per_node(1);
     }
     spec
 }

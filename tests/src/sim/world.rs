@@ -5,7 +5,7 @@ use super::{
     group::{Batch, EPOCH_MS, Group, Member},
     happening::Happening,
     hosts::Host,
-    network::Network,
+    network::{HostNo, Network},
     queue::Queue,
     requests::{Outcome, Request, RequestId, UnderWay},
     rng::Rng,
@@ -62,6 +62,16 @@ pub struct World {
     queue: Queue<Happening>,
     broken: Option<Broken>,
     events: u64,
+}
+
+impl Drop for World {
+    /// The product panics where it finds itself at fault. That is to be seen again as well.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let broken = Broken::new("nothing_panics", "see the message of the panic".to_owned());
+            eprintln!("{}", self.failure(&broken));
+        }
+    }
 }
 
 impl World {
@@ -165,6 +175,11 @@ impl World {
     /// Notes something in the trace.
     pub(super) fn note(&mut self, what: fmt::Arguments<'_>) {
         self.trace.note(self.now, what);
+    }
+
+    /// Notes something of a machine in the trace.
+    pub(super) fn note_of(&mut self, host: HostNo, what: fmt::Arguments<'_>) {
+        self.trace.note(self.now, format_args!("{} {what}", self.hosts[host].name));
     }
 
     /// Stops the history if a promise was broken; the first one counts.

@@ -33,7 +33,8 @@ impl Drop for SmallDisk {
 fn image_of(cluster: &TestCluster, name: &str, mebibytes: usize) -> Result<PathBuf> {
     let path = cluster.dir().join(format!("{name}.tar"));
     // Different for each name, so that no two images share anything.
-    let mut state = name.bytes().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| state.rotate_left(9) ^ u64::from(byte));
+    let mut state =
+        name.bytes().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| state.rotate_left(9) ^ u64::from(byte));
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;

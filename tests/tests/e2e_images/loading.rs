@@ -81,7 +81,13 @@ fn images_are_listed_shown_and_removed_by_name_and_by_id() -> Result<()> {
     // One image under two names: its content is the same.
     ensure!(row("app", "1") && row("registry.example:5000/team/app", "2"), "{table}");
 
-    let shown = cluster.shoal(&["image", "inspect", "--format", "{{.Os}} {{.RepoTags}} {{.Config.Env}}", "other:1"])?;
+    let shown = cluster.shoal(&[
+        "image",
+        "inspect",
+        "--format",
+        "{{.Os}} {{.RepoTags}} {{.Config.Env}}",
+        "other:1",
+    ])?;
     ensure!(shown == "linux [other:1] [A=b]\n", "{shown}");
     let format = "{{.Id}} {{index .RootFS.Layers 0}}";
     let short = cluster.shoal(&["image", "inspect", "--format", format, &id[7..19]])?;

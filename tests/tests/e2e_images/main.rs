@@ -6,7 +6,7 @@ mod pulling;
 mod refused;
 mod registry;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -41,6 +41,28 @@ fn names(cluster: &TestCluster) -> Result<BTreeSet<String>> {
 fn busybox(cluster: &TestCluster, file: &str, reference: &str) -> Result<PathBuf> {
     let path = cluster.dir().join(file);
     images::busybox(&path, reference, json!({ "Cmd": ["sleep", "1000000"], "StopSignal": "SIGKILL" }))?;
+    Ok(path)
+}
+
+/// A docker-archive of `foreign:1` for a processor that this machine does not have, and its name.
+fn foreign(cluster: &TestCluster) -> Result<(PathBuf, &'static str)> {
+    let architecture = if cfg!(target_arch = "aarch64") { "amd64" } else { "arm64" };
+    let path = cluster.dir().join("foreign.tar");
+    let layer = images::layer_of_file("hello", b"hello")?;
+    let mut config = images::config(&layer, json!({}));
+    config["architecture"] = json!(architecture);
+    images::docker_archive(&path, "foreign:1", &layer, &config)?;
+    Ok((path, architecture))
+}
+
+/// Changes one byte in the middle of the largest of some files, which is an image's layer.
+fn damage_largest(files: Vec<PathBuf>) -> Result<PathBuf> {
+    let largest = files.into_iter().max_by_key(|path| fs::metadata(path).map_or(0, |found| found.len()));
+    let path = largest.context("there are no files")?;
+    let mut bytes = fs::read(&path)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes)?;
     Ok(path)
 }
 

@@ -1,17 +1,13 @@
 //! Images that only a registry has.
 
 use super::{
-    busybox, names,
+    busybox, foreign, names,
     registry::{ADDR, Registry},
     says,
 };
 use anyhow::{Result, ensure};
-use serde_json::json;
 use std::collections::BTreeSet;
-use tests::{
-    cluster::{SOON, TestCluster},
-    images,
-};
+use tests::cluster::{SOON, TestCluster};
 
 #[test]
 fn a_service_runs_an_image_that_only_the_registry_has() -> Result<()> {
@@ -59,14 +55,12 @@ fn what_cannot_be_pulled_is_told_with_the_reason() -> Result<()> {
     says(&pull("App:1")?, &["App:1", "lower"])?;
     says(&pull("127.0.0.1:5001/app:1")?, &["cannot reach registry 127.0.0.1:5001 by http", "refused"])?;
 
-    let foreign = cluster.dir().join("foreign.tar");
-    let layer = images::layer_of_file("hello", b"hello")?;
-    let mut config = images::config(&layer, json!({}));
-    let architecture = if cfg!(target_arch = "aarch64") { "amd64" } else { "arm64" };
-    config["architecture"] = json!(architecture);
-    images::docker_archive(&foreign, "foreign:1", &layer, &config)?;
-    let foreign = registry.push(&cluster, &foreign, "foreign:1")?;
-    says(&pull(&foreign)?, &["foreign:1 has no variant for linux/", &format!("there is linux/{architecture}")])?;
+    let (archive, architecture) = foreign(&cluster)?;
+    let foreign = registry.push(&cluster, &archive, "foreign:1")?;
+    says(
+        &pull(&foreign)?,
+        &["foreign:1 has no variant for linux/", &format!("there is linux/{architecture}")],
+    )?;
 
     registry.damage_largest_blob()?;
     says(&pull(&app)?, &["delivered wrong content", "sha256:"])?;

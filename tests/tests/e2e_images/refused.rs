@@ -1,6 +1,6 @@
 //! Archives that are damaged, hostile, or something else: each is refused in words that help.
 
-use super::{busybox, load, load_refused, says};
+use super::{busybox, damage_largest, foreign, load, load_refused, says};
 use anyhow::{Context, Result};
 use serde_json::json;
 use std::{
@@ -11,27 +11,6 @@ use tests::{
     cluster::TestCluster,
     images::{self, skopeo_copy},
 };
-
-/// The processor architecture that this machine does not have.
-const FOREIGN: &str = if cfg!(target_arch = "aarch64") { "amd64" } else { "arm64" };
-
-/// Changes one byte in the middle of a file.
-fn damage(path: &Path) -> Result<()> {
-    let mut bytes = fs::read(path)?;
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    Ok(fs::write(path, bytes)?)
-}
-
-/// The largest file of a folder: in a small image that is its layer.
-fn largest(folder: &Path) -> Result<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        files.push((entry.metadata()?.len(), entry.path()));
-    }
-    Ok(files.into_iter().max().context("no files")?.1)
-}
 
 #[test]
 fn what_is_no_whole_archive_is_refused() -> Result<()> {
@@ -54,7 +33,10 @@ fn what_is_no_whole_archive_is_refused() -> Result<()> {
     fs::write(&path, images::layer_of_file("readme.txt", b"no image")?)?;
     says(&load_refused(&cluster, &path)?, &["no image in it", "docker save"])?;
     says(&load_refused(&cluster, &cluster.dir())?, &["not an OCI layout", "oci-layout"])?;
-    says(&load_refused(&cluster, Path::new("/nowhere/at/all.tar"))?, &["/nowhere/at/all.tar", "No such file"])?;
+    says(
+        &load_refused(&cluster, Path::new("/nowhere/at/all.tar"))?,
+        &["/nowhere/at/all.tar", "No such file"],
+    )?;
 
     // What was refused is no obstacle for what is right.
     fs::write(&path, &good)?;
@@ -75,10 +57,13 @@ fn an_archive_whose_parts_do_not_fit_together_is_refused() -> Result<()> {
     let layout = cluster.dir().join("layout");
     let good = busybox(&cluster, "good.tar", "good:1")?;
     skopeo_copy(&format!("docker-archive:{}", good.display()), &format!("oci:{}:good:1", layout.display()))?;
-    let blob = largest(&layout.join("blobs/sha256"))?;
-    damage(&blob)?;
+    let blobs = fs::read_dir(layout.join("blobs/sha256"))?.map(|entry| Ok(entry?.path()));
+    let blob = damage_largest(blobs.collect::<Result<_>>()?)?;
     let name = blob.file_name().context("a name")?.to_string_lossy().into_owned();
-    says(&load_refused(&cluster, &layout)?, &[&name, "has digest sha256:", "altered or damaged", "get it again"])?;
+    says(
+        &load_refused(&cluster, &layout)?,
+        &[&name, "has digest sha256:", "altered or damaged", "get it again"],
+    )?;
     fs::remove_file(&blob)?;
     says(&load_refused(&cluster, &layout)?, &[&name, "is missing from the image archive"])?;
 
@@ -103,11 +88,10 @@ fn a_layer_that_reaches_out_of_its_folder_is_refused() -> Result<()> {
 #[test]
 fn an_image_for_another_kind_of_machine_is_refused() -> Result<()> {
     let cluster = TestCluster::start(1, 0)?;
-    let path = cluster.dir().join("foreign.tar");
-    let layer = images::layer_of_file("hello", b"hello")?;
-    let mut config = images::config(&layer, json!({}));
-    config["architecture"] = json!(FOREIGN);
-    images::docker_archive(&path, "foreign:1", &layer, &config)?;
-    let there = format!("there is linux/{FOREIGN}");
-    says(&load_refused(&cluster, &path)?, &["foreign:1 has no variant for linux/", &there, "build it for this platform"])
+    let (path, architecture) = foreign(&cluster)?;
+    let there = format!("there is linux/{architecture}");
+    says(
+        &load_refused(&cluster, &path)?,
+        &["foreign:1 has no variant for linux/", &there, "build it for this platform"],
+    )
 }

@@ -1,6 +1,7 @@
 //! A real registry on a node's loopback, which nobody else can reach.
 
-use anyhow::{Context, Result, ensure};
+use super::damage_largest;
+use anyhow::{Context, Result};
 use std::{
     fs::{self, File},
     net::{SocketAddr, TcpStream},
@@ -64,16 +65,10 @@ impl Registry {
         let mut files = Vec::new();
         for prefix in fs::read_dir(self.root.join("docker/registry/v2/blobs/sha256"))? {
             for blob in fs::read_dir(prefix?.path())? {
-                let path = blob?.path().join("data");
-                files.push((fs::metadata(&path)?.len(), path));
+                files.push(blob?.path().join("data"));
             }
         }
-        let (size, path) = files.into_iter().max().context("the registry is empty")?;
-        let mut bytes = fs::read(&path)?;
-        ensure!(bytes.len() as u64 == size, "the blob changed");
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        Ok(fs::write(path, bytes)?)
+        damage_largest(files).map(drop)
     }
 }
 

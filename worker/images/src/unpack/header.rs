@@ -73,6 +73,11 @@ fn binary(field: &[u8]) -> Option<i128> {
     Some(bytes.fold(sign, |value, byte| (value << 8) | i128::from(*byte)))
 }
 
+/// Says whether a header names its format; only the oldest archives do not.
+pub(crate) fn has_magic(header: &Header) -> bool {
+    header.as_ustar().is_some() || header.as_gnu().is_some()
+}
+
 /// Says whether the header's checksum is right; it is taken with its own field as blanks.
 pub(crate) fn has_right_sum(header: &Header) -> bool {
     let bytes = header.as_bytes();

@@ -65,9 +65,8 @@ impl<R: Read> TarStream<R> {
         while let Some(block) = self.header_block()? {
             let header = Header::from_byte_slice(&block);
             if !header::has_right_sum(header) {
-                // What is damaged seldom begins with the damage; what is no archive always does.
                 let is_first = self.bytes <= BLOCK as u64;
-                return Err(if is_first {
+                return Err(if is_first && !header::has_magic(header) {
                     ArchiveError::NotTar
                 } else {
                     self.corrupt("the checksum of a header is wrong")

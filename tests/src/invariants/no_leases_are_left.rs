@@ -1,0 +1,19 @@
+//! Nothing is held by a task that is not wanted any more, unless its node can't be heard.
+
+use super::{Broken, Kept, converged, holds_node, named};
+use manager_core::state::State;
+use proto::model::{DesiredState, NodeState};
+
+/// Looks at every task that holds something.
+pub(super) fn check(state: &State) -> Kept {
+    for task in state.tasks().filter(|task| holds_node(task)) {
+        let node = task.node.and_then(|node| state.node(node));
+        let is_silent = node.is_some_and(|node| node.status.state != NodeState::Ready);
+        let is_wanted = task.desired <= DesiredState::Running && node.is_some();
+        if !is_wanted && !is_silent && !converged::is_restless(task) {
+            let what = format!("{}, still holds its place on its node", named(task));
+            return Err(Broken::new("no_leases_are_left", what));
+        }
+    }
+    Ok(())
+}
