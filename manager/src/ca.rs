@@ -9,9 +9,8 @@ use crate::{
 use manager_core::state::{Change, Transaction};
 use pki::{Authority, Issue, JoinToken, token::same_secret};
 use proto::{
-    model::{
-        Availability, Cluster, Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, Role,
-    },
+    convert::availability_or_active,
+    model::{Cluster, Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, Role},
     wire::{
         CertificateResponse, GetRootRequest, GetRootResponse, JoinRequest, JoinResponse, RenewRequest, ca_server,
     },
@@ -19,6 +18,9 @@ use proto::{
 use std::{sync::Arc, time::SystemTime};
 use tonic::{Request, Response, Status};
 use tracing::info;
+
+/// The longest host name, as in DNS.
+const HOSTNAME_BYTES_MAX: usize = 255;
 
 /// Answers nodes that want a certificate.
 pub struct CaService {
@@ -39,11 +41,11 @@ impl CaService {
 
     /// The node for a newcomer.
     fn newcomer(&self, request: &JoinRequest, role: Role, caller: &Caller) -> Result<Node, Status> {
-        let availability = match request.availability() {
-            proto::wire::Availability::Unspecified | proto::wire::Availability::Active => Availability::Active,
-            proto::wire::Availability::Pause => Availability::Pause,
-            proto::wire::Availability::Drain => Availability::Drain,
-        };
+        let availability = availability_or_active("availability", request.availability)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if request.hostname.len() > HOSTNAME_BYTES_MAX {
+            return Err(Status::invalid_argument(format!("the host name is too long: at most {HOSTNAME_BYTES_MAX} bytes")));
+        }
         let now = self.clock.now();
         Ok(Node {
             id: new_id(),
@@ -84,7 +86,6 @@ impl ca_server::Ca for CaService {
             cluster_id: cluster.id.to_string(),
             role: proto::wire::Role::from(role).into(),
             certificate_pem,
-            root_pem: cluster.root_ca.cert_pem.clone(),
         }))
     }
 
@@ -101,7 +102,6 @@ impl ca_server::Ca for CaService {
         Ok(Response::new(CertificateResponse {
             role: proto::wire::Role::from(role).into(),
             certificate_pem,
-            root_pem: cluster.root_ca.cert_pem.clone(),
         }))
     }
 }
@@ -130,4 +130,40 @@ fn sign(cluster: &Cluster, csr_pem: &str, node: NodeId, role: Role) -> Result<St
     let authority = Authority::load(&cluster.root_ca).map_err(|error| Status::internal(error.to_string()))?;
     let issue = Issue { node, role, cluster: cluster.id, life: cluster.spec.cert_expiry, now: SystemTime::now() };
     authority.sign(csr_pem, issue).map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use manager_core::testing;
+    use proto::model::{JoinTokens, RootCa};
+
+    const WORKER: &str = "wwwwwwwwwwwwwwwwwwwwwwwww";
+    const MANAGER: &str = "mmmmmmmmmmmmmmmmmmmmmmmmm";
+
+    fn cluster() -> Cluster {
+        Cluster {
+            root_ca: RootCa { cert_pem: "root".into(), key_pem: String::new() },
+            join_tokens: JoinTokens { worker: WORKER.into(), manager: MANAGER.into() },
+            ..testing::cluster()
+        }
+    }
+
+    fn role(root: &str, secret: &str) -> Result<Role, tonic::Code> {
+        role_of_token(&cluster(), &JoinToken::new(root, secret).to_string()).map_err(|status| status.code())
+    }
+
+    #[test]
+    fn each_token_lets_in_as_what_it_is_for() {
+        assert_eq!(role("root", WORKER), Ok(Role::Worker));
+        assert_eq!(role("root", MANAGER), Ok(Role::Manager));
+    }
+
+    #[test]
+    fn a_rotated_token_and_one_of_another_cluster_let_nobody_in() {
+        assert_eq!(role("root", "ooooooooooooooooooooooooo"), Err(tonic::Code::PermissionDenied));
+        assert_eq!(role("other root", WORKER), Err(tonic::Code::PermissionDenied));
+        let nonsense = role_of_token(&cluster(), "nonsense").unwrap_err();
+        assert_eq!(nonsense.code(), tonic::Code::InvalidArgument);
+    }
 }

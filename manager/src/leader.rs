@@ -5,11 +5,13 @@ use crate::{
     dispatcher::Hub,
     leadership::Leadership,
     membership::Membership,
+    raft::Raft,
     store::{ProposeError, Store},
 };
 use manager_core::{liveness::Liveness, reconcile};
 use std::{sync::Arc, time::Duration};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tokio::{task::JoinSet, time::timeout};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 
 /// After a decision was refused because something changed at the same moment, the change itself
 /// wakes the loop; this is for the case that it has already been seen.
@@ -18,9 +20,13 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const DEMOTE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest the loop sleeps without being woken.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
+/// How long a leader whose decisions have died waits for another one: several elections' time.
+const STEP_DOWN_TIME: Duration = Duration::from_secs(5);
 
 /// Runs the decisions whenever this manager leads.
 pub struct LeaderLoop {
+    /// The consensus group.
+    pub raft: Raft,
     /// The state.
     pub store: Store,
     /// Who leads.
@@ -43,16 +49,31 @@ impl LeaderLoop {
             term = this.leadership.my_term();
             // Sessions and contacts belong to a leadership.
             this.hub.clear();
-            if let Some(number) = term {
-                info!(term = number, "this manager leads the cluster");
-                let span = info_span!("leader", term = number);
-                tokio::select! {
-                    () = this.clone().lead().instrument(span) => {}
-                    // Nothing is lost by stopping in the middle: what a decision needs is in the state.
-                    () = this.leadership.my_term_changed(term) => info!("this manager does not lead any more"),
+            let Some(number) = term else { continue };
+            info!(term = number, "this manager leads the cluster");
+            // A task of its own, so that this one outlives its panic.
+            let mut leading = JoinSet::new();
+            leading.spawn(this.clone().lead().instrument(info_span!("leader", term = number)));
+            tokio::select! {
+                ended = leading.join_next() => {
+                    error!(?ended, "the leader's decisions have died: another manager should lead");
+                    this.step_down(term).await;
+                    // A group that has nobody else decides anew here.
+                    term = None;
                 }
+                // Nothing is lost by stopping in the middle: what a decision needs is in the state.
+                () = this.leadership.my_term_changed(term) => info!("this manager does not lead any more"),
             }
+            leading.shutdown().await;
         }
+    }
+
+    /// Sends no heartbeats for a while, so that the other managers elect one of themselves.
+    async fn step_down(&self, term: Option<u64>) {
+        self.raft.runtime_config().heartbeat(false);
+        let replaced = timeout(STEP_DOWN_TIME, self.leadership.my_term_changed(term)).await.is_ok();
+        self.raft.runtime_config().heartbeat(true);
+        info!(replaced, "stepped down");
     }
 
     async fn lead(self: Arc<Self>) {

@@ -15,6 +15,7 @@ pub mod gate;
 pub mod leader;
 pub mod leadership;
 pub mod manager;
+mod members;
 pub mod membership;
 pub mod raft;
 pub mod snapshots;

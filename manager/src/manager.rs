@@ -25,7 +25,12 @@ use proto::{
     wire::{JoinGroupRequest, membership_client::MembershipClient},
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
 use tonic::{Status, service::Routes, transport::{Channel, Server}};
 use tracing::{Instrument, info, warn};
 
@@ -37,6 +42,8 @@ const KEEPALIVE_PERIOD: Duration = Duration::from_secs(2);
 const KEEPALIVE_TIME_MAX: Duration = Duration::from_secs(3);
 /// How long calls under way may take to end when the manager stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long the leader may take to take this manager in; longer than all that it waits for itself.
+const JOIN_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What a manager needs to know.
 #[derive(Clone)]
@@ -96,8 +103,16 @@ pub struct Manager {
     gate: Gate,
     hub: Hub,
     config: ManagerConfig,
+    running: Mutex<Running>,
+}
+
+/// What ends when the manager stops.
+struct Running {
+    /// The loops.
     tasks: JoinSet<()>,
+    /// Dropped to end the listener.
     stop: Option<oneshot::Sender<()>>,
+    /// The listener.
     serving: JoinSet<()>,
 }
 
@@ -150,9 +165,10 @@ impl Manager {
 
         let mut tasks = JoinSet::new();
         tasks.spawn(follow_addresses(store.clone(), addresses));
-        tasks.spawn(hub.clone().follow(store.clone()));
+        tasks.spawn(hub.clone().follow(store.events()));
         tasks.spawn(snapshots::run(raft.clone(), store.clone()));
         let leader = LeaderLoop {
+            raft: raft.clone(),
             store: store.clone(),
             leadership: leadership.clone(),
             hub: hub.clone(),
@@ -164,7 +180,8 @@ impl Manager {
         let mut serving = JoinSet::new();
         serving.spawn(serve(listener, config.credentials.clone(), gate.clone(), stopped).in_current_span());
         info!(node = %config.node, raft_id = config.raft_id, addr = config.advertise_addr, "manager started");
-        Ok(Self { raft, store, leadership, gate, hub, config, tasks, stop: Some(stop), serving })
+        let running = Mutex::new(Running { tasks, stop: Some(stop), serving });
+        Ok(Self { raft, store, leadership, gate, hub, config, running })
     }
 
     /// Makes this manager the first one of a new cluster.
@@ -181,8 +198,10 @@ impl Manager {
     /// Asks the leader, through any manager, to take this one into the group. Asking again does no harm.
     pub async fn join_group(&self, channel: Channel) -> Result<(), StartError> {
         let request = JoinGroupRequest { raft_id: self.config.raft_id, addr: self.config.advertise_addr.clone() };
-        MembershipClient::new(channel).join_group(request).await.map_err(StartError::Join)?;
-        Ok(())
+        match timeout(JOIN_TIME_MAX, MembershipClient::new(channel).join_group(request)).await {
+            Ok(joined) => joined.map(drop).map_err(StartError::Join),
+            Err(_) => Err(StartError::Join(Status::deadline_exceeded(format!("it does not answer within {JOIN_TIME_MAX:?}")))),
+        }
     }
 
     /// Waits until the cluster has a leader.
@@ -210,15 +229,16 @@ impl Manager {
         &self.leadership
     }
 
-    /// Stops serving, then deciding, then the log. Calls under way get a moment to end.
-    pub async fn stop(mut self) {
+    /// Stops deciding, then serving, then the log. Calls under way get a moment to end.
+    pub async fn stop(&self) {
+        let mut running = self.running.lock().await;
+        // Before the sessions end, which would look as if every node were down.
+        running.tasks.shutdown().await;
         self.hub.clear();
-        drop(self.stop.take());
-        if tokio::time::timeout(STOP_TIME_MAX, self.serving.join_next()).await.is_err() {
-            self.serving.abort_all();
-            while self.serving.join_next().await.is_some() {}
+        drop(running.stop.take());
+        if timeout(STOP_TIME_MAX, running.serving.join_next()).await.is_err() {
+            running.serving.shutdown().await;
         }
-        self.tasks.shutdown().await;
         if let Err(error) = self.raft.shutdown().await {
             warn!(%error, "the consensus group did not stop cleanly");
         }

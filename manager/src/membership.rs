@@ -4,26 +4,45 @@ use crate::{
     clock::Clock,
     dispatcher::Hub,
     leadership::Leadership,
+    members::{Members, NewcomerError, check_newcomer, leavers},
     raft::{Member, Raft, RaftId},
     status::{caller_node, of_membership, of_propose},
     store::{ProposeError, Store},
 };
 use manager_core::{
-    membership::{check_demotion, removal},
-    state::{Change, Expect, ObjectId, State, Transaction},
+    membership::{check_demotion, departure, removal},
+    state::{Change, Expect, ObjectId, Refusal, State, Transaction},
 };
 use openraft::{
-    ChangeMembers,
+    ChangeMembers, RaftMetrics,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
+    metrics::WaitError,
 };
 use proto::{
     model::{ManagerStatus, Node, NodeId, NodeState, Role},
     wire::{JoinGroupRequest, JoinGroupResponse, LeaveRequest, LeaveResponse, membership_server},
 };
-use std::{collections::BTreeSet, sync::Arc};
-use tokio::sync::Mutex;
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 use tonic::{Request, Response, Status};
 use tracing::info;
+
+/// How long one change of the group may take. Without a majority it would take for ever.
+const CHANGE_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long a newcomer may take to catch up with the state.
+const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(60);
+/// A newcomer that does not answer the leader for so long can't be reached at its address.
+const SILENCE_TIME_MAX: Duration = Duration::from_secs(8);
+/// How often that is looked at.
+const LOOK_PERIOD: Duration = Duration::from_millis(500);
 
 /// Changes the group, one member at a time. Clones share the turn.
 #[derive(Clone)]
@@ -40,6 +59,30 @@ pub struct Membership {
 /// Says why the group could not be changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
+    /// The newcomer may not enter.
+    #[error(transparent)]
+    Newcomer(#[from] NewcomerError),
+    /// The leader can't call the newcomer.
+    #[error(
+        "the leader can't reach this manager at {addr}: make sure that the address is right (--advertise-addr) and that \
+         no firewall closes this port"
+    )]
+    Unreachable {
+        /// Where the newcomer says it is.
+        addr: String,
+    },
+    /// The newcomer is too slow.
+    #[error("this manager has not caught up with the state within {CATCH_UP_TIME_MAX:?}; try again")]
+    Slow,
+    /// Other changes take too long, or an earlier one is not confirmed yet.
+    #[error("another change of the managers' group is under way; try again")]
+    Busy,
+    /// It may or may not be made later.
+    #[error(
+        "the change of the managers' group was not confirmed by a majority of them within {CHANGE_TIME_MAX:?}; it may \
+         still be made. Make sure that more than half of the managers are running and reach each other"
+    )]
+    Unconfirmed,
     /// openraft refused or failed.
     #[error("failed to change the managers' group: {0}")]
     Group(String),
@@ -64,40 +107,78 @@ impl Membership {
 
     /// Takes a manager into the group: it first catches up, and only then counts for majorities.
     pub async fn take_in(&self, node: NodeId, id: RaftId, addr: String) -> Result<(), MembershipError> {
-        let _turn = self.turn.lock().await;
         let member = Member { node, addr: addr.clone() };
-        self.raft.add_learner(id, member, true).await.map_err(group_error)?;
-        let change = ChangeMembers::AddVoterIds(BTreeSet::from([id]));
-        self.raft.change_membership(change, false).await.map_err(group_error)?;
+        {
+            let _turn = self.turn().await?;
+            self.check(node, id)?;
+            // From here on this is its number, and none that `leavers` would have to compare it with.
+            self.record(node, |node| node.manager = node.manager.take().filter(|manager| manager.raft_id == id)).await?;
+            self.change(self.raft.add_learner(id, member, false)).await?;
+        }
+        // Without the turn: one that can't be reached must not keep others from coming and going.
+        self.wait_until_caught_up(id, &addr).await?;
+        let _turn = self.turn().await?;
+        self.check(node, id)?;
+        self.change(self.raft.change_membership(ChangeMembers::AddVoterIds(BTreeSet::from([id])), false)).await?;
         self.record(node, |node| node.manager = Some(ManagerStatus { raft_id: id, addr: addr.clone() })).await?;
         info!(%node, raft_id = id, addr, "manager taken into the group");
         Ok(())
     }
 
-    /// Takes every manager out of the group that people have demoted. Called whenever the state
-    /// changes; the leader itself goes last, so that there is someone to finish the others.
+    fn check(&self, node: NodeId, id: RaftId) -> Result<(), MembershipError> {
+        let state = self.store.snapshot();
+        let known = state.node(node).ok_or(NewcomerError::Demoted)?;
+        Ok(check_newcomer(&state, &self.members(), known, id)?)
+    }
+
+    async fn wait_until_caught_up(&self, id: RaftId, addr: &str) -> Result<(), MembershipError> {
+        let target = self.raft.metrics().borrow().last_log_index;
+        let begun = Instant::now();
+        let mut heard = begun;
+        loop {
+            // A manager that leads no more replicates nothing.
+            let caught_up = |metrics: &RaftMetrics<RaftId, Member>| match &metrics.replication {
+                None => true,
+                Some(replication) => {
+                    replication.get(&id).is_some_and(|matched| matched.map(|matched| matched.index) >= target)
+                }
+            };
+            match self.raft.wait(Some(LOOK_PERIOD)).metrics(caught_up, "a newcomer catches up").await {
+                Ok(metrics) if metrics.replication.is_none() => return Err(MembershipError::NotLeader),
+                Ok(_) => return Ok(()),
+                Err(WaitError::ShuttingDown) => return Err(MembershipError::NotLeader),
+                Err(WaitError::Timeout(..)) => {}
+            }
+            if self.leadership.is_reachable(id) {
+                heard = Instant::now();
+            }
+            if heard.elapsed() >= SILENCE_TIME_MAX {
+                return Err(MembershipError::Unreachable { addr: addr.to_owned() });
+            }
+            if begun.elapsed() >= CATCH_UP_TIME_MAX {
+                return Err(MembershipError::Slow);
+            }
+        }
+    }
+
+    /// Takes every member out of the group that is to be none any more. Called whenever the state changes.
     pub async fn let_demoted_go(&self) -> Result<(), MembershipError> {
-        let _turn = self.turn.lock().await;
         let me = self.raft.metrics().borrow().id;
-        let mut demoted: Vec<(NodeId, RaftId)> = self
-            .store
-            .snapshot()
-            .nodes()
-            .filter(|node| node.spec.role == Role::Worker)
-            .filter_map(|node| Some((node.id, node.manager.as_ref()?.raft_id)))
-            .collect();
-        demoted.sort_by_key(|&(_, id)| id == me);
-        for (node, id) in demoted {
+        // Looked at without the turn first, as there is hardly ever anything to do.
+        if leavers(&self.store.snapshot(), &self.members(), me).is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn().await?;
+        for (id, node) in leavers(&self.store.snapshot(), &self.members(), me) {
             self.remove_from_group(id).await?;
             // A leader that has removed itself leaves this to the next one.
-            self.record(node, |node| node.manager = None).await?;
+            self.record(node, |node| node.manager = node.manager.take().filter(|manager| manager.raft_id != id)).await?;
             info!(%node, raft_id = id, "manager let go from the group");
         }
         Ok(())
     }
 
-    /// Lets a node go that leaves the cluster. It is down from now on, though its agent may still report
-    /// how its tasks end.
+    /// Lets a node go that leaves the cluster, which ends its tasks itself. It is down from now on.
     async fn let_leave(&self, node: &Node) -> Result<(), MembershipError> {
         let now = self.clock.now();
         // Before the group is changed, since a leader that took itself out can't write any more.
@@ -108,9 +189,10 @@ impl Membership {
             node.status.since = now;
         })
         .await?;
-        if node.manager.is_some() {
-            self.let_demoted_go().await?;
-        }
+        let state = self.store.snapshot();
+        let tasks = departure(&state, node, now);
+        self.store.propose_all(tasks).await.map_err(MembershipError::Record)?;
+        self.let_demoted_go().await?;
         // One whose join failed half-way leaves no trace.
         if node.status.state == NodeState::Unknown {
             let state = self.store.snapshot();
@@ -129,12 +211,29 @@ impl Membership {
             (membership.voter_ids().any(|voter| voter == id), membership.get_node(&id).is_some())
         };
         let ids = BTreeSet::from([id]);
-        if voter {
-            self.raft.change_membership(ChangeMembers::RemoveVoters(ids), false).await.map_err(group_error)?;
-        } else if learner {
-            self.raft.change_membership(ChangeMembers::RemoveNodes(ids), false).await.map_err(group_error)?;
+        let change = match (voter, learner) {
+            (true, _) => ChangeMembers::RemoveVoters(ids),
+            (false, true) => ChangeMembers::RemoveNodes(ids),
+            (false, false) => return Ok(()),
+        };
+        self.change(self.raft.change_membership(change, false)).await
+    }
+
+    fn members(&self) -> Members {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow();
+        metrics.membership_config.membership().nodes().map(|(&id, member)| (id, member.node)).collect()
+    }
+
+    async fn turn(&self) -> Result<MutexGuard<'_, ()>, MembershipError> {
+        timeout(CHANGE_TIME_MAX, self.turn.lock()).await.map_err(|_| MembershipError::Busy)
+    }
+
+    async fn change<T>(&self, change: impl Future<Output = Result<T, ChangeError>>) -> Result<(), MembershipError> {
+        match timeout(CHANGE_TIME_MAX, change).await {
+            Ok(changed) => changed.map(drop).map_err(group_error),
+            Err(_) => Err(MembershipError::Unconfirmed),
         }
-        Ok(())
     }
 
     /// Whether a manager may leave the cluster.
@@ -159,6 +258,9 @@ impl Membership {
             let Some(node) = state.node(id) else { return Ok(()) };
             let mut changed = Node::clone(node);
             change(&mut changed);
+            if changed == **node {
+                return Ok(());
+            }
             changed.updated_at = self.clock.now();
             let transaction = Transaction {
                 expect: vec![Expect { object: ObjectId::Node(id), version: node.version }],
@@ -166,7 +268,7 @@ impl Membership {
             };
             match self.store.propose(transaction).await {
                 Ok(_) => return Ok(()),
-                Err(ProposeError::Refused(_)) => continue,
+                Err(ProposeError::Refused(Refusal::Stale { .. })) => {}
                 Err(error) => return Err(MembershipError::Record(error)),
             }
         }
@@ -180,13 +282,12 @@ impl membership_server::Membership for Membership {
         let JoinGroupRequest { raft_id, addr } = request.into_inner();
         let state = self.store.current().await.map_err(of_propose)?;
         let known = state.node(node).ok_or_else(|| Status::permission_denied("this node is not part of the cluster"))?;
-        if known.spec.role != Role::Manager {
-            return Err(Status::failed_precondition("this node was demoted meanwhile"));
-        }
+        pki::transport::check_addr(&addr).map_err(|error| Status::invalid_argument(error.to_string()))?;
         if known.manager == Some(ManagerStatus { raft_id, addr: addr.clone() }) {
             return Ok(Response::new(JoinGroupResponse {}));
         }
-        self.take_in(node, raft_id, addr).await.map_err(status)?;
+        let this = self.clone();
+        to_the_end(async move { this.take_in(node, raft_id, addr).await }).await?;
         Ok(Response::new(JoinGroupResponse {}))
     }
 
@@ -199,20 +300,29 @@ impl membership_server::Membership for Membership {
             self.check_leave(&state, known, force)?;
         }
         self.hub.leave(node);
-        if let Err(error) = self.let_leave(known).await {
+        let (this, known) = (self.clone(), known.clone());
+        if let Err(error) = to_the_end(async move { this.let_leave(&known).await }).await {
             self.hub.stay(node);
-            return Err(status(error));
+            return Err(error);
         }
         info!(%node, "node left");
         Ok(Response::new(LeaveResponse {}))
     }
 }
 
-fn group_error(error: RaftError<RaftId, ClientWriteError<RaftId, Member>>) -> MembershipError {
+/// Makes a change whole even if whoever asked for it hangs up: half a change would be left to others.
+async fn to_the_end(change: impl Future<Output = Result<(), MembershipError>> + Send + 'static) -> Result<(), Status> {
+    let made = tokio::spawn(change).await.map_err(|_| Status::unavailable("this manager is stopping"))?;
+    made.map_err(status)
+}
+
+type ChangeError = RaftError<RaftId, ClientWriteError<RaftId, Member>>;
+
+fn group_error(error: ChangeError) -> MembershipError {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => MembershipError::NotLeader,
         RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_))) => {
-            MembershipError::Group("another change is under way; try again".to_owned())
+            MembershipError::Busy
         }
         other => MembershipError::Group(other.to_string()),
     }
@@ -221,7 +331,11 @@ fn group_error(error: RaftError<RaftId, ClientWriteError<RaftId, Member>>) -> Me
 fn status(error: MembershipError) -> Status {
     match error {
         MembershipError::NotLeader => Status::unavailable("the cluster's leader is changing; try again"),
+        MembershipError::Busy | MembershipError::Slow => Status::unavailable(error.to_string()),
+        MembershipError::Unconfirmed => Status::deadline_exceeded(error.to_string()),
         MembershipError::Record(error) => of_propose(error),
-        MembershipError::Group(_) => Status::failed_precondition(error.to_string()),
+        MembershipError::Newcomer(_) | MembershipError::Unreachable { .. } | MembershipError::Group(_) => {
+            Status::failed_precondition(error.to_string())
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     time::{Duration, Instant},
 };
-use tests::sim::{Settings, run};
+use tests::sim::{Settings, Summary, run};
 
 /// Seeds that every run goes through: some tens of seconds in a debug build.
 const SEEDS: u64 = 16;
@@ -24,11 +24,8 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`, and has to be a number")))
 }
 
-fn history(seed: u64) -> Duration {
-    match run(Settings::of_seed(seed)) {
-        Ok(summary) => summary.lasted,
-        Err(failure) => panic!("seed {seed}: {failure}"),
-    }
+fn history(seed: u64) -> Summary {
+    run(Settings::of_seed(seed)).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"))
 }
 
 #[test]
@@ -36,10 +33,16 @@ fn whatever_happens_the_promises_are_kept_and_in_the_end_everything_converges() 
     let first = number("SHOAL_FIRST").unwrap_or(1);
     let seeds = number("SHOAL_SEEDS").unwrap_or(SEEDS);
     let begun = Instant::now();
-    let virtual_time: Duration = (first..first + seeds).map(history).sum();
+    let summaries: Vec<Summary> = (first..first + seeds).map(history).collect();
     let took = begun.elapsed();
+    let virtual_time: Duration = summaries.iter().map(|summary| summary.lasted).sum();
     let speed = virtual_time.as_secs_f64() / took.as_secs_f64().max(0.001);
     println!("{seeds} histories, {virtual_time:.0?} of virtual time in {took:.1?}: {speed:.0} seconds a second");
+    let slowest = summaries.iter().map(|summary| summary.converged_after).max();
+    println!("the slowest to converge took {slowest:?}");
+    // A simulation in which nothing happens would find nothing.
+    let containers: usize = summaries.iter().map(|summary| summary.containers).sum();
+    assert!(containers as u64 > 20 * seeds, "only {containers} containers ran");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::config::DEFAULT_PORT;
 use nix::{ifaddrs::getifaddrs, net::if_::InterfaceFlags};
 use proto::model::Problems;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Says why an address can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +40,16 @@ pub struct Addresses {
 }
 
 /// Reads the listen, the advertise and the data path address, noting all that is wrong with them; empty
-/// ones take their defaults.
-pub fn read([listen, advertise, data_path]: [&str; 3], problems: &mut Problems) -> Option<Addresses> {
+/// ones take their defaults. A node with several addresses advertises the one from which it reaches
+/// `toward`, a manager.
+pub fn read(
+    [listen, advertise, data_path]: [&str; 3],
+    toward: Option<SocketAddr>,
+    problems: &mut Problems,
+) -> Option<Addresses> {
     let listen = problems.take("--listen-addr", listen_addr(listen));
     let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT);
-    let advertise = problems.take("--advertise-addr", advertise_addr(advertise, listen.unwrap_or(any)));
+    let advertise = problems.take("--advertise-addr", advertise_addr(advertise, listen.unwrap_or(any), toward));
     let data_path = problems.take("--data-path-addr", data_path_addr(data_path));
     Some(Addresses { listen: listen?, advertise: advertise?, data_path: data_path? })
 }
@@ -57,8 +62,8 @@ pub fn listen_addr(given: &str) -> Result<SocketAddr, AddressError> {
     resolve(given, DEFAULT_PORT)
 }
 
-/// The address other nodes use: the machine's only one by default.
-fn advertise_addr(given: &str, listen: SocketAddr) -> Result<SocketAddr, AddressError> {
+/// The address other nodes use: the machine's only one by default, or the one that leads to a manager.
+fn advertise_addr(given: &str, listen: SocketAddr, toward: Option<SocketAddr>) -> Result<SocketAddr, AddressError> {
     if !given.is_empty() {
         let addr = resolve(given, listen.port())?;
         return if addr.ip().is_unspecified() { Err(AddressError::Unspecified(given.to_owned())) } else { Ok(addr) };
@@ -74,8 +79,18 @@ fn advertise_addr(given: &str, listen: SocketAddr) -> Result<SocketAddr, Address
     match own.as_slice() {
         [] => Err(AddressError::None),
         [only] => Ok(SocketAddr::new(*only, listen.port())),
+        _ if let Some(own) = toward.and_then(source_toward) => Ok(SocketAddr::new(own, listen.port())),
         several => Err(AddressError::Several(several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))),
     }
+}
+
+/// The address from which the machine reaches another one. Nothing is sent for that: connecting a UDP
+/// socket only looks the way up.
+fn source_toward(other: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(other).ok()?;
+    socket.local_addr().ok().map(|own| own.ip())
 }
 
 /// The address for container traffic, if one was given.
@@ -145,9 +160,14 @@ mod tests {
     }
 
     #[test]
+    fn the_way_to_a_manager_tells_the_own_address() {
+        assert_eq!(source_toward(SocketAddr::from(([127, 0, 0, 1], 2377))), Some(IpAddr::from([127, 0, 0, 1])));
+    }
+
+    #[test]
     fn every_wrong_address_is_told() {
         let mut problems = Problems::default();
-        assert_eq!(read(["nosuchlink0", "10.0.0.1:0", "1.2.3"], &mut problems), None);
+        assert_eq!(read(["nosuchlink0", "10.0.0.1:0", "1.2.3"], None, &mut problems), None);
         let options: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(options, ["--listen-addr", "--advertise-addr", "--data-path-addr"]);
     }
@@ -158,6 +178,6 @@ mod tests {
         assert!(matches!(listen_addr("10.0.0.1:0"), Err(AddressError::Port(_))));
         assert!(matches!(listen_addr("eth0:99999"), Err(AddressError::Port(_))));
         let listen = listen_addr("").unwrap();
-        assert!(matches!(advertise_addr("0.0.0.0", listen), Err(AddressError::Unspecified(_))));
+        assert!(matches!(advertise_addr("0.0.0.0", listen, None), Err(AddressError::Unspecified(_))));
     }
 }

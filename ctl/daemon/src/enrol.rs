@@ -70,8 +70,6 @@ pub struct Enrolled {
 pub struct Application {
     /// Its name.
     pub hostname: String,
-    /// Where it would serve as a manager.
-    pub advertise_addr: String,
     /// Whether tasks may be placed on it at once.
     pub availability: wire::Availability,
 }
@@ -93,7 +91,6 @@ pub async fn join(addr: &str, token: &str, application: Application) -> Result<E
         token: token.trim().to_owned(),
         csr_pem: key.csr_pem,
         availability: application.availability.into(),
-        advertise_addr: application.advertise_addr,
         hostname: application.hostname,
     };
     let manager = transport::channel_to_root(addr, &root_pem)?;

@@ -191,7 +191,7 @@ mod tests {
         let store = IdentityStore::new(dir.path().to_owned());
         store.save(&membership(), &material()).unwrap();
         fs::write(dir.path().join(MEMBERSHIP), "{").unwrap();
-        let error = store.load().unwrap_err().to_string();
+        let error = store.load().err().unwrap().to_string();
         assert!(error.contains("membership.json") && error.contains("leave --force"), "{error}");
     }
 }

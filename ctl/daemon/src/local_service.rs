@@ -2,8 +2,9 @@
 
 use crate::{
     images,
-    node::{Node, NodeError, Snapshot},
+    node::{Node, NodeError, Snapshot, Standing},
 };
+use manager::StartError;
 use proto::wire::{
     self, InfoRequest, InfoResponse, InitRequest, InitResponse, InspectImageRequest, InspectImageResponse,
     ListImagesRequest, ListImagesResponse, LoadImageRequest, LoadImageResponse, ManagerAddr, PullImageRequest,
@@ -30,23 +31,22 @@ impl node_local_server::NodeLocal for LocalService {
 
     async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
         let images = images::list(&self.store).await?.images.len();
-        let trouble = self.node.trouble();
         let mut description = worker::describe(self.node.config.labels.clone(), None);
         description.hostname.clone_from(&self.node.config.hostname);
         let mut info = InfoResponse {
             version: self.node.config.version.clone(),
             data_dir: self.node.config.data_dir.display().to_string(),
-            state: if trouble.is_some() { "error" } else { "inactive" }.to_owned(),
-            error: trouble.unwrap_or_default(),
             description: Some((&description).into()),
             images: u32::try_from(images).unwrap_or(u32::MAX),
             cgroup_version: crate::machine::cgroup_version().to_owned(),
             kernel_version: crate::machine::kernel_version(),
             ..InfoResponse::default()
         };
-        if let Some(Snapshot { membership, manager, agent }) = self.node.snapshot().await {
-            info.state = "active".to_owned();
-            info.error.clear();
+        let standing = self.node.standing();
+        info.state = state_word(&standing).to_owned();
+        if let Standing::Trouble(trouble) = standing {
+            info.error = trouble;
+        } else if let Standing::Active(Snapshot { membership, manager, agent }) = standing {
             info.node_id = membership.node.to_string();
             info.cluster_id = membership.cluster.to_string();
             info.role = wire::Role::from(membership.role).into();
@@ -105,7 +105,7 @@ impl node_local_server::NodeLocal for LocalService {
     }
 
     async fn remove_image(&self, request: Request<RemoveImageRequest>) -> Result<Response<RemoveImageResponse>, Status> {
-        let running = match self.node.snapshot().await {
+        let running = match self.node.snapshot() {
             Some(snapshot) => snapshot.agent.running_images().await.map_err(|error| images::of_store(&error))?,
             None => BTreeMap::new(),
         };
@@ -114,13 +114,28 @@ impl node_local_server::NodeLocal for LocalService {
     }
 }
 
+/// As docker calls it.
+fn state_word(standing: &Standing) -> &'static str {
+    match standing {
+        Standing::Outside => "inactive",
+        Standing::Changing => "pending",
+        Standing::Trouble(_) => "error",
+        Standing::Active(_) => "active",
+    }
+}
+
 fn of_node(error: NodeError) -> Status {
     let text = images::sentence(&error);
     match error {
         NodeError::Problems(_) => Status::invalid_argument(text),
-        NodeError::Active | NodeError::Inactive | NodeError::Needed(_) | NodeError::Listen { .. } | NodeError::Enrol(_) => {
-            Status::failed_precondition(text)
-        }
+        NodeError::Active
+        | NodeError::Unresumed(_)
+        | NodeError::Inactive
+        | NodeError::StillJoining(_)
+        | NodeError::Needed(_)
+        | NodeError::Listen { .. }
+        | NodeError::Enrol(_)
+        | NodeError::Manager(StartError::Join(_)) => Status::failed_precondition(text),
         _ => Status::internal(text),
     }
 }

@@ -77,27 +77,24 @@ impl Managers {
 
     /// A channel to a manager, another one than the time before if that was of no use.
     pub fn dial(&self) -> Result<Channel, ConnectError> {
-        let addrs = self.addrs();
+        self.dial_next(&self.addrs())
+    }
+
+    /// A channel to a manager that is not this node, another one than the time before.
+    pub fn dial_other(&self) -> Result<Channel, ConnectError> {
+        let own = self.membership().advertise_addr;
+        self.dial_next(&self.addrs().into_iter().filter(|addr| *addr != own).collect::<Vec<_>>())
+    }
+
+    fn dial_next(&self, addrs: &[String]) -> Result<Channel, ConnectError> {
         let turn = self.inner.dials.fetch_add(1, Ordering::Relaxed);
-        let addr = addrs.get(turn % addrs.len().max(1)).ok_or("this node knows no manager: join it again")?;
+        let addr = addrs.get(turn % addrs.len().max(1)).ok_or("this node knows no manager to call: join it again")?;
         Ok(pki::channel(addr, Peer::AnyManager, &self.inner.credentials)?)
     }
 
     /// The managers to dial, in this order.
     pub fn addrs(&self) -> Vec<String> {
-        let Membership { node, role, advertise_addr: own, managers, .. } = self.membership();
-        let mut others: Vec<String> = managers.into_iter().filter(|addr| *addr != own).collect();
-        let demoted = self.inner.told.borrow().is_some_and(|told| told.role == Role::Worker);
-        if role == Role::Manager && !(demoted && !others.is_empty()) {
-            // A manager's own listener knows the leader. It does not once the group has let this manager
-            // go, which may have happened while nobody could tell it.
-            others.insert(0, own);
-        } else if !others.is_empty() {
-            // Nodes begin with different managers, so that no manager has all of them.
-            let first = node.bits() as usize % others.len();
-            others.rotate_left(first);
-        }
-        others
+        in_order(self.membership(), *self.inner.told.borrow())
     }
 
     /// Says whether this node is leaving the cluster: its agent then opens no session any more.
@@ -109,6 +106,23 @@ impl Managers {
         // A panic elsewhere can't have left it half changed: it is replaced whole.
         self.inner.membership.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The addresses of a node's managers, the first to be dialled first.
+fn in_order(membership: Membership, told: Option<Told>) -> Vec<String> {
+    let Membership { node, role, advertise_addr: own, managers, .. } = membership;
+    let mut others: Vec<String> = managers.into_iter().filter(|addr| *addr != own).collect();
+    let demoted = told.is_some_and(|told| told.role == Role::Worker);
+    if role == Role::Manager && (!demoted || others.is_empty()) {
+        // A manager's own listener knows the leader. It does not once the group has let this manager go,
+        // which may have happened while nobody could tell it.
+        others.insert(0, own);
+    } else if !others.is_empty() {
+        // Nodes begin with different managers, so that no manager has all of them.
+        let first = node.bits() as usize % others.len();
+        others.rotate_left(first);
+    }
+    others
 }
 
 impl Connector for Managers {
@@ -141,5 +155,51 @@ impl Connector for Managers {
         if self.inner.told.send_replace(Some(told)) != Some(told) {
             info!(%role, in_group, "the managers say what this node is to be");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::model::{ClusterId, NodeId};
+
+    const OWN: &str = "10.0.0.9:2377";
+
+    fn membership(node: u128, role: Role, managers: &[&str]) -> Membership {
+        Membership {
+            node: NodeId::from_bits(node),
+            cluster: ClusterId::from_bits(1),
+            role,
+            incarnation: 0,
+            advertise_addr: OWN.into(),
+            listen_addr: OWN.into(),
+            data_path_addr: None,
+            managers: managers.iter().map(|&addr| addr.into()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_manager_asks_itself_first_and_then_the_others() {
+        let manager = membership(1, Role::Manager, &["a:1", OWN, "b:1"]);
+        assert_eq!(in_order(manager, Some(Told { role: Role::Manager, in_group: true })), [OWN, "a:1", "b:1"]);
+    }
+
+    #[test]
+    fn a_manager_that_was_let_go_asks_only_the_others() {
+        let demoted = membership(0, Role::Manager, &[OWN, "a:1"]);
+        assert_eq!(in_order(demoted, Some(Told { role: Role::Worker, in_group: false })), ["a:1"]);
+    }
+
+    #[test]
+    fn a_manager_that_knows_nobody_else_still_asks_itself() {
+        let alone = membership(1, Role::Manager, &[OWN]);
+        assert_eq!(in_order(alone, Some(Told { role: Role::Worker, in_group: true })), [OWN]);
+    }
+
+    #[test]
+    fn workers_begin_with_different_managers_and_never_with_themselves() {
+        let of = |node| in_order(membership(node, Role::Worker, &["a:1", "b:1", OWN]), None);
+        assert_eq!(of(0), ["a:1", "b:1"]);
+        assert_eq!(of(1), ["b:1", "a:1"]);
     }
 }

@@ -8,6 +8,8 @@ use crate::{
     socket::{self, SocketError},
 };
 use std::{future::Future, io, path::PathBuf, time::Duration};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use worker_images::{ImageStore, StoreError};
 
@@ -15,6 +17,9 @@ use worker_images::{ImageStore, StoreError};
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long calls under way may take to end when the daemon stops.
+const ANSWERING_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Says why the daemon can't run.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +70,17 @@ pub async fn run(config: DaemonConfig, stop: impl Future<Output = ()>) -> Result
     let resuming = tokio::spawn(resume(node.clone()));
     info!(socket = %config.socket.display(), version = config.version, "daemon started");
     let local = LocalService { node: node.clone(), store };
-    let served = socket::serve(listener, local, stop).await;
+    let stopping = CancellationToken::new();
+    let serving = socket::serve(listener, local, stopping.clone().cancelled_owned());
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = stop => {
+            stopping.cancel();
+            // Whoever follows logs or waits for a leave would keep the daemon for ever.
+            timeout(ANSWERING_TIME_MAX, serving).await.unwrap_or(Ok(()))
+        }
+    };
     resuming.abort();
     node.stop().await;
     info!("daemon stopped; containers keep running");

@@ -49,12 +49,12 @@ pub async fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     if UnixStream::connect(path).await.is_ok() {
         return Err(SocketError::InUse { path: path.to_owned() });
     }
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    // Bound beside its place, so that nobody can connect before the permissions are set.
+    let beside = path.with_extension("new");
+    let _ = fs::remove_file(&beside);
+    let listener = UnixListener::bind(&beside).map_err(failed)?;
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)?;
     Ok(listener)
 }
 
@@ -96,7 +96,7 @@ impl Service<Request<Body>> for Switch {
         }
         let node = self.node.clone();
         Box::pin(async move {
-            let gate = match node.snapshot().await {
+            let gate = match node.snapshot() {
                 None => return Ok(Status::failed_precondition(
                     "this node is not part of a cluster: run `shoal swarm init` to make one, or `shoal swarm join` to join one",
                 )

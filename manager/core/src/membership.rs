@@ -102,21 +102,30 @@ pub fn check_removal(node: &Node, force: bool) -> Result<(), MembershipError> {
     }
 }
 
+/// Gives up the tasks of a node that left and stops them itself: to be proposed in order.
+pub fn departure(state: &State, node: &Node, now: Timestamp) -> Vec<Transaction> {
+    in_parts(orphans(state, node, "its node left the cluster", now))
+}
+
 /// Removes a node, whose tasks give up what they hold: to be proposed in order.
 pub fn removal(state: &State, node: &Node, now: Timestamp) -> Vec<Transaction> {
-    let mut changes: Vec<Change> = state
-        .tasks_on(node.id)
-        .filter(|task| !task.status.state.is_terminal())
-        .map(|task| liveness::orphan(task, "its node was removed", now))
-        .collect();
+    let mut changes = orphans(state, node, "its node was removed", now);
     changes.push(Change::DeleteNode(node.id));
-    let mut transactions: Vec<Transaction> =
-        changes.chunks(CHANGES_MAX).map(|part| Transaction::of(part.to_vec())).collect();
+    let mut transactions = in_parts(changes);
     // Somebody may promote it at the same time.
     if let Some(first) = transactions.first_mut() {
         first.expect.push(Expect { object: ObjectId::Node(node.id), version: node.version });
     }
     transactions
+}
+
+fn orphans(state: &State, node: &Node, message: &str, now: Timestamp) -> Vec<Change> {
+    let unended = state.tasks_on(node.id).filter(|task| !task.status.state.is_terminal());
+    unended.map(|task| liveness::orphan(task, message, now)).collect()
+}
+
+fn in_parts(changes: Vec<Change>) -> Vec<Transaction> {
+    changes.chunks(CHANGES_MAX).map(|part| Transaction::of(part.to_vec())).collect()
 }
 
 /// The managers that the consensus group is to consist of: raft ids and addresses, by node. A manager
@@ -200,6 +209,22 @@ mod tests {
         let mut states = bench.states(web);
         states.sort();
         assert_eq!(states, [TaskState::Running, TaskState::Orphaned]);
+    }
+
+    #[test]
+    fn a_node_that_left_runs_nothing_and_its_tasks_are_made_elsewhere() {
+        let mut bench = Bench::new();
+        let first = bench.add(node(1));
+        let web = bench.create(service("web").replicas(1));
+        bench.settle();
+        bench.edit_node(first, |node| node.status.state = NodeState::Down);
+        for transaction in departure(&bench.state, bench.state.node(first).unwrap(), bench.now) {
+            bench.apply(&transaction);
+        }
+        assert_eq!(bench.states(web), [TaskState::Orphaned]);
+        bench.add(node(2));
+        bench.settle();
+        assert!(bench.states(web).contains(&TaskState::Running));
     }
 
     #[test]

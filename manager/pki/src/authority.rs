@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 /// How long the root certificate is valid.
 const ROOT_LIFE: Duration = Duration::from_secs(20 * 365 * 24 * 3600);
 /// Certificates begin an hour ago, so that nodes whose clocks differ a little accept them.
-const BACKDATE: Duration = Duration::from_secs(3600);
+pub(crate) const BACKDATE: Duration = Duration::from_secs(3600);
 /// The name every manager's certificate carries, and a caller of any manager asks for.
 pub const MANAGER_NAME: &str = "manager";
 
@@ -109,11 +109,66 @@ impl Authority {
     }
 }
 
-/// The DNS names in a node's certificate: its id, by which one particular node is asked for, and
-/// for a manager the name by which any manager is.
+/// The DNS names in a node's certificate: the one by which this very node is asked for, and for a
+/// manager the one by which any manager is.
 fn names_of(node: NodeId, role: Role) -> Vec<String> {
     match role {
-        Role::Worker => vec![node.to_string()],
-        Role::Manager => vec![node.to_string(), MANAGER_NAME.to_owned()],
+        Role::Worker => vec![node_name(node)],
+        Role::Manager => vec![node_name(node), MANAGER_NAME.to_owned()],
+    }
+}
+
+/// The DNS name of one node. Its id alone would be none if it consisted of digits only.
+pub(crate) fn node_name(node: NodeId) -> String {
+    format!("node-{node}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NodeIdentity, request::new_key};
+
+    fn issue(role: Role) -> Issue {
+        Issue {
+            node: NodeId::from_bits(7),
+            role,
+            cluster: ClusterId::from_bits(8),
+            life: Duration::from_secs(3600),
+            now: SystemTime::now(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_says_what_the_authority_was_told_and_not_what_the_request_asks_for() {
+        let authority = Authority::load(&Authority::create(SystemTime::now()).unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut wish = CertificateParams::new(vec![MANAGER_NAME.to_owned()]).unwrap();
+        wish.distinguished_name.push(DnType::OrganizationalUnitName, "manager");
+        let csr = wish.serialize_request(&key).unwrap().pem().unwrap();
+
+        let cert = authority.sign(&csr, issue(Role::Worker)).unwrap();
+        let identity = NodeIdentity::of_pem(&cert).unwrap();
+        assert_eq!((identity.node, identity.role), (NodeId::from_bits(7), Role::Worker));
+        assert_eq!(identity.cluster, ClusterId::from_bits(8));
+        assert_eq!(names_of(identity.node, identity.role), [node_name(identity.node)]);
+    }
+
+    #[test]
+    fn a_stored_authority_signs_on_after_it_is_loaded_again() {
+        let stored = Authority::create(SystemTime::now()).unwrap();
+        let csr = new_key().unwrap().csr_pem;
+        for _ in 0..2 {
+            let cert = Authority::load(&stored).unwrap().sign(&csr, issue(Role::Manager)).unwrap();
+            assert_eq!(NodeIdentity::of_pem(&cert).unwrap().role, Role::Manager);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        let authority = Authority::load(&Authority::create(SystemTime::now()).unwrap()).unwrap();
+        let good = new_key().unwrap().csr_pem;
+        for csr in ["", "nonsense", &good[..good.len() / 2]] {
+            assert!(matches!(authority.sign(csr, issue(Role::Worker)), Err(AuthorityError::Request(_))), "{csr}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a certificate says about its holder.
 
+use crate::authority::BACKDATE;
 use proto::model::{ClusterId, NodeId, Role};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -58,11 +59,13 @@ impl NodeIdentity {
         Self::of_der(&der)
     }
 
-    /// When to renew: at the share of its life given, which callers draw from 0.5 to 0.8, so that
-    /// nodes that joined together do not all call at once.
+    /// When to renew: at the share given of the life it had when it was issued. Callers draw the share
+    /// from 0.5 to 0.8, so that nodes that joined together do not all call at once.
     pub fn renew_at(&self, share: f64) -> SystemTime {
-        let life = self.not_after.duration_since(self.not_before).unwrap_or(Duration::ZERO);
-        self.not_before + life.mul_f64(share.clamp(0.0, 1.0))
+        // Counting the backdating as life would make one of an hour due the moment it is issued.
+        let issued = self.not_before + BACKDATE;
+        let life = self.not_after.duration_since(issued).unwrap_or(Duration::ZERO);
+        issued + life.mul_f64(share.clamp(0.0, 1.0))
     }
 }
 
@@ -72,4 +75,37 @@ fn text<'a>(attribute: Option<&'a AttributeTypeAndValue<'a>>) -> Option<&'a str>
 
 fn time(unix_seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(unix_seconds).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_certificate_is_not_due_for_renewal_the_moment_it_is_issued() {
+        let issued = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let identity = NodeIdentity {
+            node: NodeId::from_bits(1),
+            role: Role::Worker,
+            cluster: ClusterId::from_bits(2),
+            not_before: issued - BACKDATE,
+            not_after: issued + Duration::from_secs(3600),
+        };
+        assert_eq!(identity.renew_at(0.5), issued + Duration::from_secs(1800));
+        assert_eq!(identity.renew_at(0.8), issued + Duration::from_secs(2880));
+        assert_eq!(identity.renew_at(7.0), identity.not_after);
+    }
+
+    #[test]
+    fn what_is_no_certificate_names_nobody() {
+        assert!(matches!(NodeIdentity::of_pem("nonsense"), Err(IdentityError::Parse(_))));
+        assert!(matches!(NodeIdentity::of_der(&CertificateDer::from(vec![0x30, 0x03])), Err(IdentityError::Parse(_))));
+    }
+
+    #[test]
+    fn a_certificate_without_a_nodes_id_names_nobody() {
+        let root = crate::Authority::create(SystemTime::now()).unwrap();
+        let error = NodeIdentity::of_pem(&root.cert_pem).unwrap_err();
+        assert_eq!(error.to_string(), "the certificate's common name (a node's id) is missing or not valid");
+    }
 }

@@ -25,11 +25,12 @@ pub struct Material {
 #[derive(Debug, thiserror::Error)]
 pub enum MaterialError {
     /// A PEM text is not what it should be.
-    #[error("the node's {what} can't be read: {source}")]
+    #[error("the node's {what} can't be read")]
     Pem {
         /// Which.
         what: &'static str,
         /// Why.
+        #[source]
         source: rustls::pki_types::pem::Error,
     },
     /// The certificate names no node.

@@ -1,7 +1,7 @@
 //! Dialling other nodes.
 
 use crate::{
-    authority::MANAGER_NAME,
+    authority::{MANAGER_NAME, node_name},
     material::{Credentials, MaterialError, provider, root_store},
 };
 use hyper_util::rt::TokioIo;
@@ -104,7 +104,7 @@ fn dial(addr: &str, peer: Peer, trust: Trust) -> Result<Channel, DialError> {
     let refuse = || DialError::Address { addr: addr.to_owned() };
     let uri = uri(addr)?;
     let name = match peer {
-        Peer::Node(node) => node.to_string(),
+        Peer::Node(node) => node_name(node),
         Peer::AnyManager => MANAGER_NAME.to_owned(),
     };
     let name = ServerName::try_from(name).map_err(|_| refuse())?;

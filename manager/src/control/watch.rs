@@ -24,7 +24,8 @@ impl ControlService {
         let service = find::service(&state, &request.service).map_err(of_find)?.id;
         let (views, stream) = mpsc::channel(VIEWS_WAITING);
         let leadership = self.leadership.clone();
-        let term = leadership.my_term();
+        let changing = || Status::unavailable("the cluster's leader is changing; try again");
+        let term = Some(leadership.my_term().ok_or_else(changing)?);
         let states = self.store.watch();
         tokio::spawn(async move {
             tokio::select! {

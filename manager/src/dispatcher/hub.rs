@@ -1,16 +1,24 @@
 //! The sessions that are open, and when each node was last heard.
 
-use crate::store::Store;
 use manager_core::{
     liveness,
     state::{Event, ObjectId},
 };
-use proto::{model::{NodeId, Timestamp}, wire::ManagerMessage};
+use proto::{
+    model::{NodeId, Timestamp},
+    wire::ManagerMessage,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::{Notify, broadcast::error::RecvError, mpsc};
+use tokio::sync::{
+    Notify,
+    broadcast::{self, error::RecvError},
+    mpsc,
+};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 /// The way to one agent. The stream's items are results because a stream may end in an error.
@@ -36,35 +44,42 @@ struct Known {
 
 struct Handle {
     number: u64,
-    wake: Arc<Notify>,
+    seat: Seat,
     outbound: Outbound,
 }
 
+/// What a session hears from the hub.
+#[derive(Clone, Default)]
+pub struct Seat {
+    /// Told when there may be something to tell the agent.
+    pub wake: Arc<Notify>,
+    /// Cancelled when the session is to end: the node has opened another one, or all are ended.
+    pub dismissed: CancellationToken,
+}
+
 impl Hub {
-    /// Notes a new session; one that the node had before is forgotten and ends by itself. Answers
-    /// with what wakes the session when there is something to tell.
-    pub fn open(&self, node: NodeId, number: u64, outbound: Outbound, now: Timestamp) -> Arc<Notify> {
-        let wake = Arc::new(Notify::new());
-        let session = Some(Handle { number, wake: wake.clone(), outbound });
+    /// Notes a new session; one that the node had before is dismissed.
+    pub fn open(&self, node: NodeId, number: u64, outbound: Outbound, now: Timestamp) -> Seat {
+        let seat = Seat::default();
+        let session = Some(Handle { number, seat: seat.clone(), outbound });
         if let Some(before) = self.nodes().insert(node, Known { last_heard: now, goodbye: false, left: false, session })
             && let Some(session) = before.session
         {
-            session.wake.notify_one();
+            session.seat.dismissed.cancel();
         }
         self.changed.notify_one();
-        wake
+        seat
     }
 
-    /// Whether this is still the node's session.
-    pub fn is_current(&self, node: NodeId, number: u64) -> bool {
-        self.nodes().get(&node).and_then(|known| known.session.as_ref()).is_some_and(|session| session.number == number)
-    }
-
-    /// Notes that a node's agent said something.
-    pub fn heard(&self, node: NodeId, now: Timestamp) {
-        if let Some(known) = self.nodes().get_mut(&node) {
-            known.last_heard = now;
+    /// Notes that a node's agent said something, as it is to do once a period. After a longer silence
+    /// the node may count as down, so the decisions are made anew.
+    pub fn heard(&self, node: NodeId, now: Timestamp, period: Duration) {
+        let mut nodes = self.nodes();
+        let Some(known) = nodes.get_mut(&node) else { return };
+        if now.since(known.last_heard) > period * 2 {
+            self.changed.notify_one();
         }
+        known.last_heard = now;
     }
 
     /// Notes that a node's agent will be back.
@@ -101,16 +116,16 @@ impl Hub {
         }
     }
 
-    /// Forgets everything: another manager leads, or this one leads anew.
+    /// Forgets everything and ends all sessions: another manager leads, this one leads anew, or it stops.
     pub fn clear(&self) {
         for known in std::mem::take(&mut *self.nodes()).into_values() {
             if let Some(session) = known.session {
-                session.wake.notify_one();
+                session.seat.dismissed.cancel();
             }
         }
     }
 
-    /// Waits until a node has come or gone.
+    /// Waits until a node has come or gone, or is heard again after a silence.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -125,14 +140,15 @@ impl Hub {
         self.nodes().iter().filter(|(_, known)| !known.left).map(|(&node, known)| (node, contact(known))).collect()
     }
 
-    /// The way to say something to a node's agent, if it has a session.
-    pub fn outbound(&self, node: NodeId) -> Option<Outbound> {
-        self.nodes().get(&node).and_then(|known| known.session.as_ref()).map(|session| session.outbound.clone())
+    /// The number of a node's session, and the way to say something in it; `None` if it has none.
+    pub fn outbound(&self, node: NodeId) -> Option<(u64, Outbound)> {
+        let nodes = self.nodes();
+        let session = nodes.get(&node)?.session.as_ref()?;
+        Some((session.number, session.outbound.clone()))
     }
 
-    /// Wakes the sessions that changes of the state concern, until the store is gone.
-    pub async fn follow(self, store: Store) {
-        let mut events = store.events();
+    /// Wakes the sessions that changes of the state concern, until there are no more changes.
+    pub async fn follow(self, mut events: broadcast::Receiver<Arc<[Event]>>) {
         loop {
             match events.recv().await {
                 // A snapshot was taken in: no list of what it changed.
@@ -152,19 +168,102 @@ impl Hub {
         let nodes = self.nodes();
         for node in events.iter().filter_map(|event| event.node) {
             if let Some(session) = nodes.get(&node).and_then(|known| known.session.as_ref()) {
-                session.wake.notify_one();
+                session.seat.wake.notify_one();
             }
         }
     }
 
     fn wake_all(&self) {
         for session in self.nodes().values().filter_map(|known| known.session.as_ref()) {
-            session.wake.notify_one();
+            session.seat.wake.notify_one();
         }
     }
 
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<NodeId, Known>> {
         // Nothing that panics is done under the lock.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    const NODE: NodeId = NodeId::from_bits(1);
+    const PERIOD: Duration = Duration::from_secs(1);
+
+    fn opened(hub: &Hub, number: u64) -> Seat {
+        hub.open(NODE, number, mpsc::channel(1).0, Timestamp(0))
+    }
+
+    fn has_changed(hub: &Hub) -> bool {
+        hub.changed().now_or_never().is_some()
+    }
+
+    #[test]
+    fn a_node_that_calls_again_has_its_old_session_ended_and_keeps_the_new_one() {
+        let hub = Hub::default();
+        let (old, new) = (opened(&hub, 1), opened(&hub, 2));
+        assert!(old.dismissed.is_cancelled() && !new.dismissed.is_cancelled());
+        // The old one notices late.
+        hub.close(NODE, 1, Timestamp(5));
+        assert_eq!(hub.outbound(NODE).map(|(number, _)| number), Some(2));
+        assert!(hub.contacts()[&NODE].connected);
+    }
+
+    #[test]
+    fn a_connection_that_breaks_wakes_the_decisions_and_is_the_last_sign_of_life() {
+        let hub = Hub::default();
+        opened(&hub, 1);
+        assert!(has_changed(&hub) && !has_changed(&hub));
+        hub.close(NODE, 1, Timestamp(700));
+        assert!(has_changed(&hub));
+        let last = liveness::Contact { last_heard: Some(Timestamp(700)), connected: false, goodbye: false };
+        assert_eq!(hub.contacts()[&NODE], last);
+    }
+
+    #[test]
+    fn a_node_that_counts_as_down_is_looked_at_again_when_it_speaks_in_its_old_session() {
+        let hub = Hub::default();
+        opened(&hub, 1);
+        assert!(has_changed(&hub));
+        hub.heard(NODE, Timestamp(1000), PERIOD);
+        assert!(!has_changed(&hub), "a heartbeat in time changes nothing");
+        hub.heard(NODE, Timestamp(5000), PERIOD);
+        assert!(has_changed(&hub));
+    }
+
+    #[test]
+    fn a_goodbye_lasts_until_the_node_is_back() {
+        let hub = Hub::default();
+        opened(&hub, 1);
+        hub.goodbye(NODE);
+        hub.close(NODE, 1, Timestamp(1));
+        assert!(hub.contacts()[&NODE].goodbye);
+        opened(&hub, 2);
+        assert!(!hub.contacts()[&NODE].goodbye);
+    }
+
+    #[test]
+    fn a_node_that_left_is_not_known_until_it_stays_or_calls_again() {
+        let hub = Hub::default();
+        opened(&hub, 1);
+        hub.leave(NODE);
+        assert!(hub.contacts().is_empty());
+        hub.stay(NODE);
+        assert!(hub.contacts().contains_key(&NODE));
+    }
+
+    #[test]
+    fn a_new_leadership_begins_without_sessions() {
+        let hub = Hub::default();
+        let seat = opened(&hub, 1);
+        hub.clear();
+        assert!(seat.dismissed.is_cancelled() && hub.contacts().is_empty());
+        // What the old session still does must not bring it back.
+        hub.heard(NODE, Timestamp(1), PERIOD);
+        hub.close(NODE, 1, Timestamp(1));
+        assert!(hub.contacts().is_empty());
     }
 }

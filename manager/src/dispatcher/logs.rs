@@ -27,6 +27,9 @@ pub struct LogBroker {
 /// What one reader wants of one node.
 struct Demand {
     node: NodeId,
+    /// The number of the session in which the node was asked.
+    session: u64,
+    tasks: Vec<TaskId>,
     chunks: mpsc::Sender<LogChunk>,
 }
 
@@ -38,25 +41,40 @@ impl LogBroker {
         let mut open = Vec::new();
         for (node, tasks) in tasks {
             let id = format!("{:032x}", RandomIds.next_bits());
-            let demand = LogDemand {
-                demand_id: id.clone(),
-                task_ids: tasks.iter().map(ToString::to_string).collect(),
-                options: Some(*options),
-                cancel: false,
-            };
-            self.demands().insert(id.clone(), Demand { node, chunks: chunks.clone() });
-            open.push((node, id.clone()));
-            let asked = hub.outbound(node).is_some_and(|outbound| outbound.try_send(Ok(message(demand))).is_ok());
-            if !asked {
-                self.demands().remove(&id);
-                for task in tasks {
-                    let warning = format!("logs of task {task} can't be read: its node {node} does not answer");
-                    // The reader has not begun to read, so there may be no room; then it sees fewer warnings.
-                    let _ = chunks.try_send(LogChunk { task_id: task.to_string(), lines: Vec::new(), warning });
-                }
+            if self.ask(hub, node, &id, &tasks, options, &chunks) {
+                open.push((node, id));
+            } else {
+                warn(&chunks, &tasks, |task| format!("logs of task {task} can't be read: its node {node} does not answer"));
             }
         }
         LogStream { stream, open, broker: self.clone(), hub: hub.clone() }
+    }
+
+    /// Asks one node; says whether it has a session that takes the demand.
+    fn ask(
+        &self,
+        hub: &Hub,
+        node: NodeId,
+        id: &str,
+        tasks: &[TaskId],
+        options: &LogOptions,
+        chunks: &mpsc::Sender<LogChunk>,
+    ) -> bool {
+        let Some((session, outbound)) = hub.outbound(node) else { return false };
+        let demand = LogDemand {
+            demand_id: id.to_owned(),
+            task_ids: tasks.iter().map(ToString::to_string).collect(),
+            options: Some(*options),
+            cancel: false,
+        };
+        // First, since the answer may come at once.
+        let reader = Demand { node, session, tasks: tasks.to_vec(), chunks: chunks.clone() };
+        self.demands().insert(id.to_owned(), reader);
+        let asked = outbound.try_send(Ok(message(demand))).is_ok();
+        if !asked {
+            self.demands().remove(id);
+        }
+        asked
     }
 
     /// Hands a node's chunk to its reader, waiting for room; says whether there is one.
@@ -80,9 +98,16 @@ impl LogBroker {
         }
     }
 
-    /// Ends what a node was asked for, because its session is gone.
-    pub fn forget_node(&self, node: NodeId) {
-        self.demands().retain(|_, demand| demand.node != node);
+    /// Ends what a node was asked for in a session that is over, and tells the readers.
+    pub fn forget_session(&self, node: NodeId, session: u64) {
+        self.demands().retain(|_, demand| {
+            let lost = demand.node == node && demand.session == session;
+            if lost {
+                let text = |task| format!("logs of task {task} may be incomplete: the connection to its node {node} was lost");
+                warn(&demand.chunks, &demand.tasks, text);
+            }
+            !lost
+        });
     }
 
     fn demands(&self) -> MutexGuard<'_, BTreeMap<String, Demand>> {
@@ -125,7 +150,7 @@ impl Drop for LogStream {
     fn drop(&mut self) {
         for (node, id) in &self.open {
             if self.broker.demands().remove(id).is_some()
-                && let Some(outbound) = self.hub.outbound(*node)
+                && let Some((_, outbound)) = self.hub.outbound(*node)
             {
                 // If there is no room the node finds out at its next chunk.
                 let cancel = LogDemand { demand_id: id.clone(), cancel: true, ..LogDemand::default() };
@@ -135,6 +160,70 @@ impl Drop for LogStream {
     }
 }
 
+/// Puts a warning for each task into a reader's stream. If there is no room it sees fewer warnings.
+fn warn(chunks: &mpsc::Sender<LogChunk>, tasks: &[TaskId], text: impl Fn(TaskId) -> String) {
+    for &task in tasks {
+        let _ = chunks.try_send(LogChunk { task_id: task.to_string(), lines: Vec::new(), warning: text(task) });
+    }
+}
+
 fn message(demand: LogDemand) -> ManagerMessage {
     ManagerMessage { kind: Some(Kind::Logs(demand)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt, StreamExt};
+    use proto::model::Timestamp;
+
+    const NODE: NodeId = NodeId::from_bits(1);
+    const TASK: TaskId = TaskId::from_bits(2);
+
+    fn read(broker: &LogBroker, hub: &Hub) -> LogStream {
+        broker.read(hub, [(NODE, vec![TASK])].into(), &LogOptions::default())
+    }
+
+    /// What the reader would be given now.
+    fn next(stream: &mut LogStream) -> Option<Option<LogChunk>> {
+        stream.next().now_or_never()
+    }
+
+    #[test]
+    fn a_node_without_a_session_costs_a_warning_and_not_the_stream() {
+        let mut stream = read(&LogBroker::default(), &Hub::default());
+        assert!(next(&mut stream).unwrap().unwrap().warning.contains("does not answer"));
+        assert_eq!(next(&mut stream), Some(None));
+    }
+
+    #[test]
+    fn a_reader_is_told_when_the_node_is_lost_and_only_by_the_session_it_was_asked_in() {
+        let (broker, hub) = (LogBroker::default(), Hub::default());
+        let (outbound, _agent) = mpsc::channel(4);
+        hub.open(NODE, 2, outbound, Timestamp(0));
+        let mut stream = read(&broker, &hub);
+        broker.forget_session(NODE, 1);
+        assert_eq!(next(&mut stream), None, "an older session that ends late takes nothing with it");
+        broker.forget_session(NODE, 2);
+        assert!(next(&mut stream).unwrap().unwrap().warning.contains("was lost"));
+        assert_eq!(next(&mut stream), Some(None));
+    }
+
+    #[tokio::test]
+    async fn only_the_node_that_was_asked_delivers_and_a_reader_that_goes_stops_it() {
+        let (broker, hub) = (LogBroker::default(), Hub::default());
+        let (outbound, mut agent) = mpsc::channel(4);
+        hub.open(NODE, 1, outbound, Timestamp(0));
+        let mut stream = read(&broker, &hub);
+        let Some(Kind::Logs(demand)) = agent.recv().await.unwrap().unwrap().kind else { panic!("a demand") };
+        let chunk = LogChunk { task_id: TASK.to_string(), ..LogChunk::default() };
+        assert!(!broker.deliver(&demand.demand_id, NodeId::from_bits(9), chunk.clone()).await);
+        assert!(broker.deliver(&demand.demand_id, NODE, chunk.clone()).await);
+        assert_eq!(stream.next().await, Some(chunk.clone()));
+
+        drop(stream);
+        let Some(Kind::Logs(cancel)) = agent.recv().await.unwrap().unwrap().kind else { panic!("a demand") };
+        assert!(cancel.cancel && cancel.demand_id == demand.demand_id);
+        assert!(!broker.deliver(&demand.demand_id, NODE, chunk).await);
+    }
 }

@@ -61,7 +61,7 @@ impl dispatcher_server::Dispatcher for DispatcherService {
     ) -> Result<Response<Self::SessionStream>, Status> {
         let caller = caller_of(&request)?;
         let node = caller_node(&request)?;
-        let term = self.leadership.my_term().ok_or_else(|| Status::unavailable("the leader is changing; try again"))?;
+        let term = self.leadership.my_term().ok_or_else(changing)?;
         let mut inbound = request.into_inner();
         let first = tokio::time::timeout(REGISTER_TIME_MAX, inbound.message())
             .await
@@ -70,11 +70,16 @@ impl dispatcher_server::Dispatcher for DispatcherService {
             return Err(Status::invalid_argument("a session begins with the registration"));
         };
         registration::record(&self.store, self.clock, node, &caller, register).await?;
+        let period = match self.store.snapshot().cluster() {
+            Some(cluster) if self.leadership.my_term() == Some(term) => cluster.spec.heartbeat_period,
+            // Opened now, the session would be one of a leadership that knows nothing of it.
+            _ => return Err(changing()),
+        };
 
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (messages, outbound) = mpsc::channel(OUTBOUND_WAITING);
-        let wake = self.hub.open(node, number, messages.clone(), self.clock.now());
-        let session = Session { service: self.clone(), node, number, term, wake, messages };
+        let seat = self.hub.open(node, number, messages.clone(), self.clock.now());
+        let session = Session { service: self.clone(), node, number, term, period, seat, messages };
         let span = info_span!("session", %node, number);
         tokio::spawn(session.run(inbound).instrument(span));
         Ok(Response::new(ReceiverStream::new(outbound)))
@@ -103,4 +108,8 @@ impl dispatcher_server::Dispatcher for DispatcherService {
             }
         }
     }
+}
+
+fn changing() -> Status {
+    Status::unavailable("the cluster's leader is changing; try again")
 }

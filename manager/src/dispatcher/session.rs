@@ -1,6 +1,9 @@
 //! One agent's session: assignments go out, reports come in.
 
-use super::{hub::Outbound, service::DispatcherService};
+use super::{
+    hub::{Outbound, Seat},
+    service::DispatcherService,
+};
 use manager_core::{
     assignments::Told,
     state::{Change, State, Transaction},
@@ -12,8 +15,7 @@ use proto::{
         manager_message::Kind,
     },
 };
-use std::sync::Arc;
-use tokio::sync::Notify;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
 
@@ -24,7 +26,9 @@ pub(super) struct Session {
     pub number: u64,
     /// The leadership it belongs to; it ends with it.
     pub term: u64,
-    pub wake: Arc<Notify>,
+    /// How often the agent is told to be heard.
+    pub period: Duration,
+    pub seat: Seat,
     pub messages: Outbound,
 }
 
@@ -33,14 +37,18 @@ pub(super) struct Session {
 enum End {
     #[error("the agent hung up")]
     HungUp,
+    #[error("the agent said goodbye: its daemon restarts")]
+    Goodbye,
     #[error("the connection was lost: {0}")]
     Lost(#[from] Status),
-    #[error("the agent opened another session")]
-    Replaced,
+    #[error("the agent opened another session, or this manager ends them all")]
+    Dismissed,
     #[error("the node was removed")]
     Removed,
     #[error("another manager leads")]
     NotLeader,
+    #[error("the heartbeat period has changed, and agents are told it when they register")]
+    NewPeriod,
     #[error("the report could not be written: {0}")]
     Report(crate::store::ProposeError),
 }
@@ -55,42 +63,28 @@ struct Sent {
 impl Session {
     pub async fn run(self, inbound: Streaming<AgentMessage>) {
         info!("session opened");
-        let end = self.converse(inbound).await;
+        let end = tokio::select! {
+            Err(end) = self.converse(inbound) => end,
+            // Whatever these two cut short, the agent repeats in its next session.
+            () = self.seat.dismissed.cancelled() => End::Dismissed,
+            () = self.service.leadership.my_term_changed(Some(self.term)) => End::NotLeader,
+        };
         self.service.hub.close(self.node, self.number, self.service.clock.now());
-        self.service.logs.forget_node(self.node);
+        self.service.logs.forget_session(self.node, self.number);
         info!(reason = %end, "session closed");
     }
 
-    async fn converse(&self, mut inbound: Streaming<AgentMessage>) -> End {
+    async fn converse(&self, mut inbound: Streaming<AgentMessage>) -> Result<Infallible, End> {
+        let heartbeat_period_ms = u64::try_from(self.period.as_millis()).unwrap_or(u64::MAX);
+        self.say(Kind::Registered(Registered { heartbeat_period_ms })).await?;
         let mut sent = Sent::default();
-        let mut state = self.service.store.watch();
-        let current = state.borrow_and_update().clone();
-        let Some(cluster) = current.cluster() else { return End::NotLeader };
-        let period = u64::try_from(cluster.spec.heartbeat_period.as_millis()).unwrap_or(u64::MAX);
-        if let Err(end) = self.say(Kind::Registered(Registered { heartbeat_period_ms: period })).await {
-            return end;
-        }
-        let ended = self.service.leadership.my_term_changed(Some(self.term));
-        tokio::pin!(ended);
         loop {
-            if let Err(end) = self.tell(&mut sent).await {
-                return end;
-            }
+            self.tell(&mut sent).await?;
             tokio::select! {
                 // Cancel safe: a permit that was not taken stays for the next time.
-                () = self.wake.notified() => {
-                    if !self.service.hub.is_current(self.node, self.number) {
-                        return End::Replaced;
-                    }
-                }
+                () = self.seat.wake.notified() => {}
                 // Cancel safe: tonic keeps a half-read message in the stream.
-                message = inbound.message() => {
-                    if let Err(end) = self.hear(message).await {
-                        return end;
-                    }
-                }
-                // Not started anew: it is pinned outside the loop.
-                () = &mut ended => return End::NotLeader,
+                message = inbound.message() => self.hear(message).await?,
             }
         }
     }
@@ -99,6 +93,9 @@ impl Session {
     async fn tell(&self, sent: &mut Sent) -> Result<(), End> {
         let state = self.service.store.snapshot();
         let Some(node) = state.node(self.node) else { return Err(End::Removed) };
+        if state.cluster().is_some_and(|cluster| cluster.spec.heartbeat_period != self.period) {
+            return Err(End::NewPeriod);
+        }
         let managers = (managers_of(&state), node.spec.role);
         if sent.managers.as_ref() != Some(&managers) {
             let role = wire::Role::from(managers.1).into();
@@ -120,12 +117,12 @@ impl Session {
 
     async fn hear(&self, message: Result<Option<AgentMessage>, Status>) -> Result<(), End> {
         let message = message?.ok_or(End::HungUp)?;
-        self.service.hub.heard(self.node, self.service.clock.now());
+        self.service.hub.heard(self.node, self.service.clock.now(), self.period);
         match message.kind {
             Some(agent_message::Kind::Report(report)) => self.take_report(report).await,
             Some(agent_message::Kind::Goodbye(_)) => {
                 self.service.hub.goodbye(self.node);
-                Ok(())
+                Err(End::Goodbye)
             }
             // A heartbeat has said all by arriving; a second registration changes nothing.
             Some(agent_message::Kind::Heartbeat(_) | agent_message::Kind::Register(_)) | None => Ok(()),

@@ -32,9 +32,12 @@ pub struct Network {
     pub addresses: AddressBook,
     /// When they last answered.
     pub contacts: Contacts,
-    /// The connections that are open, and to which address.
-    open: Arc<Mutex<BTreeMap<RaftId, (String, RaftClient<Channel>)>>>,
+    /// The connections that are open.
+    open: Arc<Mutex<BTreeMap<RaftId, Open>>>,
 }
+
+/// An address, and the connection to it.
+type Open = (String, RaftClient<Channel>);
 
 impl Network {
     /// A network of managers that are found by this book.

@@ -82,7 +82,7 @@ impl<D: Disk> StateMachine<D> {
         self.state = State::from_image(image).map_err(|error| read_error(&error))?;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        // An empty list would tell watchers that nothing changed; all of it may have.
+        // There is no list of what is different: an empty one has watchers look at everything.
         self.feed.publish(self.state.clone(), Vec::new());
         Ok(())
     }

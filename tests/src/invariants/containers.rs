@@ -41,6 +41,10 @@ impl Containers {
         self.running.values()
     }
 
+    pub fn started(&self) -> usize {
+        self.started.len()
+    }
+
     pub fn was_started(&self, task: TaskId) -> bool {
         self.started.contains(&task)
     }

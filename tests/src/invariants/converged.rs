@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Says what is left to be done, if anything is.
 pub fn check(world: &World) -> Kept {
     let state = world.state();
+    if !world.is_led() || !world.requests.is_empty() {
+        return Err(Broken::new("converged", "there is no leader, or somebody waits for an answer".to_owned()));
+    }
     services_are_gone(state)?;
     services_run_as_wanted::check(state)?;
     tasks_that_wait_have_to::check(state)?;

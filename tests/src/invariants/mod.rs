@@ -129,6 +129,11 @@ impl Promises {
         Ok(())
     }
 
+    /// How many containers were ever started.
+    pub fn containers_started(&self) -> usize {
+        self.containers.started()
+    }
+
     /// Notes that a container has ended.
     pub fn container_ended(&mut self, task: TaskId) {
         self.containers.end(task);

@@ -16,6 +16,12 @@ const LOOK: Duration = Duration::from_millis(300);
 const ELECTION_MS: (u64, u64) = (900, 1800);
 
 impl World {
+    /// Whether there is a leader that decides.
+    pub fn is_led(&self) -> bool {
+        let leader = self.newest_leader().filter(|&leader| self.has_quorum(leader));
+        leader.and_then(|leader| self.group.members[leader].leading.as_ref()).is_some_and(|leading| leading.ready)
+    }
+
     /// Elects a leader if there has been none for long enough.
     pub(super) fn look_for_leader(&mut self) {
         self.after(LOOK, Happening::Election);

@@ -147,7 +147,9 @@ impl World {
     fn switch_a_machine_off(&mut self) {
         let host = self.any_host();
         self.cut_power(host);
-        if self.rng.chance(75) {
+        if self.rng.chance(25) {
+            self.hosts[host].for_good = true;
+        } else {
             let off = self.rng.millis(1_000, 40_000);
             self.after(off, Happening::PowerOn { host });
         }
@@ -187,7 +189,8 @@ impl World {
             self.start_member(member);
         }
         for host in 0..self.hosts.len() {
-            if self.rng.chance(70) {
+            // Half of those that were to stay off come back late.
+            if !self.hosts[host].for_good || self.rng.chance(50) {
                 self.power_on(host);
             }
             self.start_daemon(host);

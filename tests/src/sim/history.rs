@@ -18,6 +18,8 @@ pub struct Summary {
     pub hash: u64,
     /// How many events there were.
     pub events: u64,
+    /// How many containers ran.
+    pub containers: usize,
     /// How long it lasted.
     pub lasted: Duration,
     /// How long the cluster took to converge.
@@ -31,7 +33,13 @@ pub fn run(settings: Settings) -> Result<Summary, Failure> {
     world.run_until(faulty)?;
     world.calm_down();
     let converged_after = world.converge()?;
-    Ok(Summary { hash: world.trace.hash(), events: world.events(), lasted: world.now, converged_after })
+    Ok(Summary {
+        hash: world.trace.hash(),
+        events: world.events(),
+        containers: world.promises.containers_started(),
+        lasted: world.now,
+        converged_after,
+    })
 }
 
 impl World {

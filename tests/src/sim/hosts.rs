@@ -25,6 +25,8 @@ pub struct Host {
     pub name: String,
     /// Whether it has power.
     pub power: bool,
+    /// Whether it is not switched on again, once it is off.
+    pub for_good: bool,
     /// Whether it has left the cluster, so that nothing of that is left on it.
     pub left: bool,
     /// How far its clock is off.
@@ -71,6 +73,7 @@ impl Host {
             id,
             name: format!("n{number}"),
             power: true,
+            for_good: false,
             left: false,
             clock_offset_ms,
             boot: 0,

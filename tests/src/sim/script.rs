@@ -144,8 +144,4 @@ impl World {
         self.cut(Cut { one: vec![Point::Host(host)], other }, lasts);
     }
 
-    /// An ordinary service of that many replicas.
-    pub fn web(replicas: u32) -> manager_core::testing::ServiceBuilder {
-        manager_core::testing::service("web").replicas(replicas).image("app:1")
-    }
 }

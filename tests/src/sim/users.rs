@@ -12,6 +12,8 @@ use proto::model::{
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+/// Services that are asked for before anything else.
+const SERVICES_AT_FIRST: u64 = 3;
 /// Services that there are at the same time, at most.
 const SERVICES_MAX: usize = 7;
 /// Machines that there ever are, at most.
@@ -23,9 +25,14 @@ impl World {
         if self.quiet {
             return;
         }
-        let pause = self.rng.millis(200, 9_000);
+        let pause = self.rng.millis(100, 6_000);
         self.after(pause, Happening::UserActs);
-        if let Some(request) = self.any_request()
+        // A cluster without services is of little interest.
+        let request = match self.requested < SERVICES_AT_FIRST {
+            true => Some(self.new_service()),
+            false => self.any_request(),
+        };
+        if let Some(request) = request
             && !self.is_asked_about(request.object())
         {
             self.ask(request);
@@ -44,8 +51,8 @@ impl World {
         let service = self.rng.pick(&services);
         let node = self.rng.pick(&nodes);
         match self.rng.between(0, 99) {
-            0..=24 => (services.len() < SERVICES_MAX).then(|| self.new_service()),
-            25..=64 => service.map(|it| Request::Update(it.id, Box::new(wishes::changed(&it.spec, &mut self.rng)))),
+            0..=19 => (services.len() < SERVICES_MAX).then(|| self.new_service()),
+            20..=64 => service.map(|it| Request::Update(it.id, Box::new(wishes::changed(&it.spec, &mut self.rng)))),
             65..=71 => service.map(|it| Request::Rollback(it.id)),
             72..=76 => service.map(|it| Request::Remove(it.id)),
             77..=89 => node.map(|it| self.new_availability(it)),

@@ -77,8 +77,13 @@ pub fn any_service(name: &str, rng: &mut Rng) -> ServiceSpec {
     with_needs(spec, rng).build()
 }
 
+/// Some replicas; seldom none at all.
+fn replicas(rng: &mut Rng) -> u32 {
+    rng.pick(&[0, 1, 1, 2, 2, 3, 3, 4, 5, 6]).unwrap_or(1)
+}
+
 fn some_replicas(spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
-    let spec = spec.replicas(u32::try_from(rng.between(0, 5)).expect("it is small"));
+    let spec = spec.replicas(replicas(rng));
     if rng.chance(10) { spec.max_per_node(1) } else { spec }
 }
 
@@ -133,8 +138,7 @@ pub fn changed(spec: &ServiceSpec, rng: &mut Rng) -> ServiceSpec {
         0..=4 => spec.task.container.image = image(rng),
         5..=6 => {
             if spec.mode != ServiceMode::Global {
-                let replicas = u32::try_from(rng.between(0, 6)).expect("it is small");
-                spec.mode = ServiceMode::Replicated { replicas };
+                spec.mode = ServiceMode::Replicated { replicas: replicas(rng) };
             }
         }
         7 => spec.task.force_update += 1,

@@ -9,10 +9,32 @@ fn every_wrong_option_of_a_command_is_told_and_nothing_is_made() -> Result<()> {
     let cluster = TestCluster::start(1, 0)?;
     let before = made(&cluster)?;
     let create = [
-        "service", "create", "--name=-web-", "--mode", "globl", "--replicas", "many", "--limit-memory", "64x",
-        "--limit-cpu", "half", "--update-delay", "5", "--mount", "type=bind,target=/b", "--publish", "70000:80",
-        "--constraint", "node.role=manager", "--restart-condition", "always", "--stop-signal", "SIGNOPE", "--workdir",
-        "app", "Nginx",
+        "service",
+        "create",
+        "--name=-web-",
+        "--mode",
+        "globl",
+        "--replicas",
+        "many",
+        "--limit-memory",
+        "64x",
+        "--limit-cpu",
+        "half",
+        "--update-delay",
+        "5",
+        "--mount",
+        "type=bind,target=/b",
+        "--publish",
+        "70000:80",
+        "--constraint",
+        "node.role=manager",
+        "--restart-condition",
+        "always",
+        "--stop-signal",
+        "SIGNOPE",
+        "--workdir",
+        "app",
+        "Nginx",
     ];
     let all = [
         "13 options are wrong",
@@ -32,15 +54,28 @@ fn every_wrong_option_of_a_command_is_told_and_nothing_is_made() -> Result<()> {
         "--workdir: `app` must be an absolute path",
     ];
     misused(&cluster, &create, &all)?;
-    misused(&cluster, &["service", "scale", "web", "db=some", "app=-1"], &["web: write SERVICE=REPLICAS", "`some`", "`-1`"])?;
     misused(
         &cluster,
-        &["service", "update", "--env-add", "=x", "--replicas", "-1x", "--image", "UPPER", "web"],
+        &["service", "scale", "web", "db=some", "app=-1"],
+        &["web: write SERVICE=REPLICAS", "`some`", "`-1`"],
+    )?;
+    misused(
+        &cluster,
+        &["service", "update", "--env-add", "=x", "--replicas", "-1", "--image", "UPPER", "web"],
         &["3 options are wrong", "--env-add", "--replicas", "--image"],
     )?;
     misused(
         &cluster,
-        &["swarm", "update", "--task-history-limit", "few", "--cert-expiry", "5m", "--snapshot-interval", "0"],
+        &[
+            "swarm",
+            "update",
+            "--task-history-limit",
+            "few",
+            "--cert-expiry",
+            "5m",
+            "--snapshot-interval",
+            "0",
+        ],
         &["3 options are wrong", "`few` is not a count", "must be at least 3600s", "must be at least 1"],
     )?;
     misused(
@@ -48,7 +83,11 @@ fn every_wrong_option_of_a_command_is_told_and_nothing_is_made() -> Result<()> {
         &["node", "update", "--availability", "gone", "--role", "king", "m1"],
         &["use active, pause, drain", "use worker, manager"],
     )?;
-    misused(&cluster, &["service", "logs", "--tail", "x", "--since", "y", "web"], &["--tail: `x`", "--since: `y`"])?;
+    misused(
+        &cluster,
+        &["service", "logs", "--tail", "x", "--since", "y", "web"],
+        &["--tail: `x`", "--since: `y`"],
+    )?;
     ensure!(made(&cluster)? == before, "something was made");
     Ok(())
 }
@@ -61,13 +100,15 @@ fn ports_that_can_not_be_published_are_refused_with_the_way_out() -> Result<()> 
     cluster.shoal(&[&global[..], &["published=9000,target=80,mode=host", "test:1"]].concat())?;
     let before = made(&cluster)?;
 
-    let create = |options: &[&'static str]| [&["service", "create", "--name", "web"], options, &["test:1"]].concat();
+    let create =
+        |options: &[&'static str]| [&["service", "create", "--name", "web"], options, &["test:1"]].concat();
     refused(
         &cluster,
         &create(&["--publish", "8080:80"]),
         &["ingress is not available yet", "write published=8080,target=80,mode=host"],
     )?;
-    let twice = ["--publish", "published=80,target=80,mode=host", "--publish", "published=80,target=81,mode=host"];
+    let twice =
+        ["--publish", "published=80,target=80,mode=host", "--publish", "published=80,target=81,mode=host"];
     refused(&cluster, &create(&twice), &["port 80/tcp is published twice"])?;
     refused(
         &cluster,
@@ -86,6 +127,7 @@ fn ports_that_can_not_be_published_are_refused_with_the_way_out() -> Result<()> 
 #[test]
 fn a_misspelt_command_or_option_is_told_what_was_meant() -> Result<()> {
     let cluster = TestCluster::start(1, 0)?;
+    cluster.shoal(&["service", "create", "-d", "--replicas", "0", "test:1"])?;
     misused(&cluster, &["service", "create", "--replica", "3", "test:1"], &["'--replica'", "'--replicas'"])?;
     misused(&cluster, &["servic", "ls"], &["'servic'", "'service'"])?;
     misused(&cluster, &["service", "create"], &["IMAGE", "Usage: shoal service create"])?;

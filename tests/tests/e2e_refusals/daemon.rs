@@ -44,7 +44,10 @@ fn a_daemon_that_is_not_there_is_told_with_its_socket() -> Result<()> {
 
     let cluster = TestCluster::start(1, 0)?;
     cluster.on(cluster.node("m1").kill())?;
-    says(&cluster.refused(&["node", "ls"])?, &["no daemon answers at", &cluster.node("m1").socket().display().to_string()])
+    says(
+        &cluster.refused(&["node", "ls"])?,
+        &["no daemon answers at", &cluster.node("m1").socket().display().to_string()],
+    )
 }
 
 #[test]
@@ -56,7 +59,8 @@ fn who_is_not_root_is_told_to_be() -> Result<()> {
     fs::copy(program()?, &shared)?;
     let cluster = TestCluster::start(1, 0)?;
     let host = format!("unix://{}", cluster.node("m1").socket().display());
-    let words = ["you may not use the daemon's socket", &cluster.node("m1").socket().display().to_string(), "sudo"];
+    let words =
+        ["you may not use the daemon's socket", &cluster.node("m1").socket().display().to_string(), "sudo"];
     fails(run(&shared, Some(NOBODY), &["--host", &host, "node", "ls"])?, 1, &words)?;
     let data = folder.path().join("data").display().to_string();
     fails(run(&shared, Some(NOBODY), &["daemon", "--data-dir", &data])?, 1, &["has to run as root", "sudo"])?;

@@ -44,7 +44,9 @@ fn a_node_whose_token_is_not_right_stays_outside() -> Result<()> {
     let cut = &worker[..worker.len() - 1];
     let of_other = token(&other, "worker")?;
 
-    let join = |token: &str, words: &[&str]| refused_on(&cluster, "w1", &["swarm", "join", "--token", token, &addr], words);
+    let join = |token: &str, words: &[&str]| {
+        refused_on(&cluster, "w1", &["swarm", "join", "--token", token, &addr], words)
+    };
     join(&guessed, &["the join token is not valid", "shoal swarm join-token"])?;
     join(cut, &["this is not a join token", "shoal swarm join-token"])?;
     join("letmein", &["this is not a join token", "SHLTKN-1-"])?;
@@ -69,7 +71,12 @@ fn a_node_that_reaches_no_manager_gives_up_and_stays_outside() -> Result<()> {
     let join = |addr: SocketAddr, words: &[&str]| -> Result<()> {
         let begin = Instant::now();
         let addr = addr.to_string();
-        refused_on(&cluster, "w1", &["swarm", "join", "--token", &worker, &addr], &[&[&*addr, "can't be reached"], words].concat())?;
+        refused_on(
+            &cluster,
+            "w1",
+            &["swarm", "join", "--token", &worker, &addr],
+            &[&[&*addr, "can't be reached"], words].concat(),
+        )?;
         ensure!(begin.elapsed() < SOON, "{addr}: given up only after {:?}", begin.elapsed());
         is_outside(&cluster, &before)
     };
@@ -79,8 +86,23 @@ fn a_node_that_reaches_no_manager_gives_up_and_stays_outside() -> Result<()> {
     join(([nobody[0], nobody[1], nobody[2], 200], 2377).into(), &["check the address"])?;
     drop(silent);
 
-    let wrong = ["swarm", "join", "--token", "x", "--advertise-addr", "nosuchlink0", "--listen-addr", "1.2.3.4:0", "no-port"];
-    let all = ["--token: this is not a join token", "`no-port` is not an address", "--advertise-addr", "--listen-addr"];
+    let wrong = [
+        "swarm",
+        "join",
+        "--token",
+        "x",
+        "--advertise-addr",
+        "nosuchlink0",
+        "--listen-addr",
+        "1.2.3.4:0",
+        "no-port",
+    ];
+    let all = [
+        "--token: this is not a join token",
+        "`no-port` is not an address",
+        "--advertise-addr",
+        "--listen-addr",
+    ];
     refused_on(&cluster, "w1", &wrong, &all)?;
     let init = ["swarm", "init", "--cert-expiry", "5m", "--advertise-addr", "nosuchlink0"];
     refused_on(&cluster, "w1", &init, &["must be at least 3600s", "--advertise-addr: `nosuchlink0`"])?;
@@ -116,8 +138,12 @@ fn a_node_that_is_asked_for_what_it_is_not_says_what_it_is() -> Result<()> {
         refused_on(&cluster, node, &["swarm", "init"], &words)?;
         refused_on(&cluster, node, &["swarm", "join", "--token", &worker, &addr], &words)?;
     }
-    let of_clusters: [&[&str]; 4] =
-        [&["node", "ls"], &["service", "create", "test:1"], &["swarm", "join-token", "worker"], &["swarm", "update", "--cert-expiry", "2h"]];
+    let of_clusters: [&[&str]; 4] = [
+        &["node", "ls"],
+        &["service", "create", "test:1"],
+        &["swarm", "join-token", "worker"],
+        &["swarm", "update", "--cert-expiry", "2h"],
+    ];
     for args in of_clusters {
         refused_on(&cluster, "w1", args, &["this node is a worker: run this on a manager", &addr])?;
     }
@@ -126,9 +152,19 @@ fn a_node_that_is_asked_for_what_it_is_not_says_what_it_is() -> Result<()> {
 
     cluster.shoal_on("w1", &["swarm", "leave"])?;
     for args in of_clusters {
-        refused_on(&cluster, "w1", args, &["this node is in no cluster", "shoal swarm init", "shoal swarm join"])?;
+        refused_on(
+            &cluster,
+            "w1",
+            args,
+            &["this node is in no cluster", "shoal swarm init", "shoal swarm join"],
+        )?;
     }
-    refused_on(&cluster, "w1", &["swarm", "leave", "--force"], &["not part of a cluster", "shoal swarm init"])?;
+    refused_on(
+        &cluster,
+        "w1",
+        &["swarm", "leave", "--force"],
+        &["not part of a cluster", "shoal swarm init"],
+    )?;
 
     // What it kept of a cluster is damaged: it says which file, and how to begin anew.
     cluster.on(cluster.node("w1").kill())?;

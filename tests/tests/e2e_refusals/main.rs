@@ -40,7 +40,8 @@ fn says(said: &str, words: &[&str]) -> Result<()> {
 
 /// What people have made of the cluster: its services and its nodes, but not how the nodes are.
 fn made(cluster: &TestCluster) -> Result<String> {
-    let services = cluster.shoal(&["service", "ls", "--format", "{{.ID}} {{.Name}} {{.Mode}} {{.Image}} {{.Ports}}"])?;
+    let services =
+        cluster.shoal(&["service", "ls", "--format", "{{.ID}} {{.Name}} {{.Mode}} {{.Image}} {{.Ports}}"])?;
     let nodes = cluster.shoal(&["node", "ls", "--format", "{{.ID}} {{.Hostname}} {{.Availability}}"])?;
     Ok(format!("{services}{nodes}"))
 }

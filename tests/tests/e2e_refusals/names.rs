@@ -55,10 +55,15 @@ fn the_beginning_of_several_ids_is_refused_with_the_candidates() -> Result<()> {
             break;
         }
     }
-    let (prefix, ids) = by_prefix.iter().find(|(_, ids)| ids.len() > 1).context("two ids that begin alike")?;
+    let (prefix, ids) =
+        by_prefix.iter().find(|(_, ids)| ids.len() > 1).context("two ids that begin alike")?;
     let before = made(&cluster)?;
     for command in ["inspect", "rm", "rollback"] {
-        refused(&cluster, &["service", command, prefix], &["is ambiguous", &ids[0], &ids[1], "give a full id"])?;
+        refused(
+            &cluster,
+            &["service", command, prefix],
+            &["is ambiguous", &ids[0], &ids[1], "give a full id"],
+        )?;
     }
     ensure!(made(&cluster)? == before, "one of them was changed");
     // More of it is enough.

@@ -40,7 +40,11 @@ fn a_task_that_can_not_be_prepared_is_rejected_and_says_what_to_do() -> Result<(
 
     let taken = cluster.on(cluster.node("m1").exec_in_netns(|| TcpListener::bind("0.0.0.0:8080")))??;
     let publish = ["--publish", "published=8080,target=80,mode=host"];
-    let words = ["port 8080/tcp is in use on this node", &format!("(process {})", std::process::id()), "publish another port"];
+    let words = [
+        "port 8080/tcp is in use on this node",
+        &format!("(process {})", std::process::id()),
+        "publish another port",
+    ];
     rejected("port", &publish, &["test:1"], &words)?;
     drop(taken);
 
@@ -49,7 +53,11 @@ fn a_task_that_can_not_be_prepared_is_rejected_and_says_what_to_do() -> Result<(
     let words = ["the image has no user `nobody-here`", "use one it has"];
     rejected("user", &["--user", "nobody-here"], &["test:1"], &words)?;
 
-    let words = ["image `127.0.0.1:1/app:1` is not on this node", "cannot reach registry 127.0.0.1:1", "check its address"];
+    let words = [
+        "image `127.0.0.1:1/app:1` is not on this node",
+        "cannot reach registry 127.0.0.1:1",
+        "check its address",
+    ];
     rejected("registry", &[], &["127.0.0.1:1/app:1"], &words)?;
     let registry = cluster.on(cluster.node("m1").exec_in_netns(|| TcpListener::bind("127.0.0.1:0")))??;
     let image = format!("{}/app:1", registry.local_addr()?);
@@ -78,8 +86,18 @@ fn a_command_that_the_image_does_not_have_is_named() -> Result<()> {
 fn a_service_that_fits_nowhere_says_why_while_it_waits() -> Result<()> {
     let cluster = TestCluster::start(1, 1)?;
     cluster.load_busybox()?;
-    waits(&cluster, "picky", &["--constraint", "node.labels.disk==ssd"], "0 of 2 nodes: 2 lack node.labels.disk==ssd")?;
-    waits(&cluster, "hungry", &["--reserve-memory", "900g"], "0 of 2 nodes: 2 out of memory (needs 900 GiB, largest free")?;
+    waits(
+        &cluster,
+        "picky",
+        &["--constraint", "node.labels.disk==ssd"],
+        "0 of 2 nodes: 2 lack node.labels.disk==ssd",
+    )?;
+    waits(
+        &cluster,
+        "hungry",
+        &["--reserve-memory", "900g"],
+        "0 of 2 nodes: 2 out of memory (needs 900 GiB, largest free",
+    )?;
     waits(&cluster, "busy", &["--reserve-cpu", "500"], "0 of 2 nodes: 2 out of cpus (needs 500, most free")?;
     // What it lacks is given to it, and it runs.
     cluster.shoal(&["node", "update", "--label-add", "disk=ssd", "w1"])?;
@@ -154,9 +172,14 @@ fn answer(mut stream: TcpStream) -> Result<()> {
     while reader.read_line(&mut request)? > 2 {}
     let (status, body) = match request.starts_with("GET /v2/ ") {
         true => ("200 OK", "{}"),
-        false => ("404 Not Found", r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#),
+        false => {
+            ("404 Not Found", r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#)
+        }
     };
     let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )?;
     Ok(())
 }

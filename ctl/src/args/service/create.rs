@@ -13,6 +13,8 @@ it waits and says why. Ctrl-C stops waiting; the cluster goes on.";
 /// Options of `service create`.
 #[derive(Debug, Args)]
 #[command(override_usage = "shoal service create [OPTIONS] IMAGE [COMMAND] [ARG...]", after_help = WAITING)]
+// A number below zero is a wrong number, not an unknown option.
+#[command(allow_negative_numbers = true)]
 pub struct CreateArgs {
     /// Name of the service [default: a random one]
     #[arg(long)]

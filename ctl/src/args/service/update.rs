@@ -5,7 +5,8 @@ use clap::Args;
 
 /// Options of `service update`. What is not given stays as it is.
 #[derive(Debug, Args)]
-#[command(after_help = WAITING)]
+// A number below zero is a wrong number, not an unknown option.
+#[command(after_help = WAITING, allow_negative_numbers = true)]
 pub struct UpdateArgs {
     /// New command arguments
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]

@@ -21,8 +21,8 @@ use crate::{
 };
 use policy::Verdict;
 use proto::model::{
-    DesiredState, GivenUp, IdSource, RestartHistory, RolloutOrder, Service, SlotKey, Task, TaskState,
-    Timestamp,
+    DesiredState, GivenUp, IdSource, RestartHistory, RolloutOrder, RolloutState, Service, SlotKey, Task,
+    TaskState, Timestamp,
 };
 
 /// Replaces the tasks that ended or were lost.
@@ -89,8 +89,9 @@ fn settle(
         // A replacement is there already.
         return slot.live().filter(over).map(stop).collect();
     }
-    // A task that is out of date or has to move keeps the slot while its successor is tried again.
-    let order = if survivors.is_empty() { RolloutOrder::StopFirst } else { RolloutOrder::StartFirst };
+    // A task that is out of date or has to move keeps the slot while its successor is tried again, as
+    // long as the two may run at once: the spec may have changed since the first try.
+    let order = if survivors.is_empty() { RolloutOrder::StopFirst } else { order_of(service) };
     if fate(state, task) == Fate::Lost {
         let (mut changes, new) = replace(state, service, slot, order, now, ids);
         changes.push(Change::CreateTask(new));
@@ -123,6 +124,14 @@ fn settle(
     }
 }
 
+/// Which task of a slot acts first, as the rollout in progress or else the update policy has it.
+fn order_of(service: &Service) -> RolloutOrder {
+    match service.rollout.as_ref().map(|rollout| rollout.state) {
+        Some(RolloutState::RollingBack | RolloutState::RollbackPaused) => service.spec.rollback.order,
+        _ => service.spec.update.order,
+    }
+}
+
 /// Records a slot's history, if it is not what is known already. An empty one need not be kept.
 fn set_history(service: &Service, slot: SlotKey, history: RestartHistory) -> Option<Change> {
     let history = Some(history).filter(|history| *history != RestartHistory::default());
@@ -135,7 +144,7 @@ fn set_history(service: &Service, slot: SlotKey, history: RestartHistory) -> Opt
 mod tests {
     use super::*;
     use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, node, service};
-    use proto::model::{RestartCondition, RestartPolicy, ServiceId};
+    use proto::model::{FailureAction, RestartCondition, RestartPolicy, RolloutConfig, ServiceId};
     use std::time::Duration;
 
     fn bench(service: ServiceBuilder) -> (Bench, ServiceId) {
@@ -258,6 +267,35 @@ mod tests {
         let mut states = bench.states(web);
         states.sort();
         assert_eq!(states, [TaskState::Running, TaskState::Shutdown]);
+    }
+
+    #[test]
+    fn two_tasks_do_not_share_a_slot_any_more_once_the_old_one_is_to_stop_first() {
+        let both_at_once = |config: &mut RolloutConfig| {
+            (config.parallelism, config.failure_action) = (0, FailureAction::Continue);
+        };
+        let (mut bench, web) = bench(
+            service("web")
+                .replicas(2)
+                .order(RolloutOrder::StartFirst)
+                .update(both_at_once)
+                .restart(|policy| policy.delay = Duration::ZERO),
+        );
+        bench.update_image(web, BROKEN_IMAGE);
+        bench.run_for(Duration::from_secs(1));
+        bench.update(web, |spec| {
+            spec.task.container.image = "app:2".into();
+            (spec.update.parallelism, spec.update.order) = (1, RolloutOrder::StopFirst);
+        });
+        for _ in 0..60 {
+            bench.pass();
+            bench.agents_obey();
+            let live = bench.live(web);
+            let running = live.iter().filter(|task| task.status.state == TaskState::Running);
+            assert!(running.count() <= 2, "{live:?}");
+            bench.now = bench.now + Duration::from_millis(500);
+        }
+        assert!(bench.live(web).iter().all(|task| task.spec.task.container.image == "app:2"));
     }
 
     #[test]
