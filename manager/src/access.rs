@@ -150,11 +150,17 @@ mod tests {
     #[test]
     fn every_rpc_that_managers_serve_has_a_rule() {
         let local_only = ["shoal.v1.NodeLocal"];
-        let served: Vec<String> =
-            proto::wire::methods().filter(|(service, _)| !local_only.contains(&service.as_str())).map(|(service, method)| format!("/{service}/{method}")).collect();
+        let served: Vec<String> = proto::wire::methods()
+            .filter(|(service, _)| !local_only.contains(&service.as_str()))
+            .map(|(service, method)| format!("/{service}/{method}"))
+            .collect();
         let missing: Vec<&String> = served.iter().filter(|path| rule_of(path).is_none()).collect();
         assert_eq!(missing, Vec::<&String>::new(), "rpcs without a rule");
-        let stale: Vec<&str> = RULES.iter().map(|rule| rule.path).filter(|path| !served.iter().any(|served| served == path)).collect();
+        let stale: Vec<&str> = RULES
+            .iter()
+            .map(|rule| rule.path)
+            .filter(|path| !served.iter().any(|served| served == path))
+            .collect();
         assert_eq!(stale, Vec::<&str>::new(), "rules without an rpc");
     }
 

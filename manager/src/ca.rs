@@ -12,7 +12,8 @@ use proto::{
     convert::availability_or_active,
     model::{Cluster, Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, Role},
     wire::{
-        CertificateResponse, GetRootRequest, GetRootResponse, JoinRequest, JoinResponse, RenewRequest, ca_server,
+        CertificateResponse, GetRootRequest, GetRootResponse, JoinRequest, JoinResponse, RenewRequest,
+        ca_server,
     },
 };
 use std::{sync::Arc, time::SystemTime};
@@ -36,7 +37,10 @@ impl CaService {
 
     fn cluster(&self) -> Result<Arc<Cluster>, Status> {
         let state = self.store.snapshot();
-        state.cluster().cloned().ok_or_else(|| Status::unavailable("this manager does not know its cluster yet; try again"))
+        state
+            .cluster()
+            .cloned()
+            .ok_or_else(|| Status::unavailable("this manager does not know its cluster yet; try again"))
     }
 
     /// The node for a newcomer.
@@ -44,7 +48,9 @@ impl CaService {
         let availability = availability_or_active("availability", request.availability)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
         if request.hostname.len() > HOSTNAME_BYTES_MAX {
-            return Err(Status::invalid_argument(format!("the host name is too long: at most {HOSTNAME_BYTES_MAX} bytes")));
+            return Err(Status::invalid_argument(format!(
+                "the host name is too long: at most {HOSTNAME_BYTES_MAX} bytes"
+            )));
         }
         let now = self.clock.now();
         Ok(Node {
@@ -53,7 +59,10 @@ impl CaService {
             created_at: now,
             updated_at: now,
             spec: NodeSpec { labels: Default::default(), role, availability },
-            description: Some(NodeDescription { hostname: request.hostname.clone(), ..NodeDescription::default() }),
+            description: Some(NodeDescription {
+                hostname: request.hostname.clone(),
+                ..NodeDescription::default()
+            }),
             status: NodeStatus {
                 state: NodeState::Unknown,
                 message: "has joined and not registered yet".to_owned(),
@@ -79,7 +88,10 @@ impl ca_server::Ca for CaService {
         let node = self.newcomer(&request, role, &caller)?;
         let certificate_pem = sign(&cluster, &request.csr_pem, node.id, role)?;
         let id = node.id;
-        self.store.propose(Transaction::of(vec![Change::PutNode(Box::new(node))])).await.map_err(of_propose)?;
+        self.store
+            .propose(Transaction::of(vec![Change::PutNode(Box::new(node))]))
+            .await
+            .map_err(of_propose)?;
         info!(node = %id, %role, hostname = request.hostname, "node joined");
         Ok(Response::new(JoinResponse {
             node_id: id.to_string(),
@@ -94,21 +106,21 @@ impl ca_server::Ca for CaService {
         let request = request.into_inner();
         let cluster = self.cluster()?;
         let state = self.store.current().await.map_err(of_propose)?;
-        let node = state.node(id).ok_or_else(|| Status::permission_denied("this node was removed from the cluster"))?;
+        let node = state
+            .node(id)
+            .ok_or_else(|| Status::permission_denied("this node was removed from the cluster"))?;
         // What people decided counts, not what the old certificate says.
         let role = node.spec.role;
         let certificate_pem = sign(&cluster, &request.csr_pem, id, role)?;
         info!(node = %id, %role, "certificate renewed");
-        Ok(Response::new(CertificateResponse {
-            role: proto::wire::Role::from(role).into(),
-            certificate_pem,
-        }))
+        Ok(Response::new(CertificateResponse { role: proto::wire::Role::from(role).into(), certificate_pem }))
     }
 }
 
 /// The role a token lets a node in as.
 fn role_of_token(cluster: &Cluster, text: &str) -> Result<Role, Status> {
-    let token: JoinToken = text.parse().map_err(|error: pki::token::TokenError| Status::invalid_argument(error.to_string()))?;
+    let token: JoinToken =
+        text.parse().map_err(|error: pki::token::TokenError| Status::invalid_argument(error.to_string()))?;
     if !token.is_for_root(&cluster.root_ca.cert_pem) {
         return Err(Status::permission_denied(
             "the join token belongs to another cluster: run `shoal swarm join-token` on a manager of this one",
@@ -128,7 +140,8 @@ fn role_of_token(cluster: &Cluster, text: &str) -> Result<Role, Status> {
 
 fn sign(cluster: &Cluster, csr_pem: &str, node: NodeId, role: Role) -> Result<String, Status> {
     let authority = Authority::load(&cluster.root_ca).map_err(|error| Status::internal(error.to_string()))?;
-    let issue = Issue { node, role, cluster: cluster.id, life: cluster.spec.cert_expiry, now: SystemTime::now() };
+    let issue =
+        Issue { node, role, cluster: cluster.id, life: cluster.spec.cert_expiry, now: SystemTime::now() };
     authority.sign(csr_pem, issue).map_err(|error| Status::invalid_argument(error.to_string()))
 }
 

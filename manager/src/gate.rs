@@ -51,7 +51,8 @@ impl Gate {
 
     async fn answer(self, caller: Caller, mut request: Request<Body>) -> Result<Response<Body>, Status> {
         let path = request.uri().path();
-        let rule = rule_of(path).ok_or_else(|| Status::unimplemented(format!("managers do not serve {path}")))?;
+        let rule =
+            rule_of(path).ok_or_else(|| Status::unimplemented(format!("managers do not serve {path}")))?;
         let passed_on = passed_on_for(&caller, request.headers())?;
         let (connected, caller) = (caller, passed_on.unwrap_or(caller));
         if !may(rule.who, caller.kind) {
@@ -124,7 +125,8 @@ fn passed_on_for(caller: &Caller, headers: &HeaderMap) -> Result<Option<Caller>,
         },
         None => return Err(malformed()),
     };
-    let addr = headers.get(CALLER_ADDR).and_then(|addr| addr.to_str().ok()).and_then(|addr| addr.parse().ok());
+    let addr =
+        headers.get(CALLER_ADDR).and_then(|addr| addr.to_str().ok()).and_then(|addr| addr.parse().ok());
     Ok(Some(Caller { kind, addr }))
 }
 
@@ -134,7 +136,8 @@ fn name_caller(caller: &Caller, headers: &mut HeaderMap) -> Result<(), Status> {
         CallerKind::Stranger => "stranger".to_owned(),
         CallerKind::Node { node, role } => format!("{node} {role}"),
     };
-    let header = |text: &str| HeaderValue::from_str(text).map_err(|error| Status::internal(error.to_string()));
+    let header =
+        |text: &str| HeaderValue::from_str(text).map_err(|error| Status::internal(error.to_string()));
     headers.insert(CALLER, header(&named)?);
     headers.remove(CALLER_ADDR);
     if let Some(addr) = caller.addr {
@@ -179,5 +182,73 @@ impl Service<Request<Body>> for NetworkGate {
             let caller = Caller::of_peer(peer);
             Ok(gate.call_as(caller, request).await)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::model::NodeId;
+    use tonic::Code;
+
+    const ADDR: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 7));
+    const MANAGER: Caller = node(1, Role::Manager);
+
+    const fn node(number: u128, role: Role) -> Caller {
+        Caller { kind: CallerKind::Node { node: NodeId::from_bits(number), role }, addr: Some(ADDR) }
+    }
+
+    fn headers(caller: &str) -> HeaderMap {
+        HeaderMap::from_iter([(
+            http::HeaderName::from_static(CALLER),
+            HeaderValue::from_str(caller).unwrap(),
+        )])
+    }
+
+    #[test]
+    fn whoever_a_call_is_passed_on_for_arrives_as_they_were() {
+        let stranger = Caller { kind: CallerKind::Stranger, addr: Some(ADDR) };
+        for caller in [Caller::LOCAL, stranger, node(2, Role::Worker), node(3, Role::Manager)] {
+            let mut headers = HeaderMap::new();
+            name_caller(&caller, &mut headers).unwrap();
+            assert_eq!(passed_on_for(&MANAGER, &headers).unwrap(), Some(caller));
+        }
+    }
+
+    #[test]
+    fn nobody_but_a_manager_speaks_for_others() {
+        let stranger = Caller { kind: CallerKind::Stranger, addr: Some(ADDR) };
+        for caller in [stranger, node(2, Role::Worker), Caller::LOCAL] {
+            let refused = passed_on_for(&caller, &headers("local")).unwrap_err();
+            assert_eq!(refused.code(), Code::PermissionDenied);
+        }
+    }
+
+    #[test]
+    fn a_malformed_name_is_refused_and_not_taken_for_the_manager_that_passed_it_on() {
+        let id = NodeId::from_bits(2);
+        for named in [
+            "",
+            "root",
+            "local x",
+            "nobody manager",
+            &format!("{id}"),
+            &format!("{id} king"),
+            &format!("{id} manager x"),
+        ] {
+            let refused = passed_on_for(&MANAGER, &headers(named)).unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{named}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_a_caller_made_up_is_not_passed_on() {
+        let mut headers = HeaderMap::from_iter([(
+            http::HeaderName::from_static(CALLER_ADDR),
+            HeaderValue::from_static("1.2.3.4"),
+        )]);
+        assert_eq!(passed_on_for(&node(2, Role::Worker), &headers).unwrap(), None);
+        name_caller(&Caller::LOCAL, &mut headers).unwrap();
+        assert_eq!(passed_on_for(&MANAGER, &headers).unwrap(), Some(Caller::LOCAL));
     }
 }

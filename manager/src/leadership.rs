@@ -1,8 +1,8 @@
 //! Who leads the cluster at present, as seen from this manager.
 
 use crate::raft::{AddressBook, Contacts, Member, Network, Raft, RaftId};
-use openraft::{ServerState, metrics::RaftServerMetrics};
 use manager_core::state::State;
+use openraft::{ServerState, metrics::RaftServerMetrics};
 use pki::{Credentials, Peer};
 use proto::model::{Node, NodeId};
 use std::{
@@ -75,7 +75,8 @@ impl Leadership {
 
     /// The managers that can be reached.
     pub fn reachable(&self, state: &State) -> BTreeSet<NodeId> {
-        let reachable = |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|it| self.is_reachable(it.raft_id));
+        let reachable =
+            |node: &&Arc<Node>| node.manager.as_ref().is_some_and(|it| self.is_reachable(it.raft_id));
         state.nodes().filter(reachable).map(|node| node.id).collect()
     }
 

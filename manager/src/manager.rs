@@ -31,7 +31,11 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tonic::{Status, service::Routes, transport::{Channel, Server}};
+use tonic::{
+    Status,
+    service::Routes,
+    transport::{Channel, Server},
+};
 use tracing::{Instrument, info, warn};
 
 /// How long a manager that was just made waits to become the leader of a group of one.
@@ -189,7 +193,9 @@ impl Manager {
         let member = Member { node: self.config.node, addr: self.config.advertise_addr.clone() };
         let members = BTreeMap::from([(self.config.raft_id, member)]);
         self.raft.initialize(members).await.map_err(|error| StartError::Group(error.to_string()))?;
-        self.wait_for_leader(FIRST_ELECTION_TIME_MAX).await.map_err(|status| StartError::Group(status.message().to_owned()))?;
+        self.wait_for_leader(FIRST_ELECTION_TIME_MAX)
+            .await
+            .map_err(|status| StartError::Group(status.message().to_owned()))?;
         let changes = vec![Change::PutCluster(Box::new(cluster)), Change::PutNode(Box::new(node))];
         self.store.propose(Transaction::of(changes)).await.map_err(StartError::Bootstrap)?;
         Ok(())
@@ -197,10 +203,13 @@ impl Manager {
 
     /// Asks the leader, through any manager, to take this one into the group. Asking again does no harm.
     pub async fn join_group(&self, channel: Channel) -> Result<(), StartError> {
-        let request = JoinGroupRequest { raft_id: self.config.raft_id, addr: self.config.advertise_addr.clone() };
+        let request =
+            JoinGroupRequest { raft_id: self.config.raft_id, addr: self.config.advertise_addr.clone() };
         match timeout(JOIN_TIME_MAX, MembershipClient::new(channel).join_group(request)).await {
             Ok(joined) => joined.map(drop).map_err(StartError::Join),
-            Err(_) => Err(StartError::Join(Status::deadline_exceeded(format!("it does not answer within {JOIN_TIME_MAX:?}")))),
+            Err(_) => Err(StartError::Join(Status::deadline_exceeded(format!(
+                "it does not answer within {JOIN_TIME_MAX:?}"
+            )))),
         }
     }
 

@@ -20,11 +20,17 @@ pub enum NewcomerError {
 }
 
 /// Whether a node may enter the group under this number.
-pub fn check_newcomer(state: &State, members: &Members, node: &Node, id: RaftId) -> Result<(), NewcomerError> {
+pub fn check_newcomer(
+    state: &State,
+    members: &Members,
+    node: &Node,
+    id: RaftId,
+) -> Result<(), NewcomerError> {
     if node.spec.role != Role::Manager {
         return Err(NewcomerError::Demoted);
     }
-    let of_state = state.nodes().find(|other| other.manager.as_ref().is_some_and(|manager| manager.raft_id == id));
+    let of_state =
+        state.nodes().find(|other| other.manager.as_ref().is_some_and(|manager| manager.raft_id == id));
     let owner = of_state.map(|owner| owner.id).or_else(|| members.get(&id).copied());
     match owner.filter(|&owner| owner != node.id) {
         Some(owner) => Err(NewcomerError::NumberTaken(owner)),
@@ -95,7 +101,8 @@ mod tests {
 
     #[test]
     fn a_demoted_leader_goes_last() {
-        let state = state(&[(1, Role::Worker, Some(11)), (2, Role::Worker, Some(12)), (3, Role::Manager, Some(13))]);
+        let state =
+            state(&[(1, Role::Worker, Some(11)), (2, Role::Worker, Some(12)), (3, Role::Manager, Some(13))]);
         let members = [(11, ONE), (12, TWO), (13, THREE)].into();
         assert_eq!(leavers(&state, &members, 11), [(12, TWO), (11, ONE)]);
     }

@@ -1,26 +1,24 @@
 //! Who takes part in the consensus group: taking managers in, and letting them go.
 
+mod rpc;
+
 use crate::{
     clock::Clock,
     dispatcher::Hub,
     leadership::Leadership,
     members::{Members, NewcomerError, check_newcomer, leavers},
     raft::{Member, Raft, RaftId},
-    status::{caller_node, of_membership, of_propose},
     store::{ProposeError, Store},
 };
-use manager_core::{
-    membership::{check_demotion, departure, removal},
-    state::{Change, Expect, ObjectId, Refusal, State, Transaction},
-};
+use manager_core::state::{Change, Expect, ObjectId, Refusal, Transaction};
 use openraft::{
     ChangeMembers, RaftMetrics,
     error::{ChangeMembershipError, ClientWriteError, RaftError},
     metrics::WaitError,
 };
 use proto::{
-    model::{ManagerStatus, Node, NodeId, NodeState, Role},
-    wire::{JoinGroupRequest, JoinGroupResponse, LeaveRequest, LeaveResponse, membership_server},
+    model::{ManagerStatus, Node, NodeId},
+    wire::membership_server,
 };
 use std::{
     collections::BTreeSet,
@@ -32,7 +30,6 @@ use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout,
 };
-use tonic::{Request, Response, Status};
 use tracing::info;
 
 /// How long one change of the group may take. Without a majority it would take for ever.
@@ -112,15 +109,20 @@ impl Membership {
             let _turn = self.turn().await?;
             self.check(node, id)?;
             // From here on this is its number, and none that `leavers` would have to compare it with.
-            self.record(node, |node| node.manager = node.manager.take().filter(|manager| manager.raft_id == id)).await?;
+            self.record(node, |node| {
+                node.manager = node.manager.take().filter(|manager| manager.raft_id == id)
+            })
+            .await?;
             self.change(self.raft.add_learner(id, member, false)).await?;
         }
         // Without the turn: one that can't be reached must not keep others from coming and going.
         self.wait_until_caught_up(id, &addr).await?;
         let _turn = self.turn().await?;
         self.check(node, id)?;
-        self.change(self.raft.change_membership(ChangeMembers::AddVoterIds(BTreeSet::from([id])), false)).await?;
-        self.record(node, |node| node.manager = Some(ManagerStatus { raft_id: id, addr: addr.clone() })).await?;
+        self.change(self.raft.change_membership(ChangeMembers::AddVoterIds(BTreeSet::from([id])), false))
+            .await?;
+        self.record(node, |node| node.manager = Some(ManagerStatus { raft_id: id, addr: addr.clone() }))
+            .await?;
         info!(%node, raft_id = id, addr, "manager taken into the group");
         Ok(())
     }
@@ -172,32 +174,11 @@ impl Membership {
         for (id, node) in leavers(&self.store.snapshot(), &self.members(), me) {
             self.remove_from_group(id).await?;
             // A leader that has removed itself leaves this to the next one.
-            self.record(node, |node| node.manager = node.manager.take().filter(|manager| manager.raft_id != id)).await?;
+            self.record(node, |node| {
+                node.manager = node.manager.take().filter(|manager| manager.raft_id != id)
+            })
+            .await?;
             info!(%node, raft_id = id, "manager let go from the group");
-        }
-        Ok(())
-    }
-
-    /// Lets a node go that leaves the cluster, which ends its tasks itself. It is down from now on.
-    async fn let_leave(&self, node: &Node) -> Result<(), MembershipError> {
-        let now = self.clock.now();
-        // Before the group is changed, since a leader that took itself out can't write any more.
-        self.record(node.id, |node| {
-            node.spec.role = Role::Worker;
-            node.status.state = NodeState::Down;
-            node.status.message = "left the cluster".to_owned();
-            node.status.since = now;
-        })
-        .await?;
-        let state = self.store.snapshot();
-        let tasks = departure(&state, node, now);
-        self.store.propose_all(tasks).await.map_err(MembershipError::Record)?;
-        self.let_demoted_go().await?;
-        // One whose join failed half-way leaves no trace.
-        if node.status.state == NodeState::Unknown {
-            let state = self.store.snapshot();
-            let gone = state.node(node.id).map(|node| removal(&state, node, now)).unwrap_or_default();
-            self.store.propose_all(gone).await.map_err(MembershipError::Record)?;
         }
         Ok(())
     }
@@ -229,25 +210,13 @@ impl Membership {
         timeout(CHANGE_TIME_MAX, self.turn.lock()).await.map_err(|_| MembershipError::Busy)
     }
 
-    async fn change<T>(&self, change: impl Future<Output = Result<T, ChangeError>>) -> Result<(), MembershipError> {
+    async fn change<T>(
+        &self,
+        change: impl Future<Output = Result<T, ChangeError>>,
+    ) -> Result<(), MembershipError> {
         match timeout(CHANGE_TIME_MAX, change).await {
             Ok(changed) => changed.map(drop).map_err(group_error),
             Err(_) => Err(MembershipError::Unconfirmed),
-        }
-    }
-
-    /// Whether a manager may leave the cluster.
-    fn check_leave(&self, state: &State, node: &Node, force: bool) -> Result<(), Status> {
-        match (check_demotion(state, node, &self.leadership.reachable(state)), force) {
-            (Ok(()), true) => Ok(()),
-            (Ok(()), false) => Err(Status::failed_precondition(
-                "this node is a manager: demote it first (`shoal node demote`), or leave with --force, which takes it \
-                 out of the managers' group at once",
-            )),
-            (Err(error), true) => Err(of_membership(error)),
-            (Err(error), false) => Err(Status::failed_precondition(format!(
-                "{error}; or leave with --force, after which nobody can change the cluster any more"
-            ))),
         }
     }
 
@@ -275,67 +244,14 @@ impl Membership {
     }
 }
 
-#[tonic::async_trait]
-impl membership_server::Membership for Membership {
-    async fn join_group(&self, request: Request<JoinGroupRequest>) -> Result<Response<JoinGroupResponse>, Status> {
-        let node = caller_node(&request)?;
-        let JoinGroupRequest { raft_id, addr } = request.into_inner();
-        let state = self.store.current().await.map_err(of_propose)?;
-        let known = state.node(node).ok_or_else(|| Status::permission_denied("this node is not part of the cluster"))?;
-        pki::transport::check_addr(&addr).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        if known.manager == Some(ManagerStatus { raft_id, addr: addr.clone() }) {
-            return Ok(Response::new(JoinGroupResponse {}));
-        }
-        let this = self.clone();
-        to_the_end(async move { this.take_in(node, raft_id, addr).await }).await?;
-        Ok(Response::new(JoinGroupResponse {}))
-    }
-
-    async fn leave(&self, request: Request<LeaveRequest>) -> Result<Response<LeaveResponse>, Status> {
-        let node = caller_node(&request)?;
-        let force = request.into_inner().force;
-        let state = self.store.current().await.map_err(of_propose)?;
-        let Some(known) = state.node(node) else { return Ok(Response::new(LeaveResponse {})) };
-        if known.manager.is_some() {
-            self.check_leave(&state, known, force)?;
-        }
-        self.hub.leave(node);
-        let (this, known) = (self.clone(), known.clone());
-        if let Err(error) = to_the_end(async move { this.let_leave(&known).await }).await {
-            self.hub.stay(node);
-            return Err(error);
-        }
-        info!(%node, "node left");
-        Ok(Response::new(LeaveResponse {}))
-    }
-}
-
-/// Makes a change whole even if whoever asked for it hangs up: half a change would be left to others.
-async fn to_the_end(change: impl Future<Output = Result<(), MembershipError>> + Send + 'static) -> Result<(), Status> {
-    let made = tokio::spawn(change).await.map_err(|_| Status::unavailable("this manager is stopping"))?;
-    made.map_err(status)
-}
-
 type ChangeError = RaftError<RaftId, ClientWriteError<RaftId, Member>>;
 
 fn group_error(error: ChangeError) -> MembershipError {
     match error {
         RaftError::APIError(ClientWriteError::ForwardToLeader(_)) => MembershipError::NotLeader,
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(_))) => {
-            MembershipError::Busy
-        }
+        RaftError::APIError(ClientWriteError::ChangeMembershipError(ChangeMembershipError::InProgress(
+            _,
+        ))) => MembershipError::Busy,
         other => MembershipError::Group(other.to_string()),
-    }
-}
-
-fn status(error: MembershipError) -> Status {
-    match error {
-        MembershipError::NotLeader => Status::unavailable("the cluster's leader is changing; try again"),
-        MembershipError::Busy | MembershipError::Slow => Status::unavailable(error.to_string()),
-        MembershipError::Unconfirmed => Status::deadline_exceeded(error.to_string()),
-        MembershipError::Record(error) => of_propose(error),
-        MembershipError::Newcomer(_) | MembershipError::Unreachable { .. } | MembershipError::Group(_) => {
-            Status::failed_precondition(error.to_string())
-        }
     }
 }

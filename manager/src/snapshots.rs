@@ -12,10 +12,10 @@ pub async fn run(raft: Raft, store: Store) {
             let metrics = metrics.borrow_and_update();
             (metrics.last_applied.map_or(0, |id| id.index), metrics.snapshot.map_or(0, |id| id.index))
         };
-        let interval = store
-            .snapshot()
-            .cluster()
-            .map_or_else(|| ClusterSpec::default().snapshot_interval, |cluster| cluster.spec.snapshot_interval);
+        let interval = store.snapshot().cluster().map_or_else(
+            || ClusterSpec::default().snapshot_interval,
+            |cluster| cluster.spec.snapshot_interval,
+        );
         if applied.saturating_sub(saved) >= interval {
             info!(applied, before = saved, "taking a snapshot");
             if let Err(error) = raft.trigger().snapshot().await {

@@ -13,9 +13,9 @@ use tonic::{Request, Status};
 pub fn of_propose(error: ProposeError) -> Status {
     let text = error.to_string();
     match error {
-        ProposeError::Refused(Refusal::Stale { .. }) => {
-            Status::aborted("update out of sequence: it was changed by someone else meanwhile; look at it and try again")
-        }
+        ProposeError::Refused(Refusal::Stale { .. }) => Status::aborted(
+            "update out of sequence: it was changed by someone else meanwhile; look at it and try again",
+        ),
         ProposeError::Refused(Refusal::NameTaken(_) | Refusal::Exists(_)) => Status::already_exists(text),
         ProposeError::Refused(Refusal::NotFound(_)) => Status::not_found(text),
         ProposeError::Refused(Refusal::InUse(_)) => Status::failed_precondition(text),
@@ -64,7 +64,11 @@ pub fn of_membership(error: MembershipError) -> Status {
 
 /// Who makes a call; the gate has found out.
 pub fn caller_of<T>(request: &Request<T>) -> Result<Caller, Status> {
-    request.extensions().get::<Caller>().copied().ok_or_else(|| Status::internal("a call that did not come through the gate"))
+    request
+        .extensions()
+        .get::<Caller>()
+        .copied()
+        .ok_or_else(|| Status::internal("a call that did not come through the gate"))
 }
 
 /// The node that makes a call.

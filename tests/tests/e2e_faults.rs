@@ -30,11 +30,24 @@ fn a_leader_that_is_killed_is_replaced_and_no_task_is_touched() -> Result<()> {
     let other = cluster.names().into_iter().find(|name| *name != old).context("another manager")?;
     cluster.on(cluster.node(&old).kill())?;
     cluster.wait_until("another manager leads", SOON, || Ok(leader(&cluster, &other)? != old))?;
-    cluster.shoal_on(&other, &["service", "create", "-q", "--name", "second", "--constraint", &format!("node.hostname!={old}"), "test:1"])?;
+    cluster.shoal_on(
+        &other,
+        &[
+            "service",
+            "create",
+            "-q",
+            "--name",
+            "second",
+            "--constraint",
+            &format!("node.hostname!={old}"),
+            "test:1",
+        ],
+    )?;
 
     cluster.on(cluster.node(&old).start())?;
     cluster.wait_until("all three are ready again", SOON, || {
-        let nodes = cluster.shoal_on(&other, &["node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}"])?;
+        let nodes =
+            cluster.shoal_on(&other, &["node", "ls", "--format", "{{.Status}} {{.ManagerStatus}}"])?;
         Ok(nodes.lines().filter(|line| *line == "Ready Leader" || *line == "Ready Reachable").count() == 3)
     })?;
     ensure!(before.values().all(|&pid| is_alive(pid)), "a container ended though only a daemon was killed");
@@ -45,7 +58,8 @@ fn a_leader_that_is_killed_is_replaced_and_no_task_is_touched() -> Result<()> {
 fn the_containers_of_a_killed_worker_daemon_go_on_and_are_found_again() -> Result<()> {
     let cluster = TestCluster::start(1, 1)?;
     cluster.load_busybox()?;
-    let args = ["service", "create", "-q", "--name", "app", "--replicas", "3", "--constraint", "node.hostname==w1"];
+    let args =
+        ["service", "create", "-q", "--name", "app", "--replicas", "3", "--constraint", "node.hostname==w1"];
     cluster.shoal(&[&args[..], &["test:1"]].concat())?;
     let before = cluster.processes("m1", "app")?;
 
@@ -71,7 +85,8 @@ fn the_containers_of_a_killed_worker_daemon_go_on_and_are_found_again() -> Resul
 fn the_tasks_of_a_node_without_power_are_replaced_and_it_comes_back_clean() -> Result<()> {
     let cluster = TestCluster::start(1, 2)?;
     cluster.load_busybox()?;
-    let args = ["service", "create", "-q", "--name", "app", "--replicas", "4", "--constraint", "node.role==worker"];
+    let args =
+        ["service", "create", "-q", "--name", "app", "--replicas", "4", "--constraint", "node.role==worker"];
     cluster.shoal(&[&args[..], &["test:1"]].concat())?;
     let lost: Vec<_> = cluster.running("app")?.into_iter().filter(|(_, node, _)| node == "w2").collect();
     ensure!(!lost.is_empty(), "some tasks are on w2");
@@ -97,7 +112,18 @@ fn the_tasks_of_a_node_without_power_are_replaced_and_it_comes_back_clean() -> R
 fn after_every_daemon_was_killed_at_once_nothing_is_lost() -> Result<()> {
     let cluster = TestCluster::start(3, 1)?;
     cluster.load_busybox()?;
-    cluster.shoal(&["service", "create", "-q", "--name", "app", "--replicas", "4", "--label", "kept=yes", "test:1"])?;
+    cluster.shoal(&[
+        "service",
+        "create",
+        "-q",
+        "--name",
+        "app",
+        "--replicas",
+        "4",
+        "--label",
+        "kept=yes",
+        "test:1",
+    ])?;
     cluster.shoal(&["node", "update", "--label-add", "zone=a", "w1"])?;
     let before = cluster.processes("m1", "app")?;
 
@@ -110,7 +136,8 @@ fn after_every_daemon_was_killed_at_once_nothing_is_lost() -> Result<()> {
     cluster.wait_until("the service runs in the same processes", SOON, || {
         Ok(cluster.processes("m1", "app")? == before)
     })?;
-    let service = cluster.shoal(&["service", "inspect", "--format", "{{index .Spec.Labels \"kept\"}}", "app"])?;
+    let service =
+        cluster.shoal(&["service", "inspect", "--format", "{{index .Spec.Labels \"kept\"}}", "app"])?;
     ensure!(service.trim() == "yes", "service label: {service}");
     let node = cluster.shoal(&["node", "inspect", "--format", "{{index .Spec.Labels \"zone\"}}", "w1"])?;
     ensure!(node.trim() == "a", "node label: {node} {}", cluster.shoal(&["node", "inspect", "w1"])?);

@@ -14,7 +14,9 @@ const TALK: &str = "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.5; don
 fn the_logs_of_every_task_are_read_through_every_manager() -> Result<()> {
     let cluster = TestCluster::start(3, 1)?;
     cluster.load_busybox()?;
-    cluster.shoal(&["service", "create", "-q", "--name", "talk", "--mode", "global", "test:1", "sh", "-c", TALK])?;
+    cluster.shoal(&[
+        "service", "create", "-q", "--name", "talk", "--mode", "global", "test:1", "sh", "-c", TALK,
+    ])?;
     for manager in ["m1", "m2", "m3"] {
         cluster.wait_until("all four tasks are heard", SOON, || {
             let said = cluster.shoal_on(manager, &["service", "logs", "talk"])?;
@@ -37,7 +39,19 @@ fn the_logs_of_every_task_are_read_through_every_manager() -> Result<()> {
 fn following_shows_new_lines_as_they_come() -> Result<()> {
     let cluster = TestCluster::start(1, 1)?;
     cluster.load_busybox()?;
-    let args = ["service", "create", "-q", "--name", "talk", "--constraint", "node.hostname==w1", "test:1", "sh", "-c", TALK];
+    let args = [
+        "service",
+        "create",
+        "-q",
+        "--name",
+        "talk",
+        "--constraint",
+        "node.hostname==w1",
+        "test:1",
+        "sh",
+        "-c",
+        TALK,
+    ];
     cluster.shoal(&args)?;
     let mut following = cluster.spawn("m1", &["service", "logs", "-f", "--tail", "1", "talk"])?;
     let output = following.stdout.take().context("its output")?;
@@ -68,11 +82,23 @@ fn following_shows_new_lines_as_they_come() -> Result<()> {
 fn what_a_failed_task_said_last_is_still_there() -> Result<()> {
     let cluster = TestCluster::start(1, 0)?;
     cluster.load_busybox()?;
-    let args = ["--name", "fails", "--restart-condition", "none", "test:1", "sh", "-c", "echo a word; echo last words >&2; exit 3"];
+    let args = [
+        "--name",
+        "fails",
+        "--restart-condition",
+        "none",
+        "test:1",
+        "sh",
+        "-c",
+        "echo a word; echo last words >&2; exit 3",
+    ];
     let said = cluster.refused(&[&["service", "create"], &args[..]].concat())?;
     ensure!(said.contains("last words") && said.contains("exited with code 3"), "{said}");
     let logs = cluster.run("m1", &["service", "logs", "--raw", "fails"])?;
-    ensure!(logs.stdout == b"a word\n" && logs.stderr == b"last words\n", "each stream goes where it came from: {logs:?}");
+    ensure!(
+        logs.stdout == b"a word\n" && logs.stderr == b"last words\n",
+        "each stream goes where it came from: {logs:?}"
+    );
     Ok(())
 }
 
@@ -80,7 +106,17 @@ fn what_a_failed_task_said_last_is_still_there() -> Result<()> {
 fn a_silent_node_costs_a_warning_and_not_the_other_lines() -> Result<()> {
     let cluster = TestCluster::start(1, 2)?;
     cluster.load_busybox()?;
-    let args = ["service", "create", "-q", "--name", "talk", "--mode", "global", "--constraint", "node.role==worker"];
+    let args = [
+        "service",
+        "create",
+        "-q",
+        "--name",
+        "talk",
+        "--mode",
+        "global",
+        "--constraint",
+        "node.role==worker",
+    ];
     cluster.shoal(&[&args[..], &["test:1", "sh", "-c", TALK]].concat())?;
     cluster.on(cluster.node("w2").kill())?;
     cluster.wait_until("w1 is heard, and w2 is warned of", Duration::from_secs(30), || {

@@ -27,7 +27,8 @@ fn a_manager_that_missed_more_than_the_log_holds_catches_up_by_snapshot() -> Res
     })?;
     cluster.on(cluster.node("m2").kill())?;
     cluster.wait_until("with m2 gone it is needed for every answer, and has them right", SOON, || {
-        let labels = cluster.shoal_on("m3", &["node", "inspect", "--format", "{{index .Spec.Labels \"count\"}}", "m1"])?;
+        let labels = cluster
+            .shoal_on("m3", &["node", "inspect", "--format", "{{index .Spec.Labels \"count\"}}", "m1"])?;
         Ok(labels.trim() == (CHANGES - 1).to_string())
     })
 }
@@ -39,7 +40,16 @@ fn five_managers_go_on_without_two() -> Result<()> {
     cluster.on(cluster.node("m5").kill())?;
     cluster.load_busybox()?;
     cluster.wait_until("a service is created", SOON, || {
-        cluster.shoal(&["service", "create", "-q", "--name", "app", "--constraint", "node.hostname==m1", "test:1"])?;
+        cluster.shoal(&[
+            "service",
+            "create",
+            "-q",
+            "--name",
+            "app",
+            "--constraint",
+            "node.hostname==m1",
+            "test:1",
+        ])?;
         Ok(true)
     })?;
     ensure!(cluster.running("app")?.len() == 1);
@@ -55,8 +65,11 @@ fn relabel(cluster: &TestCluster, times: u32) -> Result<()> {
             let node = client.control().get_node(GetNodeRequest { node: name.clone() }).await?.into_inner();
             let spec = node.spec.context("a node has a spec")?;
             let labels = [("count".to_owned(), count.to_string())].into();
-            let request =
-                UpdateNodeRequest { node: name.clone(), version: node.version, spec: Some(NodeSpec { labels, ..spec }) };
+            let request = UpdateNodeRequest {
+                node: name.clone(),
+                version: node.version,
+                spec: Some(NodeSpec { labels, ..spec }),
+            };
             client.control().update_node(request).await?;
         }
         Ok(())

@@ -54,7 +54,14 @@ fn a_rolling_update_answers_requests_all_the_while() -> Result<()> {
     let cluster = TestCluster::start(1, 3)?;
     cluster.load_example("1")?;
     cluster.load_example("2")?;
-    create(&cluster, &[&WEB[..], &["--replicas", "3", "--update-order", "start-first", "--update-monitor", "1s", "example:1"]].concat())?;
+    create(
+        &cluster,
+        &[
+            &WEB[..],
+            &["--replicas", "3", "--update-order", "start-first", "--update-monitor", "1s", "example:1"],
+        ]
+        .concat(),
+    )?;
 
     let addrs: Vec<_> = cluster.names().iter().map(|name| (cluster.node(name).addr(), 8080).into()).collect();
     let done = Arc::new(AtomicBool::new(false));
@@ -80,8 +87,15 @@ fn a_rolling_update_answers_requests_all_the_while() -> Result<()> {
     })?;
 
     let versions: BTreeSet<&str> = asking.iter().filter_map(|answer| answer.split(' ').nth(2)).collect();
-    ensure!(versions == BTreeSet::from(["1", "2"]), "both versions answered: {versions:?} of {}", asking.len());
-    ensure!(asking.last().is_some_and(|answer| answer.starts_with("shoal example 2")), "the new version has the last word");
+    ensure!(
+        versions == BTreeSet::from(["1", "2"]),
+        "both versions answered: {versions:?} of {}",
+        asking.len()
+    );
+    ensure!(
+        asking.last().is_some_and(|answer| answer.starts_with("shoal example 2")),
+        "the new version has the last word"
+    );
     ensure!(cluster.running("web")?.len() == 3);
     Ok(())
 }
@@ -107,7 +121,14 @@ fn an_update_to_a_failing_image_is_rolled_back_and_says_why() -> Result<()> {
     // As in Swarm the next slot is begun once a new task runs, while that one is still watched; the
     // delay leaves time for it to fail first.
     let policy = [
-        "--update-failure-action", "rollback", "--update-monitor", "2s", "--update-delay", "20s", "--rollback-monitor", "500ms",
+        "--update-failure-action",
+        "rollback",
+        "--update-monitor",
+        "2s",
+        "--update-delay",
+        "20s",
+        "--rollback-monitor",
+        "500ms",
     ];
     create(&cluster, &[&WEB[..], &policy, &["--replicas", "2", "example:1"]].concat())?;
     let before: BTreeSet<_> = cluster.running("web")?.into_iter().collect();
@@ -119,7 +140,10 @@ fn an_update_to_a_failing_image_is_rolled_back_and_says_why() -> Result<()> {
         Ok(pretty.trim() == "rollback_completed" && cluster.running("web")?.len() == 2)
     })?;
     let after: BTreeSet<_> = cluster.running("web")?.into_iter().collect();
-    ensure!(before.intersection(&after).count() == 1, "the task that was not replaced yet was left alone: {before:?} {after:?}");
+    ensure!(
+        before.intersection(&after).count() == 1,
+        "the task that was not replaced yet was left alone: {before:?} {after:?}"
+    );
     for (_, node, _) in &after {
         ensure!(cluster.http("m1", node, 8080)?.starts_with("shoal example 1"));
     }
@@ -130,12 +154,31 @@ fn an_update_to_a_failing_image_is_rolled_back_and_says_why() -> Result<()> {
 fn a_service_is_rolled_back_on_request_and_keeps_its_size() -> Result<()> {
     let cluster = TestCluster::start(1, 0)?;
     cluster.load_busybox()?;
-    create(&cluster, &["--name", "app", "--replicas", "2", "--env", "V=1", "--update-monitor", "0s", "--rollback-monitor", "0s", "test:1"])?;
+    create(
+        &cluster,
+        &[
+            "--name",
+            "app",
+            "--replicas",
+            "2",
+            "--env",
+            "V=1",
+            "--update-monitor",
+            "0s",
+            "--rollback-monitor",
+            "0s",
+            "test:1",
+        ],
+    )?;
     cluster.shoal(&["service", "update", "-q", "--env-add", "V=2", "--replicas", "3", "app"])?;
     cluster.shoal(&["service", "rollback", "-q", "app"])?;
     let spec = cluster.shoal(&["service", "inspect", "app"])?;
     ensure!(spec.contains("V=1") && !spec.contains("\"V=2\"\n            ],\n            \"Init"), "{spec}");
-    cluster.wait_until("three tasks of the first version run", SOON, || Ok(cluster.running("app")?.len() == 3))
+    cluster.wait_until(
+        "three tasks of the first version run",
+        SOON,
+        || Ok(cluster.running("app")?.len() == 3),
+    )
 }
 
 #[test]
@@ -144,7 +187,10 @@ fn a_global_service_follows_the_nodes_and_a_constraint_says_which() -> Result<()
     cluster.load_busybox()?;
     cluster.shoal(&["node", "update", "--label-add", "disk=ssd", "w1"])?;
     create(&cluster, &["--name", "every", "--mode", "global", "test:1"])?;
-    create(&cluster, &["--name", "ssd", "--replicas", "2", "--constraint", "node.labels.disk==ssd", "test:1"])?;
+    create(
+        &cluster,
+        &["--name", "ssd", "--replicas", "2", "--constraint", "node.labels.disk==ssd", "test:1"],
+    )?;
     ensure!(cluster.running("every")?.len() == 3);
     let ssd = cluster.running("ssd")?;
     ensure!(ssd.iter().all(|(_, node, _)| node == "w1"), "{ssd:?}");

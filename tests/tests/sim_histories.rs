@@ -37,7 +37,9 @@ fn whatever_happens_the_promises_are_kept_and_in_the_end_everything_converges() 
     let took = begun.elapsed();
     let virtual_time: Duration = summaries.iter().map(|summary| summary.lasted).sum();
     let speed = virtual_time.as_secs_f64() / took.as_secs_f64().max(0.001);
-    println!("{seeds} histories, {virtual_time:.0?} of virtual time in {took:.1?}: {speed:.0} seconds a second");
+    println!(
+        "{seeds} histories, {virtual_time:.0?} of virtual time in {took:.1?}: {speed:.0} seconds a second"
+    );
     let slowest = summaries.iter().map(|summary| summary.converged_after).max();
     println!("the slowest to converge took {slowest:?}");
     // A simulation in which nothing happens would find nothing.

@@ -36,7 +36,9 @@ fn when_the_leader_dies_in_the_middle_of_a_rollout_the_next_one_carries_on() -> 
     let begun = world.service(web).rollout.as_ref().map(|rollout| rollout.started_at);
     world.kill_leader();
     world.wait_for("all slots are updated", A_WHILE, |world| world.running_image(web, "app:2") == 3)?;
-    world.wait_for("the rollout ends", SOON, |world| rollout_state(world, web) == Some(RolloutState::Completed))?;
+    world.wait_for("the rollout ends", SOON, |world| {
+        rollout_state(world, web) == Some(RolloutState::Completed)
+    })?;
     assert_eq!(world.service(web).rollout.as_ref().map(|rollout| rollout.started_at), begun);
     world.calm_down();
     world.converge().map(drop)
@@ -49,9 +51,13 @@ fn a_rollback_that_one_leader_began_is_ended_by_the_next() -> Result<(), Failure
         spec.task.container.image = "broken:1".into();
         spec.update.failure_action = FailureAction::Rollback;
     })?;
-    world.wait_for("it goes back", A_WHILE, |world| rollout_state(world, web) == Some(RolloutState::RollingBack))?;
+    world.wait_for("it goes back", A_WHILE, |world| {
+        rollout_state(world, web) == Some(RolloutState::RollingBack)
+    })?;
     world.kill_leader();
-    world.wait_for("it is back", A_WHILE, |world| rollout_state(world, web) == Some(RolloutState::RolledBack))?;
+    world.wait_for("it is back", A_WHILE, |world| {
+        rollout_state(world, web) == Some(RolloutState::RolledBack)
+    })?;
     assert_eq!(world.running_image(web, "app:1"), 3);
     world.calm_down();
     world.converge().map(drop)

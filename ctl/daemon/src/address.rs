@@ -9,16 +9,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// Neither an address nor an interface.
-    #[error("`{0}` is neither an address nor an interface of this machine: write IP[:PORT] or INTERFACE[:PORT]")]
+    #[error(
+        "`{0}` is neither an address nor an interface of this machine: write IP[:PORT] or INTERFACE[:PORT]"
+    )]
     Unknown(String),
     /// Not a port.
     #[error("`{0}` has no valid port: a port is a number from 1 to 65535")]
     Port(String),
     /// Nothing to choose from.
-    #[error("this machine has no address but loopback: connect it to a network, or give one with --advertise-addr")]
+    #[error(
+        "this machine has no address but loopback: connect it to a network, or give one with --advertise-addr"
+    )]
     None,
     /// Too much to choose from.
-    #[error("this machine has several addresses ({0}): say with --advertise-addr which one the other nodes reach it by")]
+    #[error(
+        "this machine has several addresses ({0}): say with --advertise-addr which one the other nodes reach it by"
+    )]
     Several(String),
     /// Others can't call it.
     #[error("`{0}` is no address that other nodes can call: give one of this machine's own")]
@@ -49,7 +55,8 @@ pub fn read(
 ) -> Option<Addresses> {
     let listen = problems.take("--listen-addr", listen_addr(listen));
     let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), DEFAULT_PORT);
-    let advertise = problems.take("--advertise-addr", advertise_addr(advertise, listen.unwrap_or(any), toward));
+    let advertise =
+        problems.take("--advertise-addr", advertise_addr(advertise, listen.unwrap_or(any), toward));
     let data_path = problems.take("--data-path-addr", data_path_addr(data_path));
     Some(Addresses { listen: listen?, advertise: advertise?, data_path: data_path? })
 }
@@ -63,10 +70,18 @@ pub fn listen_addr(given: &str) -> Result<SocketAddr, AddressError> {
 }
 
 /// The address other nodes use: the machine's only one by default, or the one that leads to a manager.
-fn advertise_addr(given: &str, listen: SocketAddr, toward: Option<SocketAddr>) -> Result<SocketAddr, AddressError> {
+fn advertise_addr(
+    given: &str,
+    listen: SocketAddr,
+    toward: Option<SocketAddr>,
+) -> Result<SocketAddr, AddressError> {
     if !given.is_empty() {
         let addr = resolve(given, listen.port())?;
-        return if addr.ip().is_unspecified() { Err(AddressError::Unspecified(given.to_owned())) } else { Ok(addr) };
+        return if addr.ip().is_unspecified() {
+            Err(AddressError::Unspecified(given.to_owned()))
+        } else {
+            Ok(addr)
+        };
     }
     if !listen.ip().is_unspecified() {
         return Ok(listen);
@@ -80,14 +95,17 @@ fn advertise_addr(given: &str, listen: SocketAddr, toward: Option<SocketAddr>) -
         [] => Err(AddressError::None),
         [only] => Ok(SocketAddr::new(*only, listen.port())),
         _ if let Some(own) = toward.and_then(source_toward) => Ok(SocketAddr::new(own, listen.port())),
-        several => Err(AddressError::Several(several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))),
+        several => {
+            Err(AddressError::Several(several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+        }
     }
 }
 
 /// The address from which the machine reaches another one. Nothing is sent for that: connecting a UDP
 /// socket only looks the way up.
 fn source_toward(other: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr =
+        if other.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect(other).ok()?;
     socket.local_addr().ok().map(|own| own.ip())
@@ -113,7 +131,8 @@ fn resolve(given: &str, port: u16) -> Result<SocketAddr, AddressError> {
         },
         None => (given, port),
     };
-    let of_interface = own_addresses()?.into_iter().filter(|(name, _)| name == interface).map(|(_, addr)| addr);
+    let of_interface =
+        own_addresses()?.into_iter().filter(|(name, _)| name == interface).map(|(_, addr)| addr);
     // IPv4 first, as docker has it.
     let addr = of_interface.min_by_key(|addr| !addr.is_ipv4());
     addr.map(|addr| SocketAddr::new(addr, port)).ok_or_else(|| AddressError::Unknown(given.to_owned()))
@@ -161,7 +180,10 @@ mod tests {
 
     #[test]
     fn the_way_to_a_manager_tells_the_own_address() {
-        assert_eq!(source_toward(SocketAddr::from(([127, 0, 0, 1], 2377))), Some(IpAddr::from([127, 0, 0, 1])));
+        assert_eq!(
+            source_toward(SocketAddr::from(([127, 0, 0, 1], 2377))),
+            Some(IpAddr::from([127, 0, 0, 1]))
+        );
     }
 
     #[test]

@@ -62,7 +62,10 @@ impl Agent {
         let stopped = stop.clone();
         let running = tokio::spawn(async move {
             if let Err(error) = worker.run(stopped.cancelled_owned()).await {
-                error!(error = sentence(&error), "the agent ended; this node's tasks are on their own until the daemon restarts");
+                error!(
+                    error = sentence(&error),
+                    "the agent ended; this node's tasks are on their own until the daemon restarts"
+                );
             }
         });
         Ok(Self { handle, images, stop, running: Arc::new(Mutex::new(Some(running))) })
@@ -78,7 +81,8 @@ impl Agent {
         let holds = self.images.holds().await?;
         let runs = |hold: &Hold| {
             let task = hold.owner.parse().ok()?;
-            (self.handle.board().state(task) == Some(TaskState::Running)).then(|| (hold.image, hold.owner.clone()))
+            (self.handle.board().state(task) == Some(TaskState::Running))
+                .then(|| (hold.image, hold.owner.clone()))
         };
         Ok(holds.iter().filter_map(runs).collect())
     }

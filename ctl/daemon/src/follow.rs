@@ -123,7 +123,8 @@ async fn take(step: Step, node: &Node, parts: &Parts) -> Result<(), String> {
 
 async fn renew(node: &Node, parts: &Parts) -> Result<(), String> {
     let channel = parts.managers.dial().map_err(|error| error.to_string())?;
-    let (role, material) = enrol::renew(channel, &parts.credentials).await.map_err(|error| sentence(&error))?;
+    let (role, material) =
+        enrol::renew(channel, &parts.credentials).await.map_err(|error| sentence(&error))?;
     node.renewed(parts, material).map_err(|error| sentence(&error))?;
     info!(%role, "certificate renewed");
     Ok(())
@@ -234,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_node_that_is_demoted_and_promoted_again_in_between_needs_a_managers_certificate_first() {
-        let view = View { certificate: Role::Worker, told: told(Role::Manager, true), ..at_rest(Role::Manager) };
+        let view =
+            View { certificate: Role::Worker, told: told(Role::Manager, true), ..at_rest(Role::Manager) };
         assert_eq!(next_step(&view), Step::Renew);
     }
 

@@ -90,10 +90,12 @@ impl IdentityStore {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(IdentityError::Read { path, source }),
         };
-        let membership = serde_json::from_slice(&text).map_err(|source| IdentityError::Damaged { path, source })?;
+        let membership =
+            serde_json::from_slice(&text).map_err(|source| IdentityError::Damaged { path, source })?;
         let both = self.read(KEY_AND_CERTIFICATE)?;
         let (key, cert) = both.split_at(both.find(CERTIFICATE_BEGIN).unwrap_or(both.len()));
-        let material = Material { cert_pem: cert.to_owned(), key_pem: key.to_owned(), root_pem: self.read(ROOT)? };
+        let material =
+            Material { cert_pem: cert.to_owned(), key_pem: key.to_owned(), root_pem: self.read(ROOT)? };
         Ok(Some((membership, material)))
     }
 
@@ -133,7 +135,8 @@ impl IdentityStore {
     /// Writes a file that only root can read, whole or not at all.
     fn write(&self, name: &str, text: &str) -> Result<(), IdentityError> {
         let path = self.dir.join(name);
-        replace_file(&self.dir, &path, text.as_bytes()).map_err(|source| IdentityError::Write { path, source })
+        replace_file(&self.dir, &path, text.as_bytes())
+            .map_err(|source| IdentityError::Write { path, source })
     }
 }
 
@@ -166,7 +169,11 @@ mod tests {
     }
 
     fn material() -> Material {
-        Material { cert_pem: format!("{CERTIFICATE_BEGIN}\nc\n"), key_pem: "k\n".into(), root_pem: "r".into() }
+        Material {
+            cert_pem: format!("{CERTIFICATE_BEGIN}\nc\n"),
+            key_pem: "k\n".into(),
+            root_pem: "r".into(),
+        }
     }
 
     #[test]
@@ -179,7 +186,8 @@ mod tests {
         assert_eq!(read, membership());
         assert_eq!(material.key_pem, "k\n");
         assert_eq!(material.cert_pem, self::material().cert_pem);
-        let mode = fs::metadata(dir.path().join("identity").join(KEY_AND_CERTIFICATE)).unwrap().permissions().mode();
+        let mode =
+            fs::metadata(dir.path().join("identity").join(KEY_AND_CERTIFICATE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         store.remove().unwrap();
         assert!(store.load().unwrap().is_none());

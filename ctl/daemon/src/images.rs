@@ -13,7 +13,8 @@ use std::{
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use worker_images::{
-    ImageStore, ImageUse, LayerProgress, LayerState, LoadError, PullOptions, Reference, RemoveError, StoreError,
+    ImageStore, ImageUse, LayerProgress, LayerState, LoadError, PullOptions, Reference, RemoveError,
+    StoreError,
 };
 
 /// Pieces of an archive that may wait to be unpacked.
@@ -32,7 +33,8 @@ pub async fn load(
         async move { store.load(Arriving { pieces: receiver, piece: Bytes::new() }).await }
     });
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|status| io::Error::other(format!("the upload broke off: {}", status.message())));
+        let piece =
+            piece.map_err(|status| io::Error::other(format!("the upload broke off: {}", status.message())));
         let broken = piece.is_err();
         // The receiver is gone when the archive was refused before its end; the result says why.
         if sender.send(piece.map(|piece| Bytes::from(piece.data))).await.is_err() || broken {
@@ -77,8 +79,10 @@ pub fn pull(
     insecure: Vec<String>,
     request: PullImageRequest,
 ) -> Result<mpsc::Receiver<Result<PullProgress, Status>>, Status> {
-    let reference: Reference =
-        request.reference.parse().map_err(|error: worker_images::ReferenceError| Status::invalid_argument(sentence(&error)))?;
+    let reference: Reference = request
+        .reference
+        .parse()
+        .map_err(|error: worker_images::ReferenceError| Status::invalid_argument(sentence(&error)))?;
     let (steps, receiver) = mpsc::channel(STEPS_WAITING);
     tokio::spawn(async move {
         let options = PullOptions { insecure, ..PullOptions::default() };
@@ -141,7 +145,10 @@ fn summary(image: &worker_images::ImageSummary) -> ImageSummary {
 }
 
 /// Tells everything about one image.
-pub async fn inspect(store: &ImageStore, request: InspectImageRequest) -> Result<InspectImageResponse, Status> {
+pub async fn inspect(
+    store: &ImageStore,
+    request: InspectImageRequest,
+) -> Result<InspectImageResponse, Status> {
     let found = store.inspect(&request.image).await.map_err(|error| of_store(&error))?;
     let details = found.ok_or_else(|| Status::not_found(format!("no such image: {}", request.image)))?;
     let layers = details.image.layers.iter().rev().filter_map(|layer| layer.file_name());

@@ -7,9 +7,9 @@ use crate::{
 use manager::StartError;
 use proto::wire::{
     self, InfoRequest, InfoResponse, InitRequest, InitResponse, InspectImageRequest, InspectImageResponse,
-    ListImagesRequest, ListImagesResponse, LoadImageRequest, LoadImageResponse, ManagerAddr, PullImageRequest,
-    PullProgress, RemoveImageRequest, RemoveImageResponse, SwarmJoinRequest, SwarmJoinResponse, SwarmLeaveRequest,
-    SwarmLeaveResponse, node_local_server,
+    ListImagesRequest, ListImagesResponse, LoadImageRequest, LoadImageResponse, ManagerAddr,
+    PullImageRequest, PullProgress, RemoveImageRequest, RemoveImageResponse, SwarmJoinRequest,
+    SwarmJoinResponse, SwarmLeaveRequest, SwarmLeaveResponse, node_local_server,
 };
 use std::collections::BTreeMap;
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,8 +53,11 @@ impl node_local_server::NodeLocal for LocalService {
             info.advertise_addr.clone_from(&membership.advertise_addr);
             info.containers_running = agent.containers_running();
             info.leader = manager.as_ref().is_some_and(|manager| manager.leadership().my_term().is_some());
-            info.managers =
-                membership.managers.into_iter().map(|addr| ManagerAddr { node_id: String::new(), addr }).collect();
+            info.managers = membership
+                .managers
+                .into_iter()
+                .map(|addr| ManagerAddr { node_id: String::new(), addr })
+                .collect();
         }
         Ok(Response::new(info))
     }
@@ -75,7 +78,10 @@ impl node_local_server::NodeLocal for LocalService {
         Ok(Response::new(SwarmJoinResponse { node_id: membership.node.to_string(), role }))
     }
 
-    async fn leave(&self, request: Request<SwarmLeaveRequest>) -> Result<Response<SwarmLeaveResponse>, Status> {
+    async fn leave(
+        &self,
+        request: Request<SwarmLeaveRequest>,
+    ) -> Result<Response<SwarmLeaveResponse>, Status> {
         self.node.leave(request.into_inner().force).await.map_err(of_node)?;
         Ok(Response::new(SwarmLeaveResponse {}))
     }
@@ -87,13 +93,19 @@ impl node_local_server::NodeLocal for LocalService {
         images::load(&self.store, request.into_inner()).await.map(Response::new)
     }
 
-    async fn pull_image(&self, request: Request<PullImageRequest>) -> Result<Response<Self::PullImageStream>, Status> {
+    async fn pull_image(
+        &self,
+        request: Request<PullImageRequest>,
+    ) -> Result<Response<Self::PullImageStream>, Status> {
         let insecure = self.node.config.insecure_registries.clone();
         let steps = images::pull(self.store.clone(), insecure, request.into_inner())?;
         Ok(Response::new(ReceiverStream::new(steps)))
     }
 
-    async fn list_images(&self, _: Request<ListImagesRequest>) -> Result<Response<ListImagesResponse>, Status> {
+    async fn list_images(
+        &self,
+        _: Request<ListImagesRequest>,
+    ) -> Result<Response<ListImagesResponse>, Status> {
         images::list(&self.store).await.map(Response::new)
     }
 
@@ -104,12 +116,18 @@ impl node_local_server::NodeLocal for LocalService {
         images::inspect(&self.store, request.into_inner()).await.map(Response::new)
     }
 
-    async fn remove_image(&self, request: Request<RemoveImageRequest>) -> Result<Response<RemoveImageResponse>, Status> {
+    async fn remove_image(
+        &self,
+        request: Request<RemoveImageRequest>,
+    ) -> Result<Response<RemoveImageResponse>, Status> {
         let running = match self.node.snapshot() {
-            Some(snapshot) => snapshot.agent.running_images().await.map_err(|error| images::of_store(&error))?,
+            Some(snapshot) => {
+                snapshot.agent.running_images().await.map_err(|error| images::of_store(&error))?
+            }
             None => BTreeMap::new(),
         };
-        let in_use = move |image| running.get(&image).map_or(ImageUse::Unused, |task| ImageUse::Running(task.clone()));
+        let in_use =
+            move |image| running.get(&image).map_or(ImageUse::Unused, |task| ImageUse::Running(task.clone()));
         images::remove(&self.store, request.into_inner(), in_use).await.map(Response::new)
     }
 }

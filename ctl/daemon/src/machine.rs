@@ -15,7 +15,9 @@ pub fn cgroup_version() -> &'static str {
 
 /// The kernel's release.
 pub fn kernel_version() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// The machine's host name.

@@ -64,7 +64,10 @@ impl Managers {
     }
 
     /// Changes the membership, and keeps it if that changed anything.
-    pub fn change(&self, change: impl FnOnce(&mut Membership)) -> Result<Membership, crate::identity::IdentityError> {
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut Membership),
+    ) -> Result<Membership, crate::identity::IdentityError> {
         let mut kept = self.lock();
         let mut changed = kept.clone();
         change(&mut changed);
@@ -88,7 +91,9 @@ impl Managers {
 
     fn dial_next(&self, addrs: &[String]) -> Result<Channel, ConnectError> {
         let turn = self.inner.dials.fetch_add(1, Ordering::Relaxed);
-        let addr = addrs.get(turn % addrs.len().max(1)).ok_or("this node knows no manager to call: join it again")?;
+        let addr = addrs
+            .get(turn % addrs.len().max(1))
+            .ok_or("this node knows no manager to call: join it again")?;
         Ok(pki::channel(addr, Peer::AnyManager, &self.inner.credentials)?)
     }
 
@@ -112,10 +117,10 @@ impl Managers {
 fn in_order(membership: Membership, told: Option<Told>) -> Vec<String> {
     let Membership { node, role, advertise_addr: own, managers, .. } = membership;
     let mut others: Vec<String> = managers.into_iter().filter(|addr| *addr != own).collect();
-    let demoted = told.is_some_and(|told| told.role == Role::Worker);
-    if role == Role::Manager && (!demoted || others.is_empty()) {
-        // A manager's own listener knows the leader. It does not once the group has let this manager go,
-        // which may have happened while nobody could tell it.
+    let outside = told.is_some_and(|told| told.role == Role::Worker || !told.in_group);
+    if role == Role::Manager && (!outside || others.is_empty()) {
+        // A manager's own listener knows the leader while its group has it, and else keeps callers
+        // waiting for one. The group may have let it go while nobody could tell it.
         others.insert(0, own);
     } else if !others.is_empty() {
         // Nodes begin with different managers, so that no manager has all of them.
@@ -181,13 +186,22 @@ mod tests {
     #[test]
     fn a_manager_asks_itself_first_and_then_the_others() {
         let manager = membership(1, Role::Manager, &["a:1", OWN, "b:1"]);
-        assert_eq!(in_order(manager, Some(Told { role: Role::Manager, in_group: true })), [OWN, "a:1", "b:1"]);
+        assert_eq!(
+            in_order(manager, Some(Told { role: Role::Manager, in_group: true })),
+            [OWN, "a:1", "b:1"]
+        );
     }
 
     #[test]
     fn a_manager_that_was_let_go_asks_only_the_others() {
         let demoted = membership(0, Role::Manager, &[OWN, "a:1"]);
         assert_eq!(in_order(demoted, Some(Told { role: Role::Worker, in_group: false })), ["a:1"]);
+    }
+
+    #[test]
+    fn a_manager_that_is_not_in_the_group_yet_does_not_wait_for_itself() {
+        let newcomer = membership(0, Role::Manager, &["a:1"]);
+        assert_eq!(in_order(newcomer, Some(Told { role: Role::Manager, in_group: false })), ["a:1"]);
     }
 
     #[test]

@@ -197,7 +197,9 @@ impl Node {
         }
         match self.identity.load() {
             Ok(None) => Ok(()),
-            Ok(Some(_)) => Err(NodeError::Unresumed(self.trouble().unwrap_or_else(|| "it is about to try".to_owned()))),
+            Ok(Some(_)) => {
+                Err(NodeError::Unresumed(self.trouble().unwrap_or_else(|| "it is about to try".to_owned())))
+            }
             Err(error) => Err(NodeError::Unresumed(sentence(&error))),
         }
     }
@@ -239,7 +241,11 @@ impl Node {
         }
     }
 
-    async fn start_agent(&self, membership: Membership, credentials: Credentials) -> Result<Parts, NodeError> {
+    async fn start_agent(
+        &self,
+        membership: Membership,
+        credentials: Credentials,
+    ) -> Result<Parts, NodeError> {
         let managers = Managers::new(membership, credentials.clone(), self.identity.clone());
         let agent = Agent::start(&self.config, managers.clone()).await?;
         Ok(Parts { managers, credentials, agent })
@@ -262,7 +268,9 @@ impl Node {
     fn clear_manager_dir(&self) -> Result<(), NodeError> {
         let path = self.config.manager_dir();
         match std::fs::remove_dir_all(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(NodeError::Remove { path, source }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(NodeError::Remove { path, source })
+            }
             _ => Ok(()),
         }
     }

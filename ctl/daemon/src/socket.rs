@@ -24,7 +24,9 @@ const MESSAGE_BYTES_MAX: usize = 8 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// A daemon listens there.
-    #[error("another daemon listens on `{path}`: stop it, or give this one a socket of its own with --socket")]
+    #[error(
+        "another daemon listens on `{path}`: stop it, or give this one a socket of its own with --socket"
+    )]
     InUse {
         /// The socket.
         path: PathBuf,

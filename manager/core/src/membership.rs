@@ -62,7 +62,8 @@ fn name_of(node: &Node) -> String {
 
 /// Whether a worker may become a manager.
 pub fn check_promotion(state: &State, node: &Node) -> Result<(), MembershipError> {
-    let description = node.description.as_ref().ok_or_else(|| MembershipError::NeverRegistered(name_of(node)))?;
+    let description =
+        node.description.as_ref().ok_or_else(|| MembershipError::NeverRegistered(name_of(node)))?;
     let needed = state.cluster().map_or(0, |cluster| cluster.feature_level);
     match description.feature_level < needed {
         true => Err(MembershipError::TooOld { node: name_of(node) }),
@@ -170,7 +171,10 @@ mod tests {
         let (bench, ids) = managers_bench(3);
         assert_eq!(demote(&bench, ids[0], &ids), Ok(()));
         let refused = demote(&bench, ids[0], &ids[..2]).unwrap_err();
-        assert_eq!(refused, MembershipError::QuorumLost { node: "node-1".into(), left: 2, reachable: 1, needed: 2 });
+        assert_eq!(
+            refused,
+            MembershipError::QuorumLost { node: "node-1".into(), left: 2, reachable: 1, needed: 2 }
+        );
         // The one that can't be reached may go.
         assert_eq!(demote(&bench, ids[2], &ids[..2]), Ok(()));
     }

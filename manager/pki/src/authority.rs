@@ -101,7 +101,8 @@ impl Authority {
             .collect::<Result<_, _>>()
             .map_err(sign_error)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
         params.not_before = (issue.now - BACKDATE).into();
         params.not_after = (issue.now + issue.life).into();
         let cert = params.signed_by(&request.public_key, &self.issuer).map_err(sign_error)?;
@@ -168,7 +169,10 @@ mod tests {
         let authority = Authority::load(&Authority::create(SystemTime::now()).unwrap()).unwrap();
         let good = new_key().unwrap().csr_pem;
         for csr in ["", "nonsense", &good[..good.len() / 2]] {
-            assert!(matches!(authority.sign(csr, issue(Role::Worker)), Err(AuthorityError::Request(_))), "{csr}");
+            assert!(
+                matches!(authority.sign(csr, issue(Role::Worker)), Err(AuthorityError::Request(_))),
+                "{csr}"
+            );
         }
     }
 }

@@ -38,7 +38,8 @@ pub enum IdentityError {
 impl NodeIdentity {
     /// Reads a certificate. Its signature is not checked here: TLS did that.
     pub fn of_der(der: &CertificateDer<'_>) -> Result<Self, IdentityError> {
-        let (_, cert) = X509Certificate::from_der(der).map_err(|error| IdentityError::Parse(error.to_string()))?;
+        let (_, cert) =
+            X509Certificate::from_der(der).map_err(|error| IdentityError::Parse(error.to_string()))?;
         let subject = cert.subject();
         let node = text(subject.iter_common_name().next()).and_then(|text| text.parse().ok());
         let role = text(subject.iter_organizational_unit().next()).and_then(|text| text.parse().ok());
@@ -54,8 +55,8 @@ impl NodeIdentity {
 
     /// Reads the first certificate of a PEM text.
     pub fn of_pem(pem: &str) -> Result<Self, IdentityError> {
-        let der =
-            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| IdentityError::Parse(error.to_string()))?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|error| IdentityError::Parse(error.to_string()))?;
         Self::of_der(&der)
     }
 
@@ -99,7 +100,10 @@ mod tests {
     #[test]
     fn what_is_no_certificate_names_nobody() {
         assert!(matches!(NodeIdentity::of_pem("nonsense"), Err(IdentityError::Parse(_))));
-        assert!(matches!(NodeIdentity::of_der(&CertificateDer::from(vec![0x30, 0x03])), Err(IdentityError::Parse(_))));
+        assert!(matches!(
+            NodeIdentity::of_der(&CertificateDer::from(vec![0x30, 0x03])),
+            Err(IdentityError::Parse(_))
+        ));
     }
 
     #[test]

@@ -34,7 +34,10 @@ pub struct Connection {
 
 /// The connections that arrive at a listener, each once its handshake is done. It ends only with
 /// the process: a failed accept or handshake concerns that one caller.
-pub fn incoming(listener: TcpListener, credentials: Credentials) -> impl Stream<Item = io::Result<Connection>> {
+pub fn incoming(
+    listener: TcpListener,
+    credentials: Credentials,
+) -> impl Stream<Item = io::Result<Connection>> {
     let state = (listener, credentials, FuturesUnordered::new());
     futures::stream::unfold(state, |(listener, credentials, mut handshakes)| async move {
         loop {
@@ -96,13 +99,21 @@ impl Connected for Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &mut ReadBuf<'_>) -> task::Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> task::Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, buf: &[u8]) -> task::Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buf: &[u8],
+    ) -> task::Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

@@ -54,9 +54,13 @@ impl FromStr for JoinToken {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
-        let (root_digest, secret) = text.trim().strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')).ok_or(TokenError)?;
+        let (root_digest, secret) =
+            text.trim().strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')).ok_or(TokenError)?;
         let base36 = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase());
-        let good = root_digest.len() == DIGEST_CHARS && secret.len() == SECRET_CHARS && base36(root_digest) && base36(secret);
+        let good = root_digest.len() == DIGEST_CHARS
+            && secret.len() == SECRET_CHARS
+            && base36(root_digest)
+            && base36(secret);
         if !good {
             return Err(TokenError);
         }

@@ -79,7 +79,9 @@ pub fn channel_to_stranger(addr: &str) -> Result<Channel, DialError> {
         .with_safe_default_protocol_versions()
         .map_err(|error| DialError::Root(MaterialError::Tls(error)))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider().signature_verification_algorithms)))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(
+            provider().signature_verification_algorithms,
+        )))
         .with_no_client_auth();
     dial(addr, Peer::AnyManager, Trust::OneWay(Arc::new(config)))
 }
@@ -94,7 +96,10 @@ fn uri(addr: &str) -> Result<Uri, DialError> {
     let uri: Uri = format!("http://{addr}").parse().map_err(|_| refuse())?;
     // Nothing but the two may be there, such as a path.
     let whole = uri.authority().is_some_and(|authority| authority.as_str() == addr && !addr.contains('@'));
-    match whole && uri.port_u16().is_some_and(|port| port > 0) && uri.host().is_some_and(|host| !host.is_empty()) {
+    match whole
+        && uri.port_u16().is_some_and(|port| port > 0)
+        && uri.host().is_some_and(|host| !host.is_empty())
+    {
         true => Ok(uri),
         false => Err(refuse()),
     }
@@ -187,5 +192,31 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_nothing_else() {
+        for good in ["10.0.0.1:2377", "[fd00::1]:2377", "manager.example:2377"] {
+            assert!(check_addr(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "10.0.0.1",
+            "10.0.0.1:0",
+            "10.0.0.1:99999",
+            ":2377",
+            "fd00::1",
+            "a:1/x",
+            "me@a:1",
+            "http://a:1",
+        ] {
+            let error = check_addr(bad).unwrap_err().to_string();
+            assert!(error.contains("write HOST:PORT"), "{bad}: {error}");
+        }
     }
 }

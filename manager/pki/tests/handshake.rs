@@ -69,12 +69,19 @@ impl Listening {
             let tell = tell.clone();
             tower::service_fn(move |request: Request<Body>| {
                 tell.send(*request.extensions().get::<PeerInfo>().unwrap()).unwrap();
-                std::future::ready(Ok::<Response<Body>, Infallible>(Status::unimplemented("nothing here").into_http()))
+                std::future::ready(Ok::<Response<Body>, Infallible>(
+                    Status::unimplemented("nothing here").into_http(),
+                ))
             })
         });
         let mut serving = JoinSet::new();
         serving.spawn(async move {
-            Server::builder().layer(answer).add_routes(Routes::default()).serve_with_incoming(incoming).await.unwrap();
+            Server::builder()
+                .layer(answer)
+                .add_routes(Routes::default())
+                .serve_with_incoming(incoming)
+                .await
+                .unwrap();
         });
         Self { addr, callers, _serving: serving }
     }
@@ -126,7 +133,8 @@ async fn a_manager_is_reached_by_name_and_by_id_and_knows_who_calls() {
 async fn a_worker_does_not_pass_for_a_manager() {
     let cluster = Cluster::new(1);
     let worker = Listening::start(&cluster.node(ONE, Role::Worker)).await;
-    let refused = call_as(&cluster.node(TWO, Role::Manager), &worker.addr, Peer::AnyManager).await.unwrap_err();
+    let refused =
+        call_as(&cluster.node(TWO, Role::Manager), &worker.addr, Peer::AnyManager).await.unwrap_err();
     assert!(refused.contains("not valid for name"), "{refused}");
 }
 

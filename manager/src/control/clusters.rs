@@ -23,7 +23,10 @@ impl ControlService {
         Ok(wire::Cluster::from(&*cluster_of(&self.state().await?)?))
     }
 
-    pub(super) async fn update_cluster(&self, request: Request<UpdateClusterRequest>) -> Result<wire::Cluster, Status> {
+    pub(super) async fn update_cluster(
+        &self,
+        request: Request<UpdateClusterRequest>,
+    ) -> Result<wire::Cluster, Status> {
         let UpdateClusterRequest { version, spec } = request.into_inner();
         let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no settings"))?;
         let spec = ClusterSpec::try_from(spec).map_err(of_problems)?;
@@ -32,7 +35,10 @@ impl ControlService {
         Ok(wire::Cluster::from(&*cluster_of(&self.store.snapshot())?))
     }
 
-    pub(super) async fn get_join_tokens(&self, _: Request<GetJoinTokensRequest>) -> Result<JoinTokensResponse, Status> {
+    pub(super) async fn get_join_tokens(
+        &self,
+        _: Request<GetJoinTokensRequest>,
+    ) -> Result<JoinTokensResponse, Status> {
         self.tokens(&self.state().await?)
     }
 
@@ -45,7 +51,9 @@ impl ControlService {
         match request.into_inner().role() {
             wire::Role::Worker => changed.join_tokens.worker = new_secret(),
             wire::Role::Manager => changed.join_tokens.manager = new_secret(),
-            wire::Role::Unspecified => return Err(Status::invalid_argument("which token to rotate: worker or manager")),
+            wire::Role::Unspecified => {
+                return Err(Status::invalid_argument("which token to rotate: worker or manager"));
+            }
         }
         self.put_cluster(cluster.version, changed).await?;
         info!("join token rotated");

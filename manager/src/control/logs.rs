@@ -19,7 +19,8 @@ impl ControlService {
     pub(super) async fn read_logs(&self, request: LogsRequest) -> Result<Answers<LogChunk>, Status> {
         let state = self.state().await?;
         let by_node = tasks_of_target(&state, &request.target)?;
-        let options = request.options.unwrap_or(LogOptions { stdout: true, stderr: true, ..LogOptions::default() });
+        let options =
+            request.options.unwrap_or(LogOptions { stdout: true, stderr: true, ..LogOptions::default() });
         let stream = self.logs.read(&self.hub, by_node, &options);
         Ok(Box::pin(stream.map(Ok)))
     }

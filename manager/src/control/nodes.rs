@@ -25,22 +25,30 @@ impl ControlService {
         Ok(self.node_view(node))
     }
 
-    pub(super) async fn update_node(&self, request: Request<UpdateNodeRequest>) -> Result<wire::Node, Status> {
+    pub(super) async fn update_node(
+        &self,
+        request: Request<UpdateNodeRequest>,
+    ) -> Result<wire::Node, Status> {
         let UpdateNodeRequest { node: name, version, spec } = request.into_inner();
         let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no node spec"))?;
         let spec = NodeSpec::try_from(spec).map_err(of_problems)?;
         let state = self.state().await?;
         let found = find::node(&state, &name).map_err(of_find)?;
         let reachable = self.leadership.reachable(&state);
-        let transaction = node::update(&state, found, version, spec, &reachable, self.clock.now()).map_err(of_node)?;
+        let transaction =
+            node::update(&state, found, version, spec, &reachable, self.clock.now()).map_err(of_node)?;
         self.store.propose(transaction).await.map_err(of_propose)?;
         info!(node = %found.id, "node updated");
         let state = self.store.snapshot();
-        let changed = state.node(found.id).ok_or_else(|| Status::not_found("the node was removed meanwhile"))?;
+        let changed =
+            state.node(found.id).ok_or_else(|| Status::not_found("the node was removed meanwhile"))?;
         Ok(self.node_view(changed))
     }
 
-    pub(super) async fn remove_node(&self, request: Request<RemoveNodeRequest>) -> Result<RemoveNodeResponse, Status> {
+    pub(super) async fn remove_node(
+        &self,
+        request: Request<RemoveNodeRequest>,
+    ) -> Result<RemoveNodeResponse, Status> {
         let RemoveNodeRequest { node: name, force } = request.into_inner();
         let state = self.state().await?;
         let found = find::node(&state, &name).map_err(of_find)?;

@@ -22,7 +22,10 @@ use tonic::{Request, Status};
 use tracing::info;
 
 impl ControlService {
-    pub(super) async fn create_service(&self, request: Request<CreateServiceRequest>) -> Result<wire::Service, Status> {
+    pub(super) async fn create_service(
+        &self,
+        request: Request<CreateServiceRequest>,
+    ) -> Result<wire::Service, Status> {
         let spec = checked(request.into_inner().spec)?;
         let id = new_id();
         let state = self.state().await?;
@@ -32,18 +35,27 @@ impl ControlService {
         self.answer(id)
     }
 
-    pub(super) async fn list_services(&self, _: Request<ListServicesRequest>) -> Result<ListServicesResponse, Status> {
+    pub(super) async fn list_services(
+        &self,
+        _: Request<ListServicesRequest>,
+    ) -> Result<ListServicesResponse, Status> {
         let state = self.state().await?;
         Ok(ListServicesResponse { services: state.services().map(|service| view(&state, service)).collect() })
     }
 
-    pub(super) async fn get_service(&self, request: Request<GetServiceRequest>) -> Result<wire::Service, Status> {
+    pub(super) async fn get_service(
+        &self,
+        request: Request<GetServiceRequest>,
+    ) -> Result<wire::Service, Status> {
         let state = self.state().await?;
         let service = find::service(&state, &request.into_inner().service).map_err(of_find)?;
         Ok(view(&state, service))
     }
 
-    pub(super) async fn update_service(&self, request: Request<UpdateServiceRequest>) -> Result<wire::Service, Status> {
+    pub(super) async fn update_service(
+        &self,
+        request: Request<UpdateServiceRequest>,
+    ) -> Result<wire::Service, Status> {
         let UpdateServiceRequest { service: name, version, spec } = request.into_inner();
         let spec = checked(spec)?;
         let id = self
@@ -55,9 +67,13 @@ impl ControlService {
         self.answer(id)
     }
 
-    pub(super) async fn rollback_service(&self, request: Request<RollbackServiceRequest>) -> Result<wire::Service, Status> {
+    pub(super) async fn rollback_service(
+        &self,
+        request: Request<RollbackServiceRequest>,
+    ) -> Result<wire::Service, Status> {
         let name = request.into_inner().service;
-        let roll_back = |_: &State, found: &Service| service::rollback(found, self.clock.now()).map_err(of_service);
+        let roll_back =
+            |_: &State, found: &Service| service::rollback(found, self.clock.now()).map_err(of_service);
         let id = self.change_service(&name, roll_back).await?;
         info!(service = %id, "service rolled back");
         self.answer(id)
@@ -93,7 +109,8 @@ impl ControlService {
 
     fn answer(&self, id: ServiceId) -> Result<wire::Service, Status> {
         let state = self.store.snapshot();
-        let service = state.service(id).ok_or_else(|| Status::not_found("the service was removed meanwhile"))?;
+        let service =
+            state.service(id).ok_or_else(|| Status::not_found("the service was removed meanwhile"))?;
         Ok(view(&state, service))
     }
 }

@@ -11,7 +11,10 @@ use std::sync::Arc;
 use tonic::{Request, Status};
 
 impl ControlService {
-    pub(super) async fn list_tasks(&self, request: Request<ListTasksRequest>) -> Result<ListTasksResponse, Status> {
+    pub(super) async fn list_tasks(
+        &self,
+        request: Request<ListTasksRequest>,
+    ) -> Result<ListTasksResponse, Status> {
         let ListTasksRequest { services, nodes } = request.into_inner();
         let state = self.state().await?;
         let services = services
@@ -28,7 +31,8 @@ impl ControlService {
             (services.is_empty() || services.contains(&task.service))
                 && (nodes.is_empty() || task.node.is_some_and(|node| nodes.contains(&node)))
         };
-        let tasks = candidates(&state, &services).filter(wanted).map(|task| wire::Task::from(&**task)).collect();
+        let tasks =
+            candidates(&state, &services).filter(wanted).map(|task| wire::Task::from(&**task)).collect();
         Ok(ListTasksResponse { tasks })
     }
 
@@ -40,7 +44,10 @@ impl ControlService {
 }
 
 /// The tasks to look through: only those of the services that are asked for.
-fn candidates<'a>(state: &'a State, services: &'a [proto::model::ServiceId]) -> Box<dyn Iterator<Item = &'a Arc<Task>> + 'a> {
+fn candidates<'a>(
+    state: &'a State,
+    services: &'a [proto::model::ServiceId],
+) -> Box<dyn Iterator<Item = &'a Arc<Task>> + 'a> {
     if services.is_empty() {
         Box::new(state.tasks())
     } else {

@@ -41,7 +41,11 @@ impl ControlService {
     }
 }
 
-async fn follow(service: ServiceId, mut states: watch::Receiver<State>, views: mpsc::Sender<Result<ServiceView, Status>>) {
+async fn follow(
+    service: ServiceId,
+    mut states: watch::Receiver<State>,
+    views: mpsc::Sender<Result<ServiceView, Status>>,
+) {
     let mut seen = None;
     loop {
         let state = states.borrow_and_update().clone();

@@ -62,7 +62,8 @@ impl Hub {
     pub fn open(&self, node: NodeId, number: u64, outbound: Outbound, now: Timestamp) -> Seat {
         let seat = Seat::default();
         let session = Some(Handle { number, seat: seat.clone(), outbound });
-        if let Some(before) = self.nodes().insert(node, Known { last_heard: now, goodbye: false, left: false, session })
+        if let Some(before) =
+            self.nodes().insert(node, Known { last_heard: now, goodbye: false, left: false, session })
             && let Some(session) = before.session
         {
             session.seat.dismissed.cancel();
@@ -137,7 +138,11 @@ impl Hub {
             connected: known.session.is_some(),
             goodbye: known.goodbye,
         };
-        self.nodes().iter().filter(|(_, known)| !known.left).map(|(&node, known)| (node, contact(known))).collect()
+        self.nodes()
+            .iter()
+            .filter(|(_, known)| !known.left)
+            .map(|(&node, known)| (node, contact(known)))
+            .collect()
     }
 
     /// The number of a node's session, and the way to say something in it; `None` if it has none.

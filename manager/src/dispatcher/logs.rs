@@ -44,7 +44,9 @@ impl LogBroker {
             if self.ask(hub, node, &id, &tasks, options, &chunks) {
                 open.push((node, id));
             } else {
-                warn(&chunks, &tasks, |task| format!("logs of task {task} can't be read: its node {node} does not answer"));
+                warn(&chunks, &tasks, |task| {
+                    format!("logs of task {task} can't be read: its node {node} does not answer")
+                });
             }
         }
         LogStream { stream, open, broker: self.clone(), hub: hub.clone() }
@@ -79,7 +81,11 @@ impl LogBroker {
 
     /// Hands a node's chunk to its reader, waiting for room; says whether there is one.
     pub async fn deliver(&self, demand: &str, node: NodeId, chunk: LogChunk) -> bool {
-        let reader = self.demands().get(demand).filter(|demand| demand.node == node).map(|demand| demand.chunks.clone());
+        let reader = self
+            .demands()
+            .get(demand)
+            .filter(|demand| demand.node == node)
+            .map(|demand| demand.chunks.clone());
         match reader {
             Some(reader) => reader.send(chunk).await.is_ok(),
             None => false,
@@ -103,7 +109,11 @@ impl LogBroker {
         self.demands().retain(|_, demand| {
             let lost = demand.node == node && demand.session == session;
             if lost {
-                let text = |task| format!("logs of task {task} may be incomplete: the connection to its node {node} was lost");
+                let text = |task| {
+                    format!(
+                        "logs of task {task} may be incomplete: the connection to its node {node} was lost"
+                    )
+                };
                 warn(&demand.chunks, &demand.tasks, text);
             }
             !lost
@@ -163,7 +173,8 @@ impl Drop for LogStream {
 /// Puts a warning for each task into a reader's stream. If there is no room it sees fewer warnings.
 fn warn(chunks: &mpsc::Sender<LogChunk>, tasks: &[TaskId], text: impl Fn(TaskId) -> String) {
     for &task in tasks {
-        let _ = chunks.try_send(LogChunk { task_id: task.to_string(), lines: Vec::new(), warning: text(task) });
+        let _ =
+            chunks.try_send(LogChunk { task_id: task.to_string(), lines: Vec::new(), warning: text(task) });
     }
 }
 

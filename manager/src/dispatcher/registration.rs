@@ -55,8 +55,11 @@ pub async fn record(
 }
 
 fn checked(caller: &Caller, register: Register) -> Result<Said, Status> {
-    let description = register.description.ok_or_else(|| Status::invalid_argument("the registration has no description"))?;
-    let description = NodeDescription::try_from(description).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let description = register
+        .description
+        .ok_or_else(|| Status::invalid_argument("the registration has no description"))?;
+    let description = NodeDescription::try_from(description)
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
     let advertise_addr = Some(register.advertise_addr).filter(|addr| !addr.is_empty());
     if let Some(addr) = &advertise_addr {
         pki::transport::check_addr(addr).map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -98,7 +101,10 @@ mod tests {
         let mut down = node(1).build();
         down.status.state = NodeState::Down;
         let once = registered(&down, &said(None), Timestamp(5));
-        assert_eq!((once.status.state, once.status.since, once.status.addr), (NodeState::Ready, Timestamp(5), Some(ADDR)));
+        assert_eq!(
+            (once.status.state, once.status.since, once.status.addr),
+            (NodeState::Ready, Timestamp(5), Some(ADDR))
+        );
         assert_eq!(registered(&once, &said(None), Timestamp(9)), once);
     }
 
@@ -113,7 +119,10 @@ mod tests {
 
     #[test]
     fn an_address_that_cannot_be_called_is_refused() {
-        let register = Register { description: Some((&said(None).description).into()), advertise_addr: "nowhere".into() };
+        let register = Register {
+            description: Some((&said(None).description).into()),
+            advertise_addr: "nowhere".into(),
+        };
         let error = checked(&Caller::LOCAL, register).err().unwrap();
         assert!(error.message().contains("HOST:PORT"), "{}", error.message());
     }

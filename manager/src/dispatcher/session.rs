@@ -39,7 +39,7 @@ enum End {
     HungUp,
     #[error("the agent said goodbye: its daemon restarts")]
     Goodbye,
-    #[error("the connection was lost: {0}")]
+    #[error("the connection was lost: {}", .0.message())]
     Lost(#[from] Status),
     #[error("the agent opened another session, or this manager ends them all")]
     Dismissed,
@@ -103,7 +103,12 @@ impl Session {
             sent.managers = Some(managers);
         }
         if let Some(assignments) = sent.tasks.tell(&state, self.node) {
-            debug!(put = assignments.put.len(), remove = assignments.remove.len(), full = assignments.full, "assignments");
+            debug!(
+                put = assignments.put.len(),
+                remove = assignments.remove.len(),
+                full = assignments.full,
+                "assignments"
+            );
             let message = wire::Assignments {
                 full: assignments.full,
                 sequence: assignments.sequence,
@@ -132,7 +137,8 @@ impl Session {
     /// Writes a report down and acknowledges it.
     async fn take_report(&self, report: StatusReport) -> Result<(), End> {
         let state = self.service.store.snapshot();
-        let changes = report.tasks.into_iter().filter_map(|task| self.change_of(&state, task)).collect::<Vec<_>>();
+        let changes =
+            report.tasks.into_iter().filter_map(|task| self.change_of(&state, task)).collect::<Vec<_>>();
         if !changes.is_empty() {
             self.service.store.propose(Transaction::of(changes)).await.map_err(End::Report)?;
         }

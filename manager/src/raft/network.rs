@@ -5,8 +5,8 @@ use openraft::{
     error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable},
     network::{RPCOption, RaftNetwork, RaftNetworkFactory},
     raft::{
-        AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse, VoteRequest,
-        VoteResponse,
+        AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
+        VoteRequest, VoteResponse,
     },
 };
 use pki::{Credentials, Peer};
@@ -97,7 +97,8 @@ impl Connection {
         E: std::error::Error + DeserializeOwned,
         F: Future<Output = Result<Response<RaftMessage>, Status>>,
     {
-        let payload = rmp_serde::to_vec_named(request).map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+        let payload =
+            rmp_serde::to_vec_named(request).map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
         let mut message = tonic::Request::new(RaftMessage { payload });
         message.set_timeout(option.hard_ttl());
         let answer = send(self.client()?, message).await.map_err(|status| match status.code() {
@@ -126,7 +127,12 @@ impl RaftNetwork<TypeConfig> for Connection {
         request: InstallSnapshotRequest<TypeConfig>,
         option: RPCOption,
     ) -> Result<InstallSnapshotResponse<RaftId>, Failure<RaftError<RaftId, InstallSnapshotError>>> {
-        self.call(&request, &option, |mut client, message| async move { client.install_snapshot(message).await }).await
+        self.call(
+            &request,
+            &option,
+            |mut client, message| async move { client.install_snapshot(message).await },
+        )
+        .await
     }
 
     async fn vote(

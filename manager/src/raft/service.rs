@@ -35,8 +35,9 @@ impl raft_server::Raft for RaftService {
 }
 
 fn decode<T: DeserializeOwned>(request: Request<RaftMessage>) -> Result<T, Status> {
-    rmp_serde::from_slice(&request.into_inner().payload)
-        .map_err(|error| Status::invalid_argument(format!("cannot read the message of another manager: {error}")))
+    rmp_serde::from_slice(&request.into_inner().payload).map_err(|error| {
+        Status::invalid_argument(format!("cannot read the message of another manager: {error}"))
+    })
 }
 
 fn answer<T: Serialize, E: Serialize>(result: &Result<T, E>) -> Result<Response<RaftMessage>, Status> {

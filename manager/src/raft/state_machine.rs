@@ -23,7 +23,10 @@ pub struct Feed {
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { state: Arc::new(watch::Sender::new(State::default())), events: broadcast::Sender::new(FEED_LENGTH) }
+        Self {
+            state: Arc::new(watch::Sender::new(State::default())),
+            events: broadcast::Sender::new(FEED_LENGTH),
+        }
     }
 }
 
@@ -62,7 +65,10 @@ pub struct StateMachine<D> {
 
 impl<D: Disk> StateMachine<D> {
     /// The state machine as its newest snapshot has it.
-    pub async fn open(snapshots: SnapshotStore<TypeConfig, D>, feed: Feed) -> Result<Self, StorageError<RaftId>> {
+    pub async fn open(
+        snapshots: SnapshotStore<TypeConfig, D>,
+        feed: Feed,
+    ) -> Result<Self, StorageError<RaftId>> {
         let stored = snapshots.load().await.map_err(|error| read_error(&error))?;
         let mut machine = Self {
             state: State::default(),
@@ -77,7 +83,11 @@ impl<D: Disk> StateMachine<D> {
         Ok(machine)
     }
 
-    fn take_up(&mut self, meta: &SnapshotMeta<RaftId, Member>, bytes: &[u8]) -> Result<(), StorageError<RaftId>> {
+    fn take_up(
+        &mut self,
+        meta: &SnapshotMeta<RaftId, Member>,
+        bytes: &[u8],
+    ) -> Result<(), StorageError<RaftId>> {
         let image: Image = rmp_serde::from_slice(bytes).map_err(|error| read_error(&error))?;
         self.state = State::from_image(image).map_err(|error| read_error(&error))?;
         self.applied = meta.last_log_id;
@@ -112,9 +122,11 @@ impl<D: Disk> RaftStateMachine<TypeConfig> for StateMachine<D> {
                     self.membership = StoredMembership::new(Some(entry.log_id), membership);
                     EntryResults::new()
                 }
-                EntryPayload::Normal(entry) => {
-                    entry.batches.iter().map(|batch| apply_batch(&mut self.state, batch, &mut events)).collect()
-                }
+                EntryPayload::Normal(entry) => entry
+                    .batches
+                    .iter()
+                    .map(|batch| apply_batch(&mut self.state, batch, &mut events))
+                    .collect(),
             });
         }
         self.feed.publish(self.state.clone(), events);
@@ -176,8 +188,11 @@ impl<D: Disk> RaftSnapshotBuilder<TypeConfig> for Builder<D> {
             .map_err(|error| write_error(&error))?
             .map_err(|error| write_error(&error))?;
         let id = self.applied.map_or_else(|| "empty".to_owned(), |applied| applied.to_string());
-        let meta =
-            SnapshotMeta { last_log_id: self.applied, last_membership: self.membership.clone(), snapshot_id: id };
+        let meta = SnapshotMeta {
+            last_log_id: self.applied,
+            last_membership: self.membership.clone(),
+            snapshot_id: id,
+        };
         self.snapshots.save(&meta, &bytes).await.map_err(|error| write_error(&error))?;
         Ok(Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) })
     }

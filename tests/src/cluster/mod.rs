@@ -135,7 +135,10 @@ impl TestCluster {
 
     fn command(&self, node: &str, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(program()?);
-        command.args(args).env("SHOAL_HOST", format!("unix://{}", self.node(node).socket().display())).env("NO_COLOR", "1");
+        command
+            .args(args)
+            .env("SHOAL_HOST", format!("unix://{}", self.node(node).socket().display()))
+            .env("NO_COLOR", "1");
         Ok(command)
     }
 
@@ -171,7 +174,8 @@ impl TestCluster {
     /// The same, asked through another manager.
     pub fn running_via(&self, manager: &str, service: &str) -> Result<Vec<(String, String, String)>> {
         let format = "{{.Name}} {{.Node}} {{.ID}} {{.CurrentState}}";
-        let args = ["service", "ps", "--no-trunc", "--filter", "desired-state=running", "--format", format, service];
+        let args =
+            ["service", "ps", "--no-trunc", "--filter", "desired-state=running", "--format", format, service];
         let listed = self.shoal_on(manager, &args)?;
         let tasks = listed.lines().filter_map(|line| {
             let mut words = line.split_whitespace();
@@ -189,7 +193,8 @@ impl TestCluster {
         let listed = self.runtime.block_on(async { client.control().list_tasks(request).await })?;
         let running = listed.into_inner().tasks.into_iter().filter_map(|task| {
             let status = task.status?;
-            let runs = status.state() == TaskState::Running && task.desired == i32::from(DesiredState::Running);
+            let runs =
+                status.state() == TaskState::Running && task.desired == i32::from(DesiredState::Running);
             Some((task.id, i32::try_from(status.pid?).ok()?)).filter(|_| runs)
         });
         Ok(running.collect())

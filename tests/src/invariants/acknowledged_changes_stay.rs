@@ -1,34 +1,33 @@
-//! What a person was told is done stays done, over changes of leader too, until somebody asks for
-//! something else.
+//! What the managers have acknowledged stays, over changes of leader too, until somebody asks for
+//! something else who has seen it.
 //!
-//! A request whose answer got lost may be done or not, and may still be done later; but not after a
-//! later one was acknowledged.
+//! A request that nobody knows the outcome of may be done or not, and may still be done later; but not
+//! after another one was, as it was not made from what that one left.
 
 use super::{Broken, Kept};
-use crate::sim::requests::{Object, Outcome, Request, RequestId};
+use crate::sim::requests::{Object, Request, RequestId};
 use manager_core::state::{Change, State, Transaction};
-use proto::model::{NodeId, NodeSpec, Rollout, Service, ServiceId, ServiceSpec};
+use proto::model::{NodeId, NodeSpec, Service, ServiceId, ServiceSpec};
 use std::{collections::BTreeMap, sync::Arc};
 
 const PROMISE: &str = "acknowledged_changes_stay";
 
-/// What is known of each object, from the last acknowledged request on.
+/// What is known of each object, from the first acknowledged request on.
 #[derive(Debug, Default)]
 pub struct Acknowledged(BTreeMap<Object, Facts>);
 
-/// One of these holds.
+/// One of these holds, if the first is known.
 #[derive(Debug, Default)]
 struct Facts {
-    /// What the last acknowledged request made of the object, and what later ones may have made of it
-    /// of which nobody knows what came.
-    known: Vec<Fact>,
-    /// What requests make of it that are under way.
+    /// What the last acknowledged request made of the object.
+    known: Option<Fact>,
+    /// What others make of it that were proposed after that one was done.
     possible: BTreeMap<RequestId, Fact>,
 }
 
 impl Facts {
-    fn iter(&self) -> impl Iterator<Item = &Fact> {
-        self.known.iter().chain(self.possible.values())
+    fn hold(&self, is_so: impl Fn(&Fact) -> bool) -> bool {
+        self.known.as_ref().is_none_or(&is_so) || self.possible.values().any(is_so)
     }
 }
 
@@ -42,30 +41,24 @@ enum Fact {
 }
 
 impl Acknowledged {
-    /// Notes what is proposed for a request. Of an object of which nothing is known it says nothing.
+    /// Notes what is proposed for a request.
     pub fn proposed(&mut self, id: RequestId, request: &Request, proposed: &[Transaction]) {
-        if let Some(facts) = self.0.get_mut(&request.object())
-            && let Some(fact) = fact_of(proposed)
-        {
-            facts.possible.insert(id, fact);
+        if let Some(fact) = fact_of(proposed) {
+            self.0.entry(request.object()).or_default().possible.insert(id, fact);
         }
     }
 
-    /// Notes what a person knows of a request.
-    pub fn answered(&mut self, id: RequestId, request: &Request, proposed: &[Transaction], outcome: Outcome) {
-        let possible = self.0.get_mut(&request.object()).and_then(|facts| facts.possible.remove(&id));
-        match outcome {
-            Outcome::Done => {
-                let facts = self.0.entry(request.object()).or_default();
-                facts.known = fact_of(proposed).into_iter().collect();
+    /// Notes that a request is done, which no other can be by now that was made from what there was
+    /// before.
+    pub fn committed(&mut self, id: RequestId) -> Kept {
+        for facts in self.0.values_mut() {
+            if let Some(fact) = facts.possible.remove(&id) {
+                facts.known = Some(fact);
+                facts.possible.clear();
+                return Ok(());
             }
-            Outcome::Unknown => {
-                if let Some(facts) = self.0.get_mut(&request.object()) {
-                    facts.known.extend(possible);
-                }
-            }
-            Outcome::Refused | Outcome::Waiting => {}
         }
+        Err(Broken::new(PROMISE, format!("request {id} has overwritten what was done after it was made")))
     }
 
     /// Looks at a state that has everything that was ever acknowledged.
@@ -79,8 +72,8 @@ impl Acknowledged {
 
 /// What is so of a request's object once its transactions are applied.
 fn fact_of(proposed: &[Transaction]) -> Option<Fact> {
-    let changes = proposed.iter().flat_map(|transaction| &transaction.changes);
-    changes.filter_map(fact_of_change).last()
+    let mut latest_first = proposed.iter().rev().flat_map(|transaction| transaction.changes.iter().rev());
+    latest_first.find_map(fact_of_change)
 }
 
 fn fact_of_change(change: &Change) -> Option<Fact> {
@@ -94,30 +87,28 @@ fn fact_of_change(change: &Change) -> Option<Fact> {
 }
 
 fn check_service(state: &State, id: ServiceId, facts: &Facts) -> Kept {
-    let holds = match state.service(id).filter(|service| !service.removing) {
-        None => facts.iter().any(|fact| *fact == Fact::Gone),
-        Some(service) => {
-            let is_it = |fact: &Fact| matches!(fact, Fact::Service(spec) if *spec == service.spec);
-            facts.iter().any(is_it) || (rolled_back_by_itself(service) && facts.iter().any(|fact| *fact != Fact::Gone))
-        }
+    let service = state.service(id).filter(|service| !service.removing);
+    let is_so = |fact: &Fact| match (service, fact) {
+        (None, fact) => *fact == Fact::Gone,
+        (Some(_), Fact::Gone | Fact::Node(_)) => false,
+        (Some(service), Fact::Service(spec)) => *spec == service.spec || went_back_by_itself(service),
     };
-    match holds {
+    match facts.hold(is_so) {
         true => Ok(()),
         false => {
-            let found = state.service(id).map(|service| (&service.spec, service.removing));
-            Err(Broken::new(PROMISE, format!("service {}: {found:?} instead of {facts:?}", id.short(6))))
+            Err(Broken::new(PROMISE, format!("service {}: {service:?} instead of {facts:?}", id.short(6))))
         }
     }
 }
 
 /// Whether the managers have gone back to the spec before, as its failure action says.
-fn rolled_back_by_itself(service: &Service) -> bool {
-    service.rollout.as_ref().is_some_and(|rollout: &Rollout| rollout.cause.is_some())
+fn went_back_by_itself(service: &Service) -> bool {
+    service.rollout.as_ref().is_some_and(|rollout| rollout.cause.is_some())
 }
 
 fn check_node(state: &State, id: NodeId, facts: &Facts) -> Kept {
     let found = state.node(id).map_or(Fact::Gone, |node| Fact::Node(node.spec.clone()));
-    match facts.iter().any(|fact| *fact == found) {
+    match facts.hold(|fact| *fact == found) {
         true => Ok(()),
         false => Err(Broken::new(PROMISE, format!("node {}: {found:?} instead of {facts:?}", id.short(6)))),
     }

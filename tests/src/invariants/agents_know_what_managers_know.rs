@@ -22,7 +22,9 @@ fn check_host(world: &World, host: &Host) -> Kept {
         let held = agent.task(id).filter(|held| !converged::is_restless(held));
         match (told.get(&id), held) {
             (_, None) => {}
-            (None, Some(held)) => return broken(format!("it holds {}, which is not its any more", named(held))),
+            (None, Some(held)) => {
+                return broken(format!("it holds {}, which is not its any more", named(held)));
+            }
             (Some(task), Some(held)) => {
                 if task.status.state != status.state && task.status.state != TaskState::Orphaned {
                     return broken(format!("the managers have {}, it has {}", named(task), named(held)));

@@ -4,8 +4,8 @@
 //! of these only is asked that nothing is left behind.
 
 use super::{
-    Broken, Kept, agents_know_what_managers_know, drained_nodes_empty_out, no_leases_are_left, nothing_else_runs,
-    rollouts_end, services_run_as_wanted, tasks_that_wait_have_to,
+    Broken, Kept, agents_know_what_managers_know, drained_nodes_empty_out, no_leases_are_left,
+    nothing_else_runs, rollouts_end, services_run_as_wanted, tasks_that_wait_have_to,
 };
 use crate::sim::{World, wishes::Behaviour};
 use manager_core::state::State;
@@ -16,7 +16,10 @@ use std::sync::Arc;
 pub fn check(world: &World) -> Kept {
     let state = world.state();
     if !world.is_led() || !world.requests.is_empty() {
-        return Err(Broken::new("converged", "there is no leader, or somebody waits for an answer".to_owned()));
+        return Err(Broken::new(
+            "converged",
+            "there is no leader, or somebody waits for an answer".to_owned(),
+        ));
     }
     services_are_gone(state)?;
     services_run_as_wanted::check(state)?;
@@ -34,7 +37,10 @@ fn services_are_gone(state: &State) -> Kept {
         let is_heard = |task: &&Arc<Task>| task.node.is_none_or(|node| is_ready(state, node));
         let mut tasks = state.tasks_of(service.id).peekable();
         if tasks.peek().is_none() || tasks.any(|task| is_heard(&task)) {
-            return Err(Broken::new("converged", format!("service {} is still being removed", service.spec.name)));
+            return Err(Broken::new(
+                "converged",
+                format!("service {} is still being removed", service.spec.name),
+            ));
         }
     }
     Ok(())

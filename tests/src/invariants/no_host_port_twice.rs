@@ -17,7 +17,13 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
         for task in step.after.tasks_on(node).filter(|task| holds_node(task)) {
             for port in ports(task) {
                 if let Some(other) = held.insert(port, task) {
-                    let what = format!("port {} of node {} is held by {}, and by {}", port.1, node.short(6), named(task), named(other));
+                    let what = format!(
+                        "port {} of node {} is held by {}, and by {}",
+                        port.1,
+                        node.short(6),
+                        named(task),
+                        named(other)
+                    );
                     return Err(Broken::new(PROMISE, what));
                 }
             }
@@ -30,7 +36,12 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
 pub(super) fn check_containers(containers: &Containers, task: &Task, node: NodeId) -> Kept {
     for running in containers.running().filter(|running| running.node == node) {
         if let Some((_, port)) = ports(task).find(|port| ports(&running.task).any(|taken| taken == *port)) {
-            let what = format!("port {port} of node {} is wanted by {}, and taken by {}", node.short(6), named(task), named(&running.task));
+            let what = format!(
+                "port {port} of node {} is wanted by {}, and taken by {}",
+                node.short(6),
+                named(task),
+                named(&running.task)
+            );
             return Err(Broken::new(PROMISE, what));
         }
     }

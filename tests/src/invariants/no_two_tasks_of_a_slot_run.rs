@@ -21,7 +21,8 @@ const CLOCKS_APART: Duration = Duration::from_secs(2);
 pub(super) fn check(step: &Step<'_>) -> Kept {
     for id in step.services() {
         let mut seen: BTreeMap<SlotKey, &Task> = BTreeMap::new();
-        let is_to_run = |task: &&Task| task.desired == DesiredState::Running && task.status.state == TaskState::Running;
+        let is_to_run =
+            |task: &&Task| task.desired == DesiredState::Running && task.status.state == TaskState::Running;
         for task in step.after.tasks_of(id).map(AsRef::as_ref).filter(is_to_run) {
             let Some(other) = seen.insert(task.slot, task) else { continue };
             if !may_overlap(step.after, task, other) {

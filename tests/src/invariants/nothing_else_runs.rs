@@ -19,7 +19,8 @@ pub(super) fn check(world: &World) -> Kept {
             });
             let is_restless = host.ledger.get(id).is_some_and(converged::is_restless);
             if !is_wanted && !is_restless {
-                let what = task.map_or_else(|| format!("task {}, which nobody knows", id.short(6)), |task| named(task));
+                let what = task
+                    .map_or_else(|| format!("task {}, which nobody knows", id.short(6)), |task| named(task));
                 return Err(Broken::new(PROMISE, format!("{} runs the container of {what}", host.name)));
             }
         }

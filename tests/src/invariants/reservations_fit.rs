@@ -10,9 +10,9 @@ const PROMISE: &str = "reservations_fit";
 type Amount = (u64, u64);
 
 fn sum<'a>(tasks: impl Iterator<Item = &'a Task>) -> Amount {
-    tasks.map(|task| &task.spec.task.reservations).fold((0, 0), |(cpus, memory), reserved| {
-        (cpus + reserved.nano_cpus, memory + reserved.memory_bytes)
-    })
+    tasks
+        .map(|task| &task.spec.task.reservations)
+        .fold((0, 0), |(cpus, memory), reserved| (cpus + reserved.nano_cpus, memory + reserved.memory_bytes))
 }
 
 fn has(state: &State, node: NodeId) -> Option<Amount> {
@@ -42,7 +42,11 @@ pub(super) fn check_containers(containers: &Containers, task: &Task, node: NodeI
     let reserved = sum(others.chain([task]));
     match has(state, node).is_some_and(|there| exceeds(reserved, there)) {
         true => {
-            let what = format!("{reserved:?} (nano-cpus, bytes) are in use on node {} with {}", node.short(6), named(task));
+            let what = format!(
+                "{reserved:?} (nano-cpus, bytes) are in use on node {} with {}",
+                node.short(6),
+                named(task)
+            );
             Err(Broken::new(PROMISE, what))
         }
         false => Ok(()),

@@ -13,7 +13,8 @@ pub(super) fn check(state: &State) -> Kept {
             false => !rollout.message.is_empty() && rollout.ended_at.is_some(),
         };
         if !is_good {
-            let what = format!("the rollout of {} is {}: {}", service.spec.name, rollout.state, rollout.message);
+            let what =
+                format!("the rollout of {} is {}: {}", service.spec.name, rollout.state, rollout.message);
             return Err(Broken::new("rollouts_end", what));
         }
     }

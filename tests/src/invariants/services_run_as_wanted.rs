@@ -4,13 +4,8 @@
 //! room now.
 
 use super::{Broken, Kept, converged, named};
-use manager_core::{
-    placement,
-    state::State,
-};
-use proto::model::{
-    Availability, Node, NodeState, Service, ServiceMode, SlotKey, Task, TaskState,
-};
+use manager_core::{placement, state::State};
+use proto::model::{Availability, Node, NodeState, Service, ServiceMode, SlotKey, Task, TaskState};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROMISE: &str = "services_run_as_wanted";
@@ -23,7 +18,8 @@ pub(super) fn check(state: &State) -> Kept {
 fn check_service(state: &State, service: &Service) -> Kept {
     let broken = |what: String| Err(Broken::new(PROMISE, format!("service {}: {what}", service.spec.name)));
     let mut slots: BTreeMap<SlotKey, Vec<&Task>> = BTreeMap::new();
-    for task in state.tasks_of(service.id).filter(|task| task.desired <= proto::model::DesiredState::Running) {
+    for task in state.tasks_of(service.id).filter(|task| task.desired <= proto::model::DesiredState::Running)
+    {
         slots.entry(task.slot).or_default().push(task);
     }
     for tasks in slots.values() {
@@ -35,7 +31,12 @@ fn check_service(state: &State, service: &Service) -> Kept {
         {
             return broken(format!("{} and {} share a slot", named(first), named(second)));
         }
-        let is_settled = |task: &&Task| matches!(task.status.state, TaskState::Running | TaskState::Pending);
+        let is_silent = |task: &Task| task.node.is_some_and(|node| !converged::is_ready(state, node));
+        let is_settled = |task: &&Task| {
+            matches!(task.status.state, TaskState::Running | TaskState::Pending)
+                // A task of a global service waits for its node.
+                || (service.spec.mode == ServiceMode::Global && is_silent(task))
+        };
         if let Some(task) = tasks.iter().find(|task| !restless && !is_settled(task)) {
             return broken(format!("{}, is not settled: {}", named(task), task.status.message));
         }
@@ -43,7 +44,8 @@ fn check_service(state: &State, service: &Service) -> Kept {
             check_place(state, service, task)?;
         }
     }
-    let given_up = service.restarts.iter().filter(|(_, history)| history.given_up.is_some()).map(|(slot, _)| *slot);
+    let given_up =
+        service.restarts.iter().filter(|(_, history)| history.given_up.is_some()).map(|(slot, _)| *slot);
     let filled: BTreeSet<SlotKey> = slots.keys().copied().chain(given_up).collect();
     match service.spec.mode {
         ServiceMode::Replicated { replicas } if filled.len() != replicas as usize => {
@@ -65,7 +67,10 @@ fn check_place(state: &State, service: &Service, task: &Task) -> Kept {
         && node.status.state == NodeState::Ready
         && placement::first_unmet(node, &task.spec.task.constraints).is_some();
     match unmet && !converged::is_held_up(state, service) {
-        true => Err(Broken::new(PROMISE, format!("{}, is on node {}, which it must not", named(task), node.id.short(6)))),
+        true => Err(Broken::new(
+            PROMISE,
+            format!("{}, is on node {}, which it must not", named(task), node.id.short(6)),
+        )),
         false => Ok(()),
     }
 }
@@ -81,7 +86,9 @@ fn check_nodes(state: &State, service: &Service, filled: &BTreeSet<SlotKey>) -> 
         }
     }
     match filled.iter().find(|slot| matches!(slot, SlotKey::Node(node) if state.node(*node).is_none())) {
-        Some(slot) => Err(Broken::new(PROMISE, format!("service {} has slot {slot} of no node", service.spec.name))),
+        Some(slot) => {
+            Err(Broken::new(PROMISE, format!("service {} has slot {slot} of no node", service.spec.name)))
+        }
         None => Ok(()),
     }
 }

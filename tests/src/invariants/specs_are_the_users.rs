@@ -6,10 +6,7 @@
 use super::{Broken, Kept, Step};
 use crate::sim::requests::Request;
 use proto::model::{Node, NodeId, NodeSpec, Service, ServiceId, ServiceSpec, Task};
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 const PROMISE: &str = "specs_are_the_users";
 
@@ -24,10 +21,10 @@ impl Written {
     /// Notes a request.
     pub fn asked(&mut self, request: &Request) {
         match request {
-            Request::Create(id, spec) | Request::Update(id, spec) => {
+            Request::Create(id, spec) | Request::Update(id, spec, _) => {
                 self.services.entry(*id).or_default().push((**spec).clone());
             }
-            Request::SetNode(id, spec) => self.nodes.entry(*id).or_default().push(spec.clone()),
+            Request::SetNode(id, spec, _) => self.nodes.entry(*id).or_default().push(spec.clone()),
             Request::Join(node) => self.nodes.entry(node.id).or_default().push(node.spec.clone()),
             Request::Rollback(_) | Request::Remove(_) | Request::RemoveNode(_) => {}
         }
@@ -39,7 +36,8 @@ impl Written {
             let Some(service) = step.after.service(id) else { continue };
             let unchanged = |before: &Arc<Service>| Arc::ptr_eq(&before.spec, &service.spec);
             if !step.before.service(id).is_some_and(unchanged) && !self.is_written(service) {
-                let what = format!("nobody wrote this spec of service {}: {:?}", service.spec.name, service.spec);
+                let what =
+                    format!("nobody wrote this spec of service {}: {:?}", service.spec.name, service.spec);
                 return Err(Broken::new(PROMISE, what));
             }
         }
@@ -52,20 +50,27 @@ impl Written {
                 return Err(Broken::new(PROMISE, what));
             }
         }
-        step.tasks().filter(|task| step.before.task(task.id).is_none()).try_for_each(|task| made_for(step, task))
+        step.tasks()
+            .filter(|task| step.before.task(task.id).is_none())
+            .try_for_each(|task| made_for(step, task))
     }
 
     fn is_written(&self, service: &Service) -> bool {
         let specs = self.services.get(&service.id).map_or(&[][..], Vec::as_slice);
-        let but_mode = |spec: &ServiceSpec| ServiceSpec { mode: service.spec.mode, ..spec.clone() } == *service.spec;
+        let but_mode =
+            |spec: &ServiceSpec| ServiceSpec { mode: service.spec.mode, ..spec.clone() } == *service.spec;
         specs.iter().any(|spec| spec.mode == service.spec.mode) && specs.iter().any(but_mode)
     }
 }
 
 fn made_for(step: &Step<'_>, task: &Task) -> Kept {
     let service = step.after.service(task.service);
-    match service.is_some_and(|service| service.spec == task.spec && service.task_version == task.task_version) {
+    match service
+        .is_some_and(|service| service.spec == task.spec && service.task_version == task.task_version)
+    {
         true => Ok(()),
-        false => Err(Broken::new(PROMISE, format!("task {} is not made for its service's spec", task.id.short(6)))),
+        false => {
+            Err(Broken::new(PROMISE, format!("task {} is not made for its service's spec", task.id.short(6))))
+        }
     }
 }

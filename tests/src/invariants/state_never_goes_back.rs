@@ -20,18 +20,27 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
     }
     for service in step.after.services() {
         let before = step.before.service(service.id);
-        if before.is_some_and(|before| service.version < before.version || service.spec_version < before.spec_version) {
-            return Err(Broken::new(PROMISE, format!("an older version of service {} is back", service.spec.name)));
+        if before.is_some_and(|before| {
+            service.version < before.version || service.spec_version < before.spec_version
+        }) {
+            return Err(Broken::new(
+                PROMISE,
+                format!("an older version of service {} is back", service.spec.name),
+            ));
         }
         if before.is_some_and(|before| before.removing && !service.removing) {
-            return Err(Broken::new(PROMISE, format!("service {} is not being removed any more", service.spec.name)));
+            return Err(Broken::new(
+                PROMISE,
+                format!("service {} is not being removed any more", service.spec.name),
+            ));
         }
     }
     Ok(())
 }
 
 fn forward(before: &Task, after: &Task) -> Kept {
-    let broken = |how: &str| Err(Broken::new(PROMISE, format!("{}, {how}: before {}", named(after), named(before))));
+    let broken =
+        |how: &str| Err(Broken::new(PROMISE, format!("{}, {how}: before {}", named(after), named(before))));
     let (from, to) = (before.status.state, after.status.state);
     if to < from {
         return broken("went back");
@@ -45,7 +54,10 @@ fn forward(before: &Task, after: &Task) -> Kept {
     if from >= TaskState::Assigned && after.node != before.node {
         return broken("has another node");
     }
-    if !Arc::ptr_eq(&before.spec, &after.spec) || before.task_version != after.task_version || before.slot != after.slot {
+    if !Arc::ptr_eq(&before.spec, &after.spec)
+        || before.task_version != after.task_version
+        || before.slot != after.slot
+    {
         return broken("is not what it was made for");
     }
     Ok(())

@@ -14,7 +14,12 @@ pub(super) fn check(state: &State) -> Kept {
     for task in state.tasks_unplaced().filter(waits) {
         let nodes = state.nodes().filter(|node| task.node.is_none_or(|own| own == node.id));
         if let Some(node) = nodes.map(AsRef::as_ref).find(|node| fits(state, node, task)) {
-            let what = format!("{}, waits though node {} has room: {}", named(task), node.id.short(6), task.status.message);
+            let what = format!(
+                "{}, waits though node {} has room: {}",
+                named(task),
+                node.id.short(6),
+                task.status.message
+            );
             return Err(Broken::new(PROMISE, what));
         }
         if task.status.message.is_empty() {
@@ -32,7 +37,8 @@ fn fits(state: &State, node: &Node, task: &Task) -> bool {
     let cpus: u64 = holders().map(|other| other.spec.task.reservations.nano_cpus).sum();
     let memory: u64 = holders().map(|other| other.spec.task.reservations.memory_bytes).sum();
     let mut taken = holders().flat_map(|other| &other.spec.ports);
-    let same = holders().filter(|other| other.service == task.service && other.desired <= DesiredState::Running);
+    let same =
+        holders().filter(|other| other.service == task.service && other.desired <= DesiredState::Running);
     node.status.state == NodeState::Ready
         && node.spec.availability == Availability::Active
         && placement::first_unmet(node, &wants.constraints).is_none()

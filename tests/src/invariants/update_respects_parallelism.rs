@@ -7,7 +7,8 @@ use proto::model::{DesiredState, Rollout, RolloutState, Service, SlotKey, SlotPr
 /// Looks at the rollouts that a transaction touched.
 pub(super) fn check(step: &Step<'_>) -> Kept {
     for id in step.services() {
-        let Some((service, rollout)) = step.after.service(id).and_then(|it| Some((it, it.rollout.as_ref()?))) else {
+        let Some((service, rollout)) = step.after.service(id).and_then(|it| Some((it, it.rollout.as_ref()?)))
+        else {
             continue;
         };
         let config = match rollout.state {
@@ -19,7 +20,8 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
             rollout.slots.values().filter(|slot| matches!(slot, SlotProgress::Replacing { .. })).count();
         if most > 0 && being_replaced > most && begins_a_slot(step.before, service, rollout) {
             let name = &service.spec.name;
-            let what = format!("{being_replaced} slots of {name} are replaced at a time, and {most} are allowed");
+            let what =
+                format!("{being_replaced} slots of {name} are replaced at a time, and {most} are allowed");
             return Err(Broken::new("update_respects_parallelism", what));
         }
     }

@@ -91,7 +91,14 @@ impl World {
     }
 
     /// Lets something come of an order later on.
-    fn comes_of(&mut self, host: HostNo, task: TaskId, order: Option<u64>, delay: Duration, outcome: Outcome) {
+    fn comes_of(
+        &mut self,
+        host: HostNo,
+        task: TaskId,
+        order: Option<u64>,
+        delay: Duration,
+        outcome: Outcome,
+    ) {
         let incarnation = self.hosts[host].incarnation;
         if self.rng.chance(5) {
             // What is told twice does no harm.
@@ -240,13 +247,16 @@ impl World {
         }
     }
 
-    /// All containers go with the machine's power.
+    /// All containers go with the machine's power; of some not even a trace got to the disk.
     pub(super) fn lose_containers(&mut self, host: HostNo) {
-        for (task, container) in &mut self.hosts[host].containers {
-            if *container == Container::Running {
-                *container = Container::Lost;
-                self.promises.container_ended(*task);
+        let World { hosts, promises, rng, .. } = self;
+        hosts[host].containers.retain(|task, container| {
+            if *container != Container::Running {
+                return true;
             }
-        }
+            *container = Container::Lost;
+            promises.container_ended(*task);
+            !rng.chance(30)
+        });
     }
 }

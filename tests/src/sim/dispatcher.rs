@@ -36,12 +36,16 @@ impl World {
         let Some(leader) = self.network.connection(connection).and_then(|it| it.leader) else {
             return self.pass_call_on(connection, message);
         };
-        if !self.group.members[leader].leading.as_ref().is_some_and(|it| it.sessions.contains_key(&connection)) {
-            return match message {
-                Message::Register(description) => self.register(leader, connection, &description),
-                // The session is over at this end.
-                _ => {}
-            };
+        if !self.group.members[leader]
+            .leading
+            .as_ref()
+            .is_some_and(|it| it.sessions.contains_key(&connection))
+        {
+            // Anything else is for a session that is over at this end.
+            if let Message::Register(description) = message {
+                self.register(leader, connection, &description);
+            }
+            return;
         }
         self.session_hears(leader, connection, message);
     }
@@ -63,6 +67,11 @@ impl World {
     /// Writes down what a node says of itself, if that is news, and opens the session.
     fn register(&mut self, member: MemberNo, connection: ConnectionId, said: &NodeDescription) {
         let Some(host) = self.network.connection(connection).map(|it| it.host) else { return };
+        // What a session is told first is everything: from a leader that was deposed and does not know it,
+        // the node would take that for an order to forget what is newer.
+        if self.newest_leader() != Some(member) || !self.has_quorum(member) {
+            return self.hang_up(connection, Side::Manager);
+        }
         let id = self.hosts[host].id;
         let now = self.clock_of(member);
         let Some(node) = self.group.members[member].state.node(id) else {
@@ -86,7 +95,12 @@ impl World {
     }
 
     /// A registration is written down, or not.
-    pub(super) fn registration_answered(&mut self, member: MemberNo, connection: ConnectionId, answer: &Answer) {
+    pub(super) fn registration_answered(
+        &mut self,
+        member: MemberNo,
+        connection: ConnectionId,
+        answer: &Answer,
+    ) {
         let Some(host) = self.network.connection(connection).map(|it| it.host) else { return };
         match answer {
             Answer::Committed => self.open_session(member, connection, self.hosts[host].id),
@@ -131,11 +145,18 @@ impl World {
         }
     }
 
-    fn take_report(&mut self, member: MemberNo, connection: ConnectionId, node: NodeId, report: wire::StatusReport) {
+    fn take_report(
+        &mut self,
+        member: MemberNo,
+        connection: ConnectionId,
+        node: NodeId,
+        report: wire::StatusReport,
+    ) {
         let state = &self.group.members[member].state;
         let change_of = |told: wire::TaskReport| {
             let task: TaskId = told.task_id.parse().expect("agents name tasks well");
-            let status = TaskStatus::try_from(told.status.expect("agents report a status")).expect("and a good one");
+            let status =
+                TaskStatus::try_from(told.status.expect("agents report a status")).expect("and a good one");
             (state.task(task)?.node == Some(node)).then_some(Change::ReportStatus { task, status })
         };
         let changes: Vec<Change> = report.tasks.into_iter().filter_map(change_of).collect();

@@ -1,12 +1,6 @@
 //! Who leads: elections, and how managers and leaders that were deposed hear of them.
 
-use super::{
-    group::Batch,
-    happening::Happening,
-    network::MemberNo,
-    leader::Leading,
-    world::World,
-};
+use super::{group::Batch, happening::Happening, leader::Leading, network::MemberNo, world::World};
 use std::time::Duration;
 
 /// How often the managers look whether they have a leader.
@@ -19,7 +13,9 @@ impl World {
     /// Whether there is a leader that decides.
     pub fn is_led(&self) -> bool {
         let leader = self.newest_leader().filter(|&leader| self.has_quorum(leader));
-        leader.and_then(|leader| self.group.members[leader].leading.as_ref()).is_some_and(|leading| leading.ready)
+        leader
+            .and_then(|leader| self.group.members[leader].leading.as_ref())
+            .is_some_and(|leading| leading.ready)
     }
 
     /// Elects a leader if there has been none for long enough.
@@ -86,7 +82,9 @@ impl World {
 
     /// A manager hears who leads, if it reaches the leader. One that led before stops that.
     pub(super) fn hear_who_leads(&mut self, member: MemberNo) {
-        let Some(leader) = self.newest_leader().filter(|&leader| self.members_meet(leader, member)) else { return };
+        let Some(leader) = self.newest_leader().filter(|&leader| self.members_meet(leader, member)) else {
+            return;
+        };
         self.group.members[member].follows = Some(leader);
         if member != leader && self.group.members[member].leading.is_some() {
             self.note(format_args!("m{member} hears that it does not lead any more"));

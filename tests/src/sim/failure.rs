@@ -33,14 +33,23 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "promise `{}` was broken after {:.3} virtual seconds", self.promise, self.at.as_secs_f64())?;
+        writeln!(
+            f,
+            "promise `{}` was broken after {:.3} virtual seconds",
+            self.promise,
+            self.at.as_secs_f64()
+        )?;
         writeln!(f, "    {}", self.what)?;
         writeln!(f, "the last events:")?;
         for line in &self.last {
             writeln!(f, "{line}")?;
         }
         writeln!(f, "to see it again (SHOAL_TRACE=1 prints every event):")?;
-        write!(f, "    SHOAL_SEED={} cargo test -p tests --test sim_histories -- replay --nocapture", self.seed)
+        write!(
+            f,
+            "    SHOAL_SEED={} cargo test -p tests --test sim_histories -- replay --nocapture",
+            self.seed
+        )
     }
 }
 

@@ -26,7 +26,12 @@ impl World {
             45..=52 => self.break_connections(),
             53..=64 => self.stop_a_daemon(),
             65..=72 => self.crash_a_daemon_soon(),
-            73..=80 => self.switch_a_machine_off(),
+            73..=78 => self.switch_a_machine_off(),
+            79..=80 => {
+                // They stood beside each other.
+                self.lose_a_manager();
+                self.switch_a_machine_off();
+            }
             81..=83 => self.step_a_clock(),
             84..=87 => self.slow_down(),
             _ => self.fail_a_container(),
@@ -97,7 +102,8 @@ impl World {
     }
 
     fn cut_for_a_while(&mut self, cut: Cut) {
-        let lasts = if self.rng.chance(50) { self.rng.millis(200, 3_000) } else { self.rng.millis(3_000, 25_000) };
+        let lasts =
+            if self.rng.chance(50) { self.rng.millis(200, 3_000) } else { self.rng.millis(3_000, 25_000) };
         self.cut(cut, lasts);
     }
 
@@ -117,7 +123,10 @@ impl World {
 
     fn break_connections(&mut self) {
         let (host, all) = (self.any_host(), self.rng.chance(20));
-        self.note_of(host, format_args!("loses its connections, {}", if all { "and so do all" } else { "alone" }));
+        self.note_of(
+            host,
+            format_args!("loses its connections, {}", if all { "and so do all" } else { "alone" }),
+        );
         for connection in self.network.find(|it| all || it.host == host) {
             self.reset(connection);
         }
@@ -132,7 +141,8 @@ impl World {
             self.say_goodbye(host);
         }
         self.kill_daemon(host);
-        let down = if self.rng.chance(60) { self.rng.millis(100, 2_000) } else { self.rng.millis(2_000, 20_000) };
+        let down =
+            if self.rng.chance(60) { self.rng.millis(100, 2_000) } else { self.rng.millis(2_000, 20_000) };
         self.after(down, Happening::DaemonStarts { host });
     }
 

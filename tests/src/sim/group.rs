@@ -158,7 +158,9 @@ impl World {
     /// Lets a follower apply what is committed, if it reaches the leader; one that is far behind is
     /// sent a snapshot.
     pub(super) fn catch_up(&mut self, member: MemberNo) {
-        let Some(leader) = self.newest_leader().filter(|&leader| self.members_meet(leader, member)) else { return };
+        let Some(leader) = self.newest_leader().filter(|&leader| self.members_meet(leader, member)) else {
+            return;
+        };
         let length = self.group.log.len();
         let (far, applied) = (2 * SNAPSHOT_INTERVAL, self.group.members[member].applied);
         if applied == length {

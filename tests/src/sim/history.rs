@@ -52,20 +52,25 @@ impl World {
 
     /// Waits until everything is as it should be, and makes sure that it stays so.
     pub fn converge(&mut self) -> Result<Duration, Failure> {
+        let took = self.settle(self.settings.quiet_max)?;
+        self.note(format_args!("converged after {took:?}"));
+        self.run_for(STAY)?;
+        // What can't come to rest may just have made room for something that waited.
+        self.settle(STAY)?;
+        Ok(took)
+    }
+
+    fn settle(&mut self, longest: Duration) -> Result<Duration, Failure> {
         let begun = self.now;
         loop {
             self.run_for(LOOK)?;
             self.send_home();
-            let Err(left) = converged::check(self) else { break };
-            if self.now - begun > self.settings.quiet_max {
-                return Err(self.failure(&left));
+            match converged::check(self) {
+                Ok(()) => return Ok(self.now - begun),
+                Err(left) if self.now - begun > longest => return Err(self.failure(&left)),
+                Err(_) => {}
             }
         }
-        let took = self.now - begun;
-        self.note(format_args!("converged after {took:?}"));
-        self.run_for(STAY)?;
-        converged::check(self).map_err(|left| self.failure(&left))?;
-        Ok(took)
     }
 
     /// Whoever removed a node has its machine leave as well.

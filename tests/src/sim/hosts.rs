@@ -123,7 +123,8 @@ impl World {
         let incarnation = it.incarnation;
         let found: BTreeMap<TaskId, Found> =
             it.containers.iter().map(|(id, container)| (*id, container.found())).collect();
-        let strays: Vec<TaskId> = it.containers.keys().filter(|id| !it.ledger.contains_key(id)).copied().collect();
+        let strays: Vec<TaskId> =
+            it.containers.keys().filter(|id| !it.ledger.contains_key(id)).copied().collect();
         let ledger: Vec<Task> = it.ledger.values().cloned().collect();
         self.note_of(host, format_args!("starts its daemon with {} tasks", ledger.len()));
         for task in strays {
@@ -177,7 +178,10 @@ impl World {
         if let Some(connection) = self.drop_daemon(host)
             && self.network.close(connection, Side::Node)
         {
-            self.after(super::network::PROBES_TIME_MAX, Happening::Silence { connection, side: Side::Manager });
+            self.after(
+                super::network::PROBES_TIME_MAX,
+                Happening::Silence { connection, side: Side::Manager },
+            );
         }
         self.lose_containers(host);
     }
@@ -251,7 +255,8 @@ impl World {
 
     /// Counts what a daemon does towards the crash that awaits it.
     fn crashes(&mut self, host: HostNo) -> bool {
-        let Some(left) = self.hosts[host].daemon.as_mut().and_then(|daemon| daemon.crash_after.as_mut()) else {
+        let Some(left) = self.hosts[host].daemon.as_mut().and_then(|daemon| daemon.crash_after.as_mut())
+        else {
             return self.hosts[host].daemon.is_none();
         };
         if *left > 0 {
@@ -287,7 +292,10 @@ impl World {
     /// Has a machine leave a cluster that does not know it any more.
     pub(super) fn leave(&mut self, host: HostNo) {
         let was_removed = self.removed.contains(&self.hosts[host].id);
-        let Some(daemon) = self.hosts[host].daemon.as_mut().filter(|daemon| was_removed && !daemon.leaving) else { return };
+        let Some(daemon) = self.hosts[host].daemon.as_mut().filter(|daemon| was_removed && !daemon.leaving)
+        else {
+            return;
+        };
         daemon.leaving = true;
         self.note_of(host, format_args!("leaves"));
         self.tell_agent(host, Event::Clear);

@@ -212,7 +212,9 @@ impl World {
         match waiter {
             Waiter::Plan => self.plan_answered(member, &answer),
             Waiter::Registration(connection) => self.registration_answered(member, connection, &answer),
-            Waiter::Report { connection, sequence } => self.report_answered(member, connection, sequence, &answer),
+            Waiter::Report { connection, sequence } => {
+                self.report_answered(member, connection, sequence, &answer)
+            }
             Waiter::Request(request) => self.request_answered(member, request, answer),
         }
     }

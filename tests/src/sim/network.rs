@@ -113,7 +113,8 @@ impl Network {
     /// Whether two machines reach each other.
     pub fn reaches(&self, a: Point, b: Point) -> bool {
         let parts = |cut: &Cut| {
-            (cut.one.contains(&a) && cut.other.contains(&b)) || (cut.one.contains(&b) && cut.other.contains(&a))
+            (cut.one.contains(&a) && cut.other.contains(&b))
+                || (cut.one.contains(&b) && cut.other.contains(&a))
         };
         !self.cuts.values().any(parts)
     }

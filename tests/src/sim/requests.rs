@@ -3,8 +3,8 @@
 
 use super::{
     happening::Happening,
-    network::MemberNo,
     leader::{Answer, Waiter},
+    network::MemberNo,
     world::World,
 };
 use manager_core::{
@@ -25,16 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Request {
     /// A new service.
     Create(ServiceId, Box<ServiceSpec>),
-    /// Another spec.
-    Update(ServiceId, Box<ServiceSpec>),
+    /// Another spec, in place of the one that the service had when it had that version.
+    Update(ServiceId, Box<ServiceSpec>, u64),
     /// The spec before.
     Rollback(ServiceId),
     /// No such service any more.
     Remove(ServiceId),
     /// Another node.
     Join(Box<Node>),
-    /// What people decide about a node.
-    SetNode(NodeId, NodeSpec),
+    /// What people decide about a node, in place of what they had when it had that version.
+    SetNode(NodeId, NodeSpec, u64),
     /// No such node any more, whether or not it is down.
     RemoveNode(NodeId),
 }
@@ -52,10 +52,11 @@ impl Request {
     /// What it is about.
     pub fn object(&self) -> Object {
         match self {
-            Request::Create(id, _) | Request::Update(id, _) | Request::Rollback(id) | Request::Remove(id) => {
-                Object::Service(*id)
-            }
-            Request::SetNode(id, _) | Request::RemoveNode(id) => Object::Node(*id),
+            Request::Create(id, _)
+            | Request::Update(id, ..)
+            | Request::Rollback(id)
+            | Request::Remove(id) => Object::Service(*id),
+            Request::SetNode(id, ..) | Request::RemoveNode(id) => Object::Node(*id),
             Request::Join(node) => Object::Node(node.id),
         }
     }
@@ -68,8 +69,6 @@ pub struct UnderWay {
     pub request: Request,
     /// The manager that was called.
     via: MemberNo,
-    /// What was proposed for it last.
-    proposed: Vec<Transaction>,
     /// What came of it, once the leader answered.
     pub outcome: Outcome,
 }
@@ -96,7 +95,7 @@ impl World {
         self.note(format_args!("request {id}: {}", Told(&request)));
         let via = self.rng.place(self.group.members.len());
         let outcome = Outcome::Waiting;
-        self.requests.insert(id, UnderWay { request, via, proposed: Vec::new(), outcome });
+        self.requests.insert(id, UnderWay { request, via, outcome });
         let (delay, lost) = (self.message_delay(), self.misfortune && self.rng.chance(2));
         if !lost {
             self.after(delay, Happening::Request { request: id });
@@ -111,7 +110,10 @@ impl World {
         let known = self.group.members[via].follows.filter(|&leader| self.members_meet(via, leader));
         // The leader reads the state as it is now: it has to be confirmed as such for that.
         let can = |leader: &MemberNo| self.newest_leader() == Some(*leader) && self.has_quorum(*leader);
-        match known.filter(can).filter(|&leader| self.group.members[leader].leading.as_ref().is_some_and(|it| it.ready)) {
+        match known
+            .filter(can)
+            .filter(|&leader| self.group.members[leader].leading.as_ref().is_some_and(|it| it.ready))
+        {
             Some(leader) => self.handle_request(leader, id),
             None => self.conclude(id, Outcome::Refused),
         }
@@ -122,7 +124,6 @@ impl World {
         let Some(under_way) = self.requests.get_mut(&id) else { return };
         match transactions(&self.group.members[leader].state, &under_way.request, now) {
             Ok(batch) => {
-                under_way.proposed.clone_from(&batch);
                 self.promises.acknowledged.proposed(id, &under_way.request, &batch);
                 self.propose(leader, batch, Waiter::Request(id));
             }
@@ -136,7 +137,11 @@ impl World {
     /// The leader's proposal for a request is committed, or not.
     pub(super) fn request_answered(&mut self, leader: MemberNo, id: RequestId, answer: Answer) {
         match answer {
-            Answer::Committed => self.conclude(id, Outcome::Done),
+            Answer::Committed => {
+                let kept = self.promises.acknowledged.committed(id);
+                self.must(kept);
+                self.conclude(id, Outcome::Done);
+            }
             // Something else came first: the request is made anew, which checks it again.
             Answer::Refused(Refusal::Stale { .. }) => self.handle_request(leader, id),
             Answer::Refused(refusal) => {
@@ -166,7 +171,6 @@ impl World {
             under_way.outcome = Outcome::Unknown;
         }
         self.note(format_args!("request {id} is {:?}", under_way.outcome));
-        self.promises.acknowledged.answered(id, &under_way.request, &under_way.proposed, under_way.outcome);
         let kept = self.promises.acknowledged.check(&self.group.state);
         self.must(kept);
         self.answers.insert(id, under_way.outcome);
@@ -183,9 +187,8 @@ fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<
         Request::Create(id, spec) => {
             service_requests::create(state, *id, (**spec).clone(), now).map(one).map_err(|error| text(&error))
         }
-        Request::Update(id, spec) => {
-            let service = service(id)?;
-            service_requests::update(state, service, service.version, (**spec).clone(), now)
+        Request::Update(id, spec, version) => {
+            service_requests::update(state, service(id)?, *version, (**spec).clone(), now)
                 .map(one)
                 .map_err(|error| text(&error))
         }
@@ -198,13 +201,14 @@ fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<
             let node = Node { created_at: now, updated_at: now, status, ..(**node).clone() };
             Ok(one(Transaction::of(vec![Change::PutNode(Box::new(node))])))
         }
-        Request::SetNode(id, spec) => {
-            let node = node(id)?;
-            node_requests::update(state, node, node.version, spec.clone(), &BTreeSet::new(), now)
+        Request::SetNode(id, spec, version) => {
+            node_requests::update(state, node(id)?, *version, spec.clone(), &BTreeSet::new(), now)
                 .map(one)
                 .map_err(|error| text(&error))
         }
-        Request::RemoveNode(id) => node_requests::remove(state, node(id)?, true, now).map_err(|error| text(&error)),
+        Request::RemoveNode(id) => {
+            node_requests::remove(state, node(id)?, true, now).map_err(|error| text(&error))
+        }
     }
 }
 
@@ -215,13 +219,13 @@ impl std::fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Request::Create(_, spec) => write!(f, "create {} of {}", spec.name, spec.task.container.image),
-            Request::Update(_, spec) => {
+            Request::Update(_, spec, _) => {
                 write!(f, "update {} to {}, {:?}", spec.name, spec.task.container.image, spec.mode)
             }
             Request::Rollback(id) => write!(f, "roll {} back", id.short(6)),
             Request::Remove(id) => write!(f, "remove service {}", id.short(6)),
             Request::Join(node) => write!(f, "join {}", node.id.short(6)),
-            Request::SetNode(id, spec) => {
+            Request::SetNode(id, spec, _) => {
                 write!(f, "node {} is to {}, with {:?}", id.short(6), spec.availability, spec.labels)
             }
             Request::RemoveNode(id) => write!(f, "remove node {}", id.short(6)),

@@ -55,17 +55,18 @@ impl World {
 
     /// Changes a service's spec.
     pub fn update(&mut self, id: ServiceId, change: impl FnOnce(&mut ServiceSpec)) -> Result<(), Failure> {
-        let mut spec = ServiceSpec::clone(&self.service(id).spec);
+        let service = self.service(id);
+        let mut spec = ServiceSpec::clone(&service.spec);
         change(&mut spec);
-        self.demand(Request::Update(id, Box::new(spec)))
+        self.demand(Request::Update(id, Box::new(spec), service.version))
     }
 
     /// Sets a node's availability.
     pub fn set_availability(&mut self, host: HostNo, availability: Availability) -> Result<(), Failure> {
         let id = self.hosts[host].id;
-        let spec = &self.state().node(id).expect("the script knows its nodes").spec;
-        let spec = NodeSpec { availability, ..spec.clone() };
-        self.demand(Request::SetNode(id, spec))
+        let node = self.state().node(id).expect("the script knows its nodes");
+        let (spec, version) = (NodeSpec { availability, ..node.spec.clone() }, node.version);
+        self.demand(Request::SetNode(id, spec, version))
     }
 
     /// A service that is there.
@@ -75,9 +76,8 @@ impl World {
 
     /// The tasks of a service that run and are meant to.
     pub fn running(&self, id: ServiceId) -> Vec<Arc<Task>> {
-        let runs = |task: &&Arc<Task>| {
-            task.is_runnable() && task.status.state == proto::model::TaskState::Running
-        };
+        let runs =
+            |task: &&Arc<Task>| task.is_runnable() && task.status.state == proto::model::TaskState::Running;
         self.state().tasks_of(id).filter(runs).cloned().collect()
     }
 
@@ -95,7 +95,8 @@ impl World {
     /// How many containers of a service run on all machines.
     pub fn containers_of(&self, id: ServiceId) -> usize {
         let of_it = |host: &super::hosts::Host| {
-            let running = host.containers.iter().filter(|(_, it)| **it == super::containers::Container::Running);
+            let running =
+                host.containers.iter().filter(|(_, it)| **it == super::containers::Container::Running);
             running.filter(|(task, _)| host.ledger.get(task).is_some_and(|held| held.service == id)).count()
         };
         self.hosts.iter().map(of_it).sum()
@@ -143,5 +144,4 @@ impl World {
         let other = (0..self.group.members.len()).map(Point::Member).collect();
         self.cut(Cut { one: vec![Point::Host(host)], other }, lasts);
     }
-
 }

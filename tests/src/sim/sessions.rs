@@ -111,7 +111,8 @@ impl World {
     pub(super) fn send_report(&mut self, host: HostNo, report: &Report) {
         let Some(Line::Up { connection, .. }) = self.line(host) else { return };
         let tasks = report.tasks.iter();
-        let tasks = tasks.map(|(id, status)| wire::TaskReport { task_id: id.to_string(), status: Some(status.into()) });
+        let tasks = tasks
+            .map(|(id, status)| wire::TaskReport { task_id: id.to_string(), status: Some(status.into()) });
         let report = wire::StatusReport { sequence: report.sequence, tasks: tasks.collect() };
         self.send(connection, Side::Manager, Message::Report(report));
     }

@@ -1,12 +1,6 @@
 //! The people in front of a cluster: now and then one of them wants something.
 
-use super::{
-    happening::Happening,
-    hosts::Host,
-    requests::{Object, Request},
-    wishes,
-    world::World,
-};
+use super::{happening::Happening, hosts::Host, requests::Request, wishes, world::World};
 use proto::model::{
     Availability, Id, IdSource, Node, NodeId, NodeSpec, NodeState, NodeStatus, Role, Service, ServiceId,
 };
@@ -32,16 +26,13 @@ impl World {
             true => Some(self.new_service()),
             false => self.any_request(),
         };
-        if let Some(request) = request
-            && !self.is_asked_about(request.object())
-        {
-            self.ask(request);
+        if let Some(request) = request {
+            self.ask(request.clone());
+            // Now and then two people have the same idea at the same time.
+            if self.rng.chance(10) && !matches!(request, Request::Join(_)) {
+                self.ask(request);
+            }
         }
-    }
-
-    /// Whether a request about an object is under way. People look at the answer before they ask on.
-    fn is_asked_about(&self, object: Object) -> bool {
-        self.requests.values().any(|under_way| under_way.request.object() == object)
     }
 
     fn any_request(&mut self) -> Option<Request> {
@@ -52,7 +43,9 @@ impl World {
         let node = self.rng.pick(&nodes);
         match self.rng.between(0, 99) {
             0..=19 => (services.len() < SERVICES_MAX).then(|| self.new_service()),
-            20..=64 => service.map(|it| Request::Update(it.id, Box::new(wishes::changed(&it.spec, &mut self.rng)))),
+            20..=64 => service.map(|it| {
+                Request::Update(it.id, Box::new(wishes::changed(&it.spec, &mut self.rng)), it.version)
+            }),
             65..=71 => service.map(|it| Request::Rollback(it.id)),
             72..=76 => service.map(|it| Request::Remove(it.id)),
             77..=89 => node.map(|it| self.new_availability(it)),
@@ -72,13 +65,13 @@ impl World {
     fn new_availability(&mut self, node: &Node) -> Request {
         let choices = [Availability::Active, Availability::Active, Availability::Drain, Availability::Pause];
         let availability = self.rng.pick(&choices).unwrap_or(Availability::Active);
-        Request::SetNode(node.id, NodeSpec { availability, ..node.spec.clone() })
+        Request::SetNode(node.id, NodeSpec { availability, ..node.spec.clone() }, node.version)
     }
 
     fn new_label(&mut self, node: &Node) -> Request {
         let disk = self.rng.pick(&["ssd", "hdd"]).unwrap_or("ssd");
         let labels = BTreeMap::from([("disk".to_owned(), disk.to_owned())]);
-        Request::SetNode(node.id, NodeSpec { labels, ..node.spec.clone() })
+        Request::SetNode(node.id, NodeSpec { labels, ..node.spec.clone() }, node.version)
     }
 
     fn new_machine(&mut self) -> Request {

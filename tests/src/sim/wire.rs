@@ -109,7 +109,8 @@ impl World {
                     let delay = self.message_delay();
                     self.after(delay, Happening::Arrive { connection, side });
                 }
-                let other_is_gone = self.network.connection(connection).is_some_and(|it| !it.is_open(side.other()));
+                let other_is_gone =
+                    self.network.connection(connection).is_some_and(|it| !it.is_open(side.other()));
                 if other_is_gone {
                     let delay = self.message_delay();
                     self.after(delay, Happening::Closed { connection, side });

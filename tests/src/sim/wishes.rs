@@ -102,7 +102,8 @@ fn with_rollouts(spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
 }
 
 fn with_restarts(spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
-    let conditions = [RestartCondition::Any, RestartCondition::Any, RestartCondition::OnFailure, RestartCondition::None];
+    let conditions =
+        [RestartCondition::Any, RestartCondition::Any, RestartCondition::OnFailure, RestartCondition::None];
     let condition = rng.pick(&conditions).unwrap_or(RestartCondition::Any);
     let attempts = rng.pick(&[0, 0, 0, 2]).unwrap_or(0);
     let (delay, window) = (rng.millis(0, 5000), rng.pick(&[0, 20]).unwrap_or(0));

@@ -252,7 +252,9 @@ impl World {
             Happening::ContainerStarts { host, incarnation, task } => {
                 self.container_starts(host, incarnation, task);
             }
-            Happening::ContainerEnds { host, boot, task, exit } => self.container_ends(host, boot, task, exit),
+            Happening::ContainerEnds { host, boot, task, exit } => {
+                self.container_ends(host, boot, task, exit)
+            }
             Happening::PowerOn { host } => self.power_on(host),
             Happening::DaemonStarts { host } => self.start_daemon(host),
             Happening::Leave { host } => self.leave(host),

@@ -19,7 +19,9 @@ pub enum NodeError {
     )]
     Unresumed(String),
     /// It is in none.
-    #[error("this node is not part of a cluster: run `shoal swarm init` to make one, or `shoal swarm join` to join one")]
+    #[error(
+        "this node is not part of a cluster: run `shoal swarm init` to make one, or `shoal swarm join` to join one"
+    )]
     Inactive,
     /// The managers have let it in, and not taken its manager into their group yet.
     #[error(

@@ -11,8 +11,8 @@ use pki::{Authority, Credentials, Issue, JoinToken, Material};
 use proto::{
     convert::availability_or_active,
     model::{
-        Availability, Cluster, ClusterSpec, JoinTokens, ManagerStatus, Node as NodeObject, NodeSpec, NodeState,
-        NodeStatus, Problems, Role, RootCa, cluster::FEATURE_LEVEL,
+        Availability, Cluster, ClusterSpec, JoinTokens, ManagerStatus, Node as NodeObject, NodeSpec,
+        NodeState, NodeStatus, Problems, Role, RootCa, cluster::FEATURE_LEVEL,
     },
     wire::InitRequest,
 };
@@ -45,7 +45,8 @@ impl Node {
         };
         let given = [&request.listen_addr, &request.advertise_addr, &request.data_path_addr];
         let addresses = address::read(given.map(String::as_str), None, &mut problems);
-        let availability = problems.take("--availability", availability_or_active("availability", request.availability));
+        let availability =
+            problems.take("--availability", availability_or_active("availability", request.availability));
         let (addresses, availability) = finish(addresses.zip(availability), problems)?;
         let membership = new_membership(addresses);
         let listener = listen(&membership.listen_addr).await?;

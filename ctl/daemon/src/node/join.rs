@@ -52,7 +52,10 @@ impl Node {
                 // The managers know this node already: they should not wait for it.
                 let managers = Managers::new(membership, credentials, self.identity.clone());
                 if let Err(status) = say_goodbye(&managers, true).await {
-                    warn!(reason = status.message(), "the managers could not be told that this node does not join");
+                    warn!(
+                        reason = status.message(),
+                        "the managers could not be told that this node does not join"
+                    );
                 }
                 self.forget()?;
                 Err(error)
@@ -126,7 +129,11 @@ fn is_final(error: &StartError) -> bool {
     let StartError::Join(status) = error else { return true };
     matches!(
         status.code(),
-        Code::InvalidArgument | Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented
+        Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::Unimplemented
     )
 }
 
@@ -137,9 +144,16 @@ mod tests {
 
     #[test]
     fn a_manager_that_the_group_may_count_on_already_does_not_throw_its_log_away() {
-        for status in [Status::unavailable(""), Status::deadline_exceeded(""), Status::cancelled(""), Status::unknown("")] {
+        for status in [
+            Status::unavailable(""),
+            Status::deadline_exceeded(""),
+            Status::cancelled(""),
+            Status::unknown(""),
+        ] {
             assert!(!is_final(&StartError::Join(status.clone())), "{status:?}");
         }
-        assert!(is_final(&StartError::Join(Status::failed_precondition("the leader can't reach this manager"))));
+        assert!(is_final(&StartError::Join(Status::failed_precondition(
+            "the leader can't reach this manager"
+        ))));
     }
 }

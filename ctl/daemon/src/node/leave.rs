@@ -71,10 +71,9 @@ pub(super) async fn say_goodbye(managers: &Managers, force: bool) -> Result<(), 
 /// Why the managers did not let this node leave, and what to do about it.
 fn refusal(status: &Status) -> String {
     match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded => format!(
-            "{}; leave with --force to leave without telling the managers",
-            enrol::reason(status)
-        ),
+        Code::Unavailable | Code::DeadlineExceeded => {
+            format!("{}; leave with --force to leave without telling the managers", enrol::reason(status))
+        }
         _ => status.message().to_owned(),
     }
 }

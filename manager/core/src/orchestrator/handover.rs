@@ -91,6 +91,7 @@ mod tests {
         let node = bench.add(node(1));
         let web = bench.create(service("web").order(order));
         bench.settle();
+        bench.now = bench.now + Duration::from_secs(1);
         bench.update_image(web, "app:2");
         bench.pass();
         (bench, web, node)

@@ -55,7 +55,7 @@ pub(crate) fn is_given_up(service: &Service, slot: SlotKey) -> bool {
     service.restarts.get(&slot).is_some_and(|history| history.given_up.is_some())
 }
 
-/// Orders tasks from old to new. Ids only make the order certain.
+/// Orders the tasks of a slot from old to new; no two of them count as made at the same time.
 pub(crate) fn age(task: &Task) -> impl Ord + use<> {
-    (task.created_at, task.id)
+    task.created_at
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{Bench, node, service};
-use proto::model::{DesiredState, NodeStatus, TaskState, TaskStatus, Timestamp};
+use proto::model::{DesiredState, Id, NodeStatus, TaskState, TaskStatus, Timestamp};
 
 fn report(task: TaskId, state: TaskState, message: &str) -> Change {
     let status = TaskStatus { state, message: message.into(), ..TaskStatus::new(Timestamp(0)) };
@@ -66,6 +66,21 @@ fn a_report_that_comes_late_or_twice_changes_nothing() {
         assert_eq!(applied.events, []);
     }
     assert_eq!(*bench.state.task(task).unwrap(), known);
+}
+
+#[test]
+fn a_task_is_newer_than_those_before_it_in_its_slot_even_if_the_next_leaders_clock_is_behind() {
+    let (mut bench, web, task) = bench();
+    let first = bench.state.task(task).unwrap().clone();
+    let an_hour_before = Timestamp(first.created_at.0 - 3_600_000);
+    for id in (1..=2).map(Id::from_bits) {
+        let (slot, desired, at) = (first.slot, DesiredState::Ready, an_hour_before);
+        let new = NewTask { id, service: web, slot, node: None, desired, start_after: None, at };
+        bench.change(Change::CreateTask(new));
+    }
+    let made = |id| bench.state.task(id).unwrap().created_at;
+    assert!(first.created_at < made(Id::from_bits(1)));
+    assert!(made(Id::from_bits(1)) < made(Id::from_bits(2)));
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn carry_on(
         _ => &service.spec.update,
     };
     let slots = Slots::of(state, service.id);
-    let mut view = View::observe(service, rollout, config, &slots, now);
+    let mut view = View::observe(state, service, rollout, config, &slots, now);
     if let Some(change) = judge::judge(service, rollout, config, &view, now) {
         decision.propose(unchanged(service), [change]);
         return;

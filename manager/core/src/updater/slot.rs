@@ -13,8 +13,8 @@ use crate::{
     state::{Change, State},
 };
 use proto::model::{
-    DesiredState, IdSource, RestartCondition, RolloutConfig, RolloutOrder, Service, SlotProgress, Task,
-    TaskState, Timestamp,
+    DesiredState, IdSource, NodeState, RestartCondition, RolloutConfig, RolloutOrder, Service, SlotKey,
+    SlotProgress, Task, TaskState, Timestamp,
 };
 use std::time::Duration;
 
@@ -76,6 +76,7 @@ fn newest_current<'a>(slot: &SlotTasks<'a>, service: &Service) -> Option<&'a Tas
 
 /// Sees how far slots have come.
 pub(super) struct Observer<'a> {
+    pub state: &'a State,
     pub service: &'a Service,
     pub config: &'a RolloutConfig,
     pub started_at: Timestamp,
@@ -83,8 +84,21 @@ pub(super) struct Observer<'a> {
 }
 
 impl Observer<'_> {
-    /// How far the slot has come; `None` if it has not been begun.
+    /// How far the slot has come; `None` if it has not been begun, or can't come further for now.
     pub fn observe(&self, slot: &SlotTasks<'_>, before: Option<SlotProgress>) -> Option<SlotProgress> {
+        self.progress(slot, before).filter(|progress| !self.waits_for_its_node(slot, progress))
+    }
+
+    /// Whether the slot's new task is on a node that is down. That of a replicated service is replaced
+    /// elsewhere, but a global one's waits for the node, maybe for a day: the rollout goes on without
+    /// it, and takes the slot in again when the node is back.
+    fn waits_for_its_node(&self, slot: &SlotTasks<'_>, progress: &SlotProgress) -> bool {
+        let is_starting = matches!(progress, SlotProgress::Replacing { .. });
+        let is_away = |id| self.state.node(id).is_none_or(|node| node.status.state == NodeState::Down);
+        is_starting && matches!(slot.key, SlotKey::Node(node) if is_away(node))
+    }
+
+    fn progress(&self, slot: &SlotTasks<'_>, before: Option<SlotProgress>) -> Option<SlotProgress> {
         let (task, since) = match before {
             None => return self.adopt(slot),
             Some(done @ SlotProgress::Done { .. }) => return slot.is_filled(self.service).then_some(done),

@@ -32,6 +32,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub fn observe(
+        state: &'a State,
         service: &'a Service,
         rollout: &Rollout,
         config: &'a RolloutConfig,
@@ -40,7 +41,7 @@ impl<'a> View<'a> {
     ) -> Self {
         let (begun, outdated) = (BTreeMap::new(), Vec::new());
         let mut view = View { service, config, now, begun, outdated, culprit: None, unplaced: None };
-        let observer = Observer { service, config, started_at: rollout.started_at, now };
+        let observer = Observer { state, service, config, started_at: rollout.started_at, now };
         for slot in slots.iter() {
             let before = rollout.slots.get(&slot.key).copied();
             match observer.observe(&slot, before) {

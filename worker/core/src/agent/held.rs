@@ -85,6 +85,22 @@ impl Held {
         self.task.status.state
     }
 
+    /// Whether it is over.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().is_terminal()
+    }
+
+    /// Whether a container of it may run.
+    pub(super) fn may_run(&self) -> bool {
+        (TaskState::Starting..=TaskState::Running).contains(&self.state())
+    }
+
+    /// Whether its next step is to be started.
+    pub(super) fn is_about_to_start(&self) -> bool {
+        let next = next_step(self.task.desired, self.state());
+        self.prepared && self.work == Work::Nothing && next == Step::Advance(TaskState::Starting)
+    }
+
     /// Whether the managers still count it as this node's.
     pub(super) fn is_assigned(&self) -> bool {
         self.assigned

@@ -5,6 +5,7 @@
 //! * What it was assigned goes on while the managers are away.
 //! * A container is started at most once for a task. That it is about to be started is durable before
 //!   it is; a restarted agent finds the container, finds how it ended, or reports the task failed.
+//! * It is not started while another task here holds a port of its.
 //! * Observed states only move forward, over restarts too.
 //! * Each status is reported until it is acknowledged, and only the newest of a task.
 //! * A task that the managers don't name any more is stopped and removed. One that ended is kept, with
@@ -12,6 +13,7 @@
 
 mod held;
 mod message;
+mod ports;
 mod reports;
 mod sequence;
 #[cfg(test)]
@@ -176,17 +178,22 @@ impl Agent {
     }
 
     /// Lets every task that was touched take its next step, and gathers what is to be kept and told.
-    fn settle(&mut self, changes: Changes, now: Now) -> Vec<Action> {
+    fn settle(&mut self, mut changes: Changes, now: Now) -> Vec<Action> {
         let mut persists = Vec::new();
         let mut actions = Vec::new();
+        let released = ports::released(&self.tasks, changes.0.keys());
+        released.into_iter().for_each(|held| changes.before(held));
         for (id, before) in changes.0 {
+            let has_to_wait = ports::are_taken(&self.tasks, id);
             let Some(held) = self.tasks.get_mut(&id) else { continue };
             if held.is_removed() {
                 self.tasks.remove(&id);
                 persists.push(Action::Persist(LedgerChange::Remove(id)));
                 continue;
             }
-            held.proceed(now, &mut actions);
+            if !has_to_wait {
+                held.proceed(now, &mut actions);
+            }
             let (status, task) = (held.status(), held.task());
             if before.as_ref().is_none_or(|before| before.status != *status) && held.is_assigned() {
                 self.reports.add(id);

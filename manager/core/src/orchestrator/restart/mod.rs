@@ -286,8 +286,9 @@ mod tests {
         bench.update(web, |spec| {
             spec.task.container.image = "app:2".into();
             (spec.update.parallelism, spec.update.order) = (1, RolloutOrder::StopFirst);
+            spec.update.delay = Duration::from_secs(30);
         });
-        for _ in 0..60 {
+        for _ in 0..90 {
             bench.pass();
             bench.agents_obey();
             let live = bench.live(web);

@@ -2,8 +2,8 @@
 
 use super::{Refusal, deleted, put};
 use crate::state::{Event, NewTask, ObjectId, State};
-use proto::model::{DesiredState, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp};
-use std::sync::Arc;
+use proto::model::{DesiredState, Id, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp};
+use std::{sync::Arc, time::Duration};
 
 impl State {
     pub(super) fn create_task(&mut self, new: &NewTask) -> Result<Event, Refusal> {
@@ -15,7 +15,7 @@ impl State {
         let task = Task {
             id: new.id,
             version: self.version,
-            created_at: new.at,
+            created_at: self.creation_time(new),
             service: new.service,
             slot: new.slot,
             spec: service.spec.clone(),
@@ -30,6 +30,16 @@ impl State {
         let event = Event { node: task.node, ..put(ObjectId::Task(task.id)) };
         self.tasks.insert_mut(task.id, Arc::new(task));
         Ok(event)
+    }
+
+    /// When the task counts as made. Which of a slot's tasks came first must not depend on how well the
+    /// clocks of two leaders agree, nor on their resolution: it is later than those made before it.
+    fn creation_time(&self, new: &NewTask) -> Timestamp {
+        let (first, last) = (Id::from_bits(0), Id::from_bits(u128::MAX));
+        let slot = (new.service, new.slot, first)..=(new.service, new.slot, last);
+        let before = self.tasks_by_service.range(slot).filter_map(|(_, _, id)| self.task(*id));
+        let newest = before.map(|task| task.created_at).max();
+        newest.map_or(new.at, |newest| new.at.max(newest + Duration::from_millis(1)))
     }
 
     pub(super) fn set_pending(&mut self, id: TaskId, message: &str, at: Timestamp) -> Option<Event> {

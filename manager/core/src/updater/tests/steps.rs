@@ -97,6 +97,22 @@ fn a_global_service_is_updated_node_by_node_and_waits_for_paused_ones() {
 }
 
 #[test]
+fn a_global_service_does_not_wait_for_a_node_that_goes_down_before_its_new_task_runs() {
+    let (mut bench, id) = bench(service("agent").global());
+    bench.update_image(id, "app:2");
+    bench.pass();
+    let begun = bench.live(id).into_iter().find(|task| task.spec.task.container.image == "app:2");
+    let lost = begun.and_then(|task| task.node).unwrap();
+    bench.offline.insert(lost);
+    bench.settle();
+    assert_eq!(rollout(&bench, id).state, RolloutState::Completed);
+    bench.offline.remove(&lost);
+    bench.settle();
+    assert_eq!(images(&bench, id), "app:2 x3");
+    assert!(bench.live(id).iter().all(|task| task.status.state == TaskState::Running));
+}
+
+#[test]
 fn slots_that_go_away_are_no_part_of_the_rollout_any_more() {
     let (mut bench, id) = bench(web().update(|config| config.monitor = Duration::from_secs(60)));
     bench.update_image(id, "app:2");

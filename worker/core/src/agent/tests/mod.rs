@@ -4,10 +4,10 @@ mod world;
 
 use super::*;
 use proto::model::{
-    ContainerSpec, ExitStatus, RolloutConfig, ServiceId, ServiceMode, ServiceSpec, SlotKey, TaskSpec,
-    Timestamp,
+    ContainerSpec, ExitStatus, PortMode, PortProtocol, PublishedPort, RolloutConfig, ServiceId, ServiceMode,
+    ServiceSpec, SlotKey, TaskSpec, Timestamp,
 };
-use std::sync::Arc;
+use std::{num::NonZeroU16, sync::Arc};
 
 pub(super) fn id(number: u8) -> TaskId {
     TaskId::from_bits(u128::from(number))
@@ -219,6 +219,30 @@ fn a_task_that_was_given_up_for_lost_is_stopped() {
     orphaned.status.state = TaskState::Orphaned;
     let actions = done(agent.handle(full(2, vec![orphaned]), at(1000)));
     assert!(matches!(actions[..], [Action::Stop(_)]), "{actions:?}");
+}
+
+/// Has a task publish port 80 of its node.
+fn on_port_80(mut task: Task) -> Task {
+    let port = NonZeroU16::new(80).unwrap();
+    let (protocol, mode) = (PortProtocol::Tcp, PortMode::Host);
+    Arc::make_mut(&mut task.spec).ports =
+        vec![PublishedPort { protocol, published: port, target: port, mode }];
+    task
+}
+
+#[test]
+fn a_task_is_not_started_while_the_one_before_still_has_its_port() {
+    let mut agent = agent_with(vec![on_port_80(task(1, DesiredState::Running))]);
+    agent.handle(step(1, Outcome::Prepared), at(10));
+    agent.handle(step(1, Outcome::Started { pid: 99 }), at(20));
+    let mut orphaned = on_port_80(task(1, DesiredState::Running));
+    orphaned.status.state = TaskState::Orphaned;
+    let told =
+        full(2, vec![orphaned, on_port_80(task(2, DesiredState::Running)), task(3, DesiredState::Running)]);
+    agent.handle(told, at(1000));
+    assert_eq!(done(agent.handle(step(2, Outcome::Prepared), at(1010))), vec![]);
+    assert_eq!(done(agent.handle(step(3, Outcome::Prepared), at(1020))), [Action::Start(id(3))]);
+    assert_eq!(done(agent.handle(step(1, exited(143)), at(1500))), [Action::Start(id(2))]);
 }
 
 /// A task as the ledger has it.
