@@ -15,11 +15,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Lists every RPC, so that tests can walk them all.
 fn write_methods(descriptors: &FileDescriptorSet) -> Result<(), Box<dyn std::error::Error>> {
-    let mut list = String::from("const METHODS: &[(&str, &str)] = &[\n");
+    let mut list = String::from("const METHODS: &[Method] = &[\n");
     for file in &descriptors.file {
         for service in &file.service {
             for method in &service.method {
-                writeln!(list, "    (\"{}.{}\", \"{}\"),", file.package(), service.name(), method.name())?;
+                let (package, service, name) = (file.package(), service.name(), method.name());
+                let streams = method.client_streaming();
+                writeln!(
+                    list,
+                    "    Method {{ service: \"{package}.{service}\", name: \"{name}\", caller_streams: {streams} }},"
+                )?;
             }
         }
     }

@@ -73,6 +73,15 @@ pub enum Place {
     Leader,
 }
 
+/// What a caller sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// One message.
+    Whole,
+    /// Messages as they come up.
+    Stream,
+}
+
 /// The rule for one RPC.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
@@ -82,42 +91,54 @@ pub struct Rule {
     pub who: Who,
     /// Where it is answered.
     pub place: Place,
+    /// What is sent in it.
+    pub body: Body,
+    /// Whether it only reads, so that it may run twice.
+    pub reads: bool,
 }
 
 const fn rule(path: &'static str, who: Who, place: Place) -> Rule {
-    Rule { path, who, place }
+    Rule { path, who, place, body: Body::Whole, reads: false }
+}
+
+const fn read(path: &'static str, who: Who, place: Place) -> Rule {
+    Rule { path, who, place, body: Body::Whole, reads: true }
+}
+
+const fn stream(path: &'static str, who: Who, place: Place) -> Rule {
+    Rule { path, who, place, body: Body::Stream, reads: false }
 }
 
 /// Every RPC that managers serve. A call that is not here is refused.
 pub const RULES: &[Rule] = &[
-    rule("/shoal.v1.Ca/GetRoot", Who::Anyone, Place::Here),
+    read("/shoal.v1.Ca/GetRoot", Who::Anyone, Place::Here),
     rule("/shoal.v1.Ca/Join", Who::Anyone, Place::Leader),
     rule("/shoal.v1.Ca/Renew", Who::Node, Place::Leader),
-    rule("/shoal.v1.Dispatcher/Session", Who::Node, Place::Leader),
-    rule("/shoal.v1.Dispatcher/PublishLogs", Who::Node, Place::Leader),
+    stream("/shoal.v1.Dispatcher/Session", Who::Node, Place::Leader),
+    stream("/shoal.v1.Dispatcher/PublishLogs", Who::Node, Place::Leader),
     rule("/shoal.v1.Membership/Leave", Who::Node, Place::Leader),
     rule("/shoal.v1.Membership/JoinGroup", Who::Manager, Place::Leader),
     rule("/shoal.v1.Raft/Append", Who::Manager, Place::Here),
     rule("/shoal.v1.Raft/Vote", Who::Manager, Place::Here),
     rule("/shoal.v1.Raft/InstallSnapshot", Who::Manager, Place::Here),
-    rule("/shoal.v1.Control/GetCluster", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetCluster", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/UpdateCluster", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/GetJoinTokens", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetJoinTokens", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RotateJoinToken", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/ListNodes", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/GetNode", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/ListNodes", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetNode", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/UpdateNode", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RemoveNode", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/CreateService", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/ListServices", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/GetService", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/ListServices", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetService", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/UpdateService", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RollbackService", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RemoveService", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/ListTasks", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/GetTask", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/WatchService", Who::Operator, Place::Leader),
-    rule("/shoal.v1.Control/Logs", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/ListTasks", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetTask", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/WatchService", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/Logs", Who::Operator, Place::Leader),
 ];
 
 /// The rule for a path.
@@ -149,17 +170,19 @@ mod tests {
 
     #[test]
     fn every_rpc_that_managers_serve_has_a_rule() {
-        let local_only = ["shoal.v1.NodeLocal"];
-        let served: Vec<String> = proto::wire::methods()
-            .filter(|(service, _)| !local_only.contains(&service.as_str()))
-            .map(|(service, method)| format!("/{service}/{method}"))
+        let served: Vec<(String, bool)> = proto::wire::methods()
+            .iter()
+            .filter(|method| method.service != "shoal.v1.NodeLocal")
+            .map(|method| (format!("/{}/{}", method.service, method.name), method.caller_streams))
             .collect();
-        let missing: Vec<&String> = served.iter().filter(|path| rule_of(path).is_none()).collect();
-        assert_eq!(missing, Vec::<&String>::new(), "rpcs without a rule");
+        for (path, streams) in &served {
+            let rule = rule_of(path).unwrap_or_else(|| panic!("{path} has no rule"));
+            assert_eq!(rule.body == Body::Stream, *streams, "{path}");
+        }
         let stale: Vec<&str> = RULES
             .iter()
             .map(|rule| rule.path)
-            .filter(|path| !served.iter().any(|served| served == path))
+            .filter(|path| !served.iter().any(|(served, _)| served == path))
             .collect();
         assert_eq!(stale, Vec::<&str>::new(), "rules without an rpc");
     }

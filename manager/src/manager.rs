@@ -5,6 +5,7 @@ use crate::{
     clock::{Clock, new_secret},
     control::ControlService,
     dispatcher::{DispatcherService, Hub, LogBroker},
+    elections,
     gate::{Gate, NetworkGate},
     leader::LeaderLoop,
     leadership::{Leader, Leadership},
@@ -171,6 +172,7 @@ impl Manager {
         tasks.spawn(follow_addresses(store.clone(), addresses));
         tasks.spawn(hub.clone().follow(store.events()));
         tasks.spawn(snapshots::run(raft.clone(), store.clone()));
+        tasks.spawn(elections::run(raft.clone(), config.raft_id));
         let leader = LeaderLoop {
             raft: raft.clone(),
             store: store.clone(),

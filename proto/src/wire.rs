@@ -4,9 +4,20 @@
 
 tonic::include_proto!("shoal.v1");
 
-/// Every RPC of the schema, as (service, method).
-pub fn methods() -> impl Iterator<Item = (String, String)> {
-    METHODS.iter().map(|(service, method)| ((*service).to_owned(), (*method).to_owned()))
+/// An RPC of the schema.
+#[derive(Debug, Clone, Copy)]
+pub struct Method {
+    /// The service with its package.
+    pub service: &'static str,
+    /// The method's own name.
+    pub name: &'static str,
+    /// Whether the caller sends a stream of messages.
+    pub caller_streams: bool,
+}
+
+/// Every RPC of the schema.
+pub fn methods() -> &'static [Method] {
+    METHODS
 }
 
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));

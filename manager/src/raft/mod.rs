@@ -12,6 +12,6 @@ pub use address_book::AddressBook;
 pub use contacts::Contacts;
 pub use network::Network;
 pub use service::RaftService;
-pub use settings::settings;
+pub use settings::{ELECTION_MS, settings};
 pub use state_machine::{Feed, StateMachine};
 pub use types::{Batch, Entry, EntryResults, Member, Raft, RaftId, TypeConfig, raft_id_of};

@@ -113,7 +113,7 @@ impl Progress {
         let arrived = slots.iter().filter(|slot| slot.arrived).count();
         let rollout = service.rollout.as_ref().filter(|rollout| Some(*rollout) != self.old_rollout.as_ref());
         let stage = rollout.map_or(RolloutState::Unspecified, RolloutStatus::state);
-        let complete = wanted.is_some_and(|wanted| arrived >= wanted) && !in_progress(stage);
+        let complete = wanted == Some(arrived) && !in_progress(stage);
 
         let failure = self.rolled_wrong(rollout).or_else(|| {
             // While a rollout is in progress it decides itself how many failures are too many.
@@ -124,7 +124,7 @@ impl Progress {
         self.stable_at_ms = complete.then(|| self.stable_at_ms.unwrap_or(now_ms.saturating_add(watched_ms)));
         let lines = slots.iter().map(|slot| self.line(service, slot)).collect();
         self.last = Some(Step {
-            arrived,
+            arrived: wanted.map_or(arrived, |wanted| arrived.min(wanted)),
             wanted: wanted.unwrap_or(arrived),
             lines,
             watching: complete,

@@ -87,6 +87,17 @@ verify: watching for a moment that the tasks stay up
 }
 
 #[test]
+fn a_service_that_shrinks_has_not_arrived_while_it_is_larger() {
+    let service = service(1);
+    let removed = Task { desired: DesiredState::Remove.into(), ..ran("2", 0) };
+    let mut progress = spec_progress(&service);
+    let before = progress.view(&view(&service, &[ran("1", 0), ran("2", 0)]), NOW_MS).unwrap();
+    assert_eq!((before.arrived, before.outcome), (1, None));
+    let after = progress.view(&view(&service, &[ran("1", 0), removed]), NOW_MS).unwrap();
+    assert_eq!(after.outcome, Some(Outcome::Converged));
+}
+
+#[test]
 fn new_tasks_are_watched_for_a_second_and_old_ones_not() {
     let service = service(1);
     let mut progress = spec_progress(&service);
