@@ -2,7 +2,7 @@
 
 use crate::{
     facts::{Bound, Holder, Protocol},
-    judge::ports::{METRICS, VXLAN},
+    judge::ports::VXLAN,
     parse::sockets::{self, Entry},
 };
 use std::{
@@ -26,7 +26,7 @@ pub fn bound(listen_port: u16) -> Result<Vec<Bound>, String> {
             found.extend(sockets::bound(&text, protocol).into_iter().map(|entry| (protocol, entry)));
         }
     }
-    found.retain(|(_, entry)| [listen_port, VXLAN, METRICS].contains(&entry.addr.port()));
+    found.retain(|(_, entry)| [listen_port, VXLAN].contains(&entry.addr.port()));
     let holders = if found.is_empty() { BTreeMap::new() } else { holders(&found) };
     Ok(found.into_iter().map(|(protocol, entry)| with_holder(protocol, entry, &holders)).collect())
 }

@@ -8,16 +8,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// VXLAN's, by RFC 7348.
 pub const VXLAN: u16 = 4789;
-/// Docker's usual port for metrics, which Prometheus set-ups know.
-pub const METRICS: u16 = 9323;
 
 /// A port that a node wants.
 struct Wanted {
     protocol: Protocol,
     addr: SocketAddr,
-    /// How bad it is if another has it.
-    when_taken: State,
-    remedy: String,
+    remedy: &'static str,
 }
 
 /// Whether a manager could listen where it is told to.
@@ -37,27 +33,17 @@ pub fn all(listen_addr: SocketAddr, sockets: &Result<Vec<Bound>, String>) -> Vec
     wanted(listen_addr).iter().map(|port| judge(port, sockets)).collect()
 }
 
-fn wanted(listen_addr: SocketAddr) -> [Wanted; 3] {
-    let everywhere = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+fn wanted(listen_addr: SocketAddr) -> [Wanted; 2] {
     [
         Wanted {
             protocol: Protocol::Tcp,
             addr: listen_addr,
-            when_taken: State::Missing,
-            remedy: "stop that program, or give managers another port with --listen-addr of 'swarm init' and 'swarm join'"
-                .into(),
+            remedy: "stop that program, or give managers another port with --listen-addr of 'swarm init' and 'swarm join'",
         },
         Wanted {
             protocol: Protocol::Udp,
-            addr: everywhere(VXLAN),
-            when_taken: State::Missing,
-            remedy: "stop that program: overlay networks need this port on every node".into(),
-        },
-        Wanted {
-            protocol: Protocol::Tcp,
-            addr: everywhere(METRICS),
-            when_taken: State::Warning,
-            remedy: "stop that program, or do without metrics on this node's usual port".into(),
+            addr: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), VXLAN),
+            remedy: "stop that program: overlay networks need this port on every node",
         },
     ]
 }
@@ -87,7 +73,7 @@ fn judge(port: &Wanted, sockets: &Result<Vec<Bound>, String>) -> Check {
         Holder::Kernel => format!("used by the kernel at {at}"),
         Holder::Hidden => format!("used at {at} by a process that can't be seen from here"),
     };
-    Check { name, state: port.when_taken, found, remedy: port.remedy.clone() }
+    Check::missing(name, found, port.remedy)
 }
 
 /// Whether a socket at one address keeps another from the other: all addresses include each one, of
@@ -101,10 +87,10 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 mod tests {
     use super::*;
 
-    fn states(listen: &str, protocol: Protocol, addr: &str, holder: Holder) -> [State; 3] {
+    fn states(listen: &str, protocol: Protocol, addr: &str, holder: Holder) -> [State; 2] {
         let sockets = Ok(vec![Bound { protocol, addr: addr.parse().unwrap(), holder }]);
         let checks = all(listen.parse().unwrap(), &sockets);
-        [checks[0].state, checks[1].state, checks[2].state]
+        [checks[0].state, checks[1].state]
     }
 
     fn process(is_daemon: bool) -> Holder {
@@ -114,19 +100,15 @@ mod tests {
     #[test]
     fn a_free_port_is_fine_and_so_is_one_that_our_daemon_has() {
         use State::Ok;
-        assert_eq!(states("0.0.0.0:2377", Protocol::Tcp, "0.0.0.0:22", process(false)), [Ok; 3]);
-        assert_eq!(states("0.0.0.0:2377", Protocol::Tcp, "0.0.0.0:2377", process(true)), [Ok; 3]);
+        assert_eq!(states("0.0.0.0:2377", Protocol::Tcp, "0.0.0.0:22", process(false)), [Ok; 2]);
+        assert_eq!(states("0.0.0.0:2377", Protocol::Tcp, "0.0.0.0:2377", process(true)), [Ok; 2]);
     }
 
     #[test]
     fn another_program_on_a_port_is_named() {
-        use State::{Missing, Ok, Warning};
-        assert_eq!(
-            states("0.0.0.0:2377", Protocol::Tcp, "127.0.0.1:2377", process(false)),
-            [Missing, Ok, Ok]
-        );
-        assert_eq!(states("0.0.0.0:2377", Protocol::Tcp, "[::]:9323", Holder::Hidden), [Ok, Ok, Warning]);
-        assert_eq!(states("0.0.0.0:2377", Protocol::Udp, "0.0.0.0:4789", process(false)), [Ok, Missing, Ok]);
+        use State::{Missing, Ok};
+        assert_eq!(states("0.0.0.0:2377", Protocol::Tcp, "127.0.0.1:2377", Holder::Hidden), [Missing, Ok]);
+        assert_eq!(states("0.0.0.0:2377", Protocol::Udp, "0.0.0.0:4789", process(false)), [Ok, Missing]);
         let addr = "0.0.0.0:2377".parse().unwrap();
         let bound = Bound { protocol: Protocol::Tcp, addr, holder: process(false) };
         assert_eq!(all(addr, &Result::Ok(vec![bound]))[0].found, "used by other (process 7) at 0.0.0.0:2377");
@@ -139,13 +121,13 @@ mod tests {
         assert_eq!(taken("10.0.0.1:2377", "127.0.0.1:2377"), Ok);
         assert_eq!(taken("10.0.0.1:2377", "10.0.0.1:2377"), Missing);
         assert_eq!(taken("10.0.0.1:2377", "[::]:2377"), Missing);
-        assert_eq!(states("0.0.0.0:2377", Protocol::Udp, "0.0.0.0:2377", process(false)), [Ok; 3]);
+        assert_eq!(states("0.0.0.0:2377", Protocol::Udp, "0.0.0.0:2377", process(false)), [Ok; 2]);
     }
 
     #[test]
     fn a_vxlan_device_of_the_kernels_is_worth_a_look() {
         let states = states("0.0.0.0:2377", Protocol::Udp, "0.0.0.0:4789", Holder::Kernel);
-        assert_eq!(states, [State::Ok, State::Warning, State::Ok]);
+        assert_eq!(states, [State::Ok, State::Warning]);
     }
 
     #[test]
