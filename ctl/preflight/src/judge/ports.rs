@@ -1,7 +1,7 @@
 //! Whether the ports that a node wants are free, or its own already.
 
 use crate::{
-    check::{Check, State},
+    check::Check,
     facts::{Bound, Holder, Protocol},
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -86,6 +86,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::State;
 
     fn states(listen: &str, protocol: Protocol, addr: &str, holder: Holder) -> [State; 2] {
         let sockets = Ok(vec![Bound { protocol, addr: addr.parse().unwrap(), holder }]);
