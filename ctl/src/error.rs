@@ -77,6 +77,12 @@ pub enum CliError {
     /// The development cluster can't be brought up or down.
     #[error(transparent)]
     Dev(#[from] Box<dev_cluster::Error>),
+    /// A question was answered with no.
+    #[error("nothing was changed: answer with y, or give --force to be asked no question")]
+    Declined,
+    /// The answer to a question can't be read.
+    #[error("cannot read the answer from standard input; give --force to be asked no question")]
+    Answer(#[source] io::Error),
     /// Ctrl-C can't be listened for.
     #[error("cannot listen for Ctrl-C")]
     Signal(#[source] io::Error),

@@ -139,6 +139,10 @@ pub const RULES: &[Rule] = &[
     read("/shoal.v1.Control/GetTask", Who::Operator, Place::Leader),
     read("/shoal.v1.Control/WatchService", Who::Operator, Place::Leader),
     read("/shoal.v1.Control/Logs", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/CreateNetwork", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/ListNetworks", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetNetwork", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/RemoveNetwork", Who::Operator, Place::Leader),
 ];
 
 /// The rule for a path.

@@ -13,6 +13,7 @@ pub mod control;
 pub mod dispatcher;
 mod elections;
 mod forward;
+mod founding;
 mod gate;
 pub mod leader;
 pub mod leadership;

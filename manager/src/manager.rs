@@ -6,6 +6,7 @@ use crate::{
     control::ControlService,
     dispatcher::{DispatcherService, Hub, LogBroker},
     elections,
+    founding::founding,
     gate::{Gate, NetworkGate},
     leader::LeaderLoop,
     leadership::{Leader, Leadership},
@@ -14,7 +15,6 @@ use crate::{
     snapshots,
     store::{ProposeError, Store},
 };
-use manager_core::state::{Change, Transaction};
 use manager_store::{
     disk::{DiskError, SledDisk},
     raft::{DiskThread, LogStore, RaftStoreError, SnapshotStore},
@@ -170,7 +170,7 @@ impl Manager {
 
         let mut tasks = JoinSet::new();
         tasks.spawn(follow_addresses(store.clone(), addresses));
-        tasks.spawn(hub.clone().follow(store.events()));
+        tasks.spawn(hub.clone().follow(store.clone(), store.events()));
         tasks.spawn(snapshots::run(raft.clone(), store.clone()));
         tasks.spawn(elections::run(raft.clone(), config.raft_id));
         let leader = LeaderLoop {
@@ -198,8 +198,7 @@ impl Manager {
         self.wait_for_leader(FIRST_ELECTION_TIME_MAX)
             .await
             .map_err(|status| StartError::Group(status.message().to_owned()))?;
-        let changes = vec![Change::PutCluster(Box::new(cluster)), Change::PutNode(Box::new(node))];
-        self.store.propose(Transaction::of(changes)).await.map_err(StartError::Bootstrap)?;
+        self.store.propose(founding(cluster, node)).await.map_err(StartError::Bootstrap)?;
         Ok(())
     }
 

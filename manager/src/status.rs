@@ -3,7 +3,7 @@
 use crate::{access::Caller, store::ProposeError};
 use manager_core::{
     membership::MembershipError,
-    requests::{find::FindError, node::NodeError, service::ServiceError},
+    requests::{find::FindError, network::NetworkError, node::NodeError, service::ServiceError},
     state::Refusal,
 };
 use proto::model::{NodeId, Problems};
@@ -19,6 +19,13 @@ pub fn of_propose(error: ProposeError) -> Status {
         ProposeError::Refused(Refusal::NameTaken(_) | Refusal::Exists(_)) => Status::already_exists(text),
         ProposeError::Refused(Refusal::NotFound(_)) => Status::not_found(text),
         ProposeError::Refused(Refusal::InUse(_)) => Status::failed_precondition(text),
+        ProposeError::Refused(
+            Refusal::NetworkClash(_)
+            | Refusal::NumberTaken { .. }
+            | Refusal::NoSuchNumber { .. }
+            | Refusal::BlockTaken { .. }
+            | Refusal::NoLease { .. },
+        ) => Status::aborted(format!("{text}: look at the networks and try again")),
         ProposeError::NotLeader => Status::unavailable("the cluster's leader is changing; try again"),
         ProposeError::Unconfirmed => Status::deadline_exceeded(format!(
             "{text}. Make sure that more than half of the managers are running and reach each other"
@@ -45,6 +52,17 @@ pub fn of_service(error: ServiceError) -> Status {
     match error {
         ServiceError::NameTaken(_) => Status::already_exists(error.to_string()),
         ServiceError::OutOfSequence { .. } => Status::aborted(error.to_string()),
+        ServiceError::IngressAttached(_) | ServiceError::NetworkGone(_) => {
+            Status::invalid_argument(error.to_string())
+        }
+        _ => Status::failed_precondition(error.to_string()),
+    }
+}
+
+/// The status for a network that can't be made or removed as asked.
+pub fn of_network(error: NetworkError) -> Status {
+    match error {
+        NetworkError::NameTaken(_) => Status::already_exists(error.to_string()),
         _ => Status::failed_precondition(error.to_string()),
     }
 }

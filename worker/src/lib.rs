@@ -13,6 +13,7 @@
 //! * `driver`: tells `worker_core::agent` what happens and does what it wants.
 //! * `executor`: performs the steps of each task.
 //! * [`ledger`]: what survives a restart; `recover`: what a restart finds.
+//! * `networks`: carries out what the managers tell of networks; `name_servers`: the containers' DNS.
 //! * `volumes`, `task_files`: what containers are given besides their image.
 //! * `logs`: sends output that managers ask for.
 //!
@@ -30,6 +31,8 @@ mod driver;
 mod executor;
 pub mod ledger;
 mod logs;
+mod name_servers;
+mod networks;
 mod recover;
 mod session;
 mod task_files;

@@ -51,6 +51,7 @@ impl TaskFiles {
         task: TaskId,
         hostname: &str,
         network: TaskNetwork,
+        has_name_server: bool,
         addresses: &[IpAddr],
     ) -> Result<(), TaskFilesError> {
         let folder = self.folder(task);
@@ -58,6 +59,10 @@ impl TaskFiles {
         made.map_err(|source| TaskFilesError { verb: "make", path: folder.clone(), source })?;
         let (hosts, resolv_conf) = match network {
             TaskNetwork::Host => (read(HOSTS)?, read(RESOLV_CONF)?),
+            TaskNetwork::Node if has_name_server => {
+                let resolv_conf = etc_files::resolv_conf_with_name_server(&read(RESOLV_CONF)?);
+                (etc_files::hosts(hostname, addresses), resolv_conf)
+            }
             TaskNetwork::Node | TaskNetwork::None => {
                 (etc_files::hosts(hostname, addresses), own_resolv_conf()?)
             }
@@ -90,6 +95,11 @@ impl TaskFiles {
     }
 }
 
+/// The host's `resolv.conf` as it is. Waits for the disk.
+pub(crate) fn host_resolv_conf() -> Result<String, TaskFilesError> {
+    read(RESOLV_CONF)
+}
+
 fn own_resolv_conf() -> Result<String, TaskFilesError> {
     let upstream = read(RESOLV_CONF_UPSTREAM)?;
     Ok(etc_files::resolv_conf(&read(RESOLV_CONF)?, Some(upstream.as_str())))
@@ -114,11 +124,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = TaskFiles::new(dir.path());
         let task = TaskId::from_bits(3);
-        files.write(task, "web-1", TaskNetwork::Node, &["10.0.0.2".parse().unwrap()]).unwrap();
+        files.write(task, "web-1", TaskNetwork::Node, false, &["10.0.0.2".parse().unwrap()]).unwrap();
         let GeneratedFiles { hosts, hostname, resolv_conf } = files.paths(task);
         assert!(fs::read_to_string(hosts.unwrap()).unwrap().contains("10.0.0.2\tweb-1\n"));
         assert_eq!(fs::read_to_string(hostname.clone().unwrap()).unwrap(), "web-1\n");
-        assert!(resolv_conf.unwrap().exists());
+        let resolv_conf = resolv_conf.unwrap();
+        assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));
+        files.write(task, "web-1", TaskNetwork::Node, true, &[]).unwrap();
+        assert!(fs::read_to_string(&resolv_conf).unwrap().starts_with("nameserver 127.0.0.11\n"));
         files.remove(task).unwrap();
         files.remove(task).unwrap();
         assert!(!hostname.unwrap().exists());

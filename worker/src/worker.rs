@@ -2,16 +2,17 @@
 
 use crate::{
     board::Board,
+    chain::Chain,
     config::{Facilities, WorkerConfig},
     driver::{Clock, Driver, Ended},
-    executor::{Executor, Node, blocking, remove},
+    executor::{Executor, Node, blocking, open_name_server, remove},
     ledger::{Ledger, LedgerError},
     recover::{RecoverError, Recovered, recover},
     session::Sessions,
 };
 use futures::future::join_all;
 use manager_store::disk::{DiskError, SledDisk};
-use proto::model::TaskId;
+use proto::model::{Task, TaskId};
 use std::{future::Future, path::Path, sync::Arc};
 use tokio::{
     sync::{mpsc, watch},
@@ -124,6 +125,7 @@ impl Worker {
             remove(&node, id)
         }))
         .await;
+        reopen_name_servers(&node, &tasks).await;
         let clock = Clock::start();
         let (agent, first) = Agent::recover(tasks, found, clock.now());
         let (clear, to_clear) = mpsc::channel(1);
@@ -153,10 +155,16 @@ impl Worker {
             jitter: self.facilities.jitter,
             incoming,
             board: self.handle.board.clone(),
+            networks: self.node.networks.clone(),
         };
         // Ends with this function, also when that is dropped.
         let mut keeping = JoinSet::new();
         keeping.spawn(sessions.run(stop_sessions.clone()));
+        let mut following = JoinSet::new();
+        let node = self.node.clone();
+        following.spawn(async move { node.networks.follow(node.network.overlays()).await });
+        let node = self.node.clone();
+        following.spawn(async move { node.name_servers.follow(&node.networks).await });
 
         let driver = Driver {
             agent: self.agent,
@@ -173,6 +181,7 @@ impl Worker {
         stop_sessions.cancel();
         while keeping.join_next().await.is_some() {}
         executor.wind_down().await;
+        following.shutdown().await;
         if ended == Ended::Cleared {
             Network::destroy(&self.config.network).await.map_err(WorkerError::Network)?;
             let node = self.node.clone();
@@ -182,6 +191,16 @@ impl Worker {
         // Whoever cleared the node waits for this; a handle may also be gone.
         let _ = self.over.send(true);
         Ok(())
+    }
+}
+
+/// The containers that ran on while no daemon did have names answered again.
+async fn reopen_name_servers(node: &Arc<Node>, tasks: &[Task]) {
+    for task in tasks.iter().filter(|task| !task.spec.task.attachments.is_empty()) {
+        let Some(attachment) = node.network.attachment(&task.id.to_string()) else { continue };
+        if let Err(error) = open_name_server(node, task, &attachment).await {
+            warn!(task = %task.id, error = %Chain(&error), "container's name server could not be started");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod dev;
 pub mod image;
 pub mod list;
+pub mod network;
 pub mod node;
 pub mod service;
 pub mod swarm;
@@ -46,6 +47,9 @@ pub enum Command {
     /// Manage services
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// Manage networks
+    #[command(subcommand)]
+    Network(network::NetworkCommand),
     /// Manage the images of this node
     #[command(subcommand)]
     Image(image::ImageCommand),

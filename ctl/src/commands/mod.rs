@@ -1,10 +1,12 @@
 //! Commands carried out: options in, calls made, answers printed.
 
 pub mod completion;
+mod confirmation;
 pub mod daemon;
 pub mod dev;
 pub mod image;
 mod inspection;
+pub mod network;
 pub mod node;
 mod retry;
 pub mod service;
@@ -42,6 +44,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
         Command::Swarm(command) => swarm::run(session, command).await,
         Command::Node(command) => node::run(session, command).await,
         Command::Service(command) => service::run(session, command).await,
+        Command::Network(command) => network::run(session, command).await,
         Command::Image(command) => image::run(session, command).await,
         Command::System(command) => system::run(session, command).await,
         Command::Images(args) => image::ls::run(session, args).await,

@@ -46,6 +46,12 @@ pub fn web() -> wire::Service {
         ended_at: Some(NOW_MS - 60_000),
         message: "update completed".into(),
     });
+    service.vips = vec![wire::NetworkAddress {
+        network_id: id("networkfront"),
+        number: 250,
+        ipv4: "10.0.1.250/24".into(),
+        ipv6: "fd00:1::fa/64".into(),
+    }];
     let spec = service.spec.as_mut().expect("made above");
     spec.labels = labels(&[("tier", "front")]);
     spec.ports =
@@ -75,6 +81,8 @@ pub fn web() -> wire::Service {
     task.constraints = vec!["node.role==worker".into()];
     task.preferences = vec!["spread=node.labels.zone".into()];
     task.max_replicas_per_node = 2;
+    task.attachments =
+        vec![wire::NetworkAttachment { network: id("networkfront"), aliases: vec!["www".into()] }];
     task.log = Some(wire::LogConfig { max_size_bytes: 10 << 20, max_files: 3 });
     let container = task.container.as_mut().expect("made above");
     container.args = vec!["nginx".into(), "-g".into(), "daemon off;".into()];
@@ -107,6 +115,34 @@ pub fn task(start: &str, slot: &str, state: wire::TaskState) -> wire::Task {
         desired: desired.into(),
         status: Some(wire::TaskStatus { state: state.into(), at: NOW_MS - 180_000, ..Default::default() }),
         ..Default::default()
+    }
+}
+
+/// A network with this name that the first node takes part in, and no service.
+pub fn network(name: &str) -> wire::Network {
+    let pool = |subnet: &str, gateway: &str, range: &str| wire::IpamPool {
+        subnet: subnet.into(),
+        gateway: gateway.into(),
+        range: range.into(),
+    };
+    wire::Network {
+        id: id(&format!("network{name}")),
+        version: 5,
+        created_at: NOW_MS - 3_600_000,
+        spec: Some(wire::NetworkSpec {
+            name: name.into(),
+            labels: labels(&[("team", "a")]),
+            ipv6: true,
+            attachable: true,
+            mtu: Some(1400),
+            ..Default::default()
+        }),
+        vni: 4097,
+        pools: vec![pool("10.0.1.0/24", "10.0.1.1", "10.0.1.128/25"), pool("fd00:1::/64", "fd00:1::1", "")],
+        nodes: vec![wire::NetworkNode { node_id: id("node1"), number: 130, blocks: vec![9, 10] }],
+        addresses_used: 36,
+        addresses_total: 126,
+        service_ids: Vec::new(),
     }
 }
 

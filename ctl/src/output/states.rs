@@ -96,6 +96,14 @@ pub fn mount(kind: wire::mount::Kind) -> &'static str {
     }
 }
 
+/// The name of a way to answer a service's name.
+pub fn endpoint_mode(mode: wire::EndpointMode) -> &'static str {
+    match mode {
+        wire::EndpointMode::Unspecified | wire::EndpointMode::Vip => "vip",
+        wire::EndpointMode::Dnsrr => "dnsrr",
+    }
+}
+
 /// The name of a protocol.
 pub fn protocol(protocol: wire::published_port::Protocol) -> &'static str {
     use wire::published_port::Protocol;

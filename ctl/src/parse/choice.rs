@@ -53,10 +53,10 @@ pub fn order(text: &str) -> Result<wire::rollout_config::Order, ChoiceError> {
     one_of(text, &[("stop-first", StopFirst), ("start-first", StartFirst)])
 }
 
-/// `bridge`, a network of the node's own; `host`, the node's interfaces; or `none`.
-pub fn network(text: &str) -> Result<wire::TaskNetwork, ChoiceError> {
-    use wire::TaskNetwork::*;
-    one_of(text, &[("bridge", Node), ("host", Host), ("none", None)])
+/// `vip`, one address for all tasks; or `dnsrr`, the addresses of the tasks.
+pub fn endpoint_mode(text: &str) -> Result<wire::EndpointMode, ChoiceError> {
+    use wire::EndpointMode::*;
+    one_of(text, &[("vip", Vip), ("dnsrr", Dnsrr)])
 }
 
 /// How the tasks of a service are counted.

@@ -1,6 +1,7 @@
 //! What people type in option values: each form is read by a pure function that says what would be
 //! right when it is wrong.
 
+pub mod attachment;
 pub mod bytes;
 pub mod choice;
 pub mod cpus;
@@ -10,6 +11,7 @@ pub mod env;
 pub mod filters;
 pub mod log_options;
 pub mod mount;
+pub mod network;
 pub mod number;
 pub mod pairs;
 pub mod publish;

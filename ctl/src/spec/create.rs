@@ -1,6 +1,6 @@
 //! The spec of a new service, from the options of `service create`.
 
-use super::{add_refused, each, given, lists, task};
+use super::{add_refused, attachments, each, given, lists, task};
 use crate::{
     args::service::CreateArgs,
     parse::{
@@ -40,9 +40,7 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
     task.constraints = constraints.iter().map(ToString::to_string).collect();
     let preferences = each(&mut problems, "--placement-pref", &args.preferences, str::parse::<Preference>);
     task.preferences = preferences.iter().map(ToString::to_string).collect();
-    if let Some(network) = given(&mut problems, "--network", &args.network, choice::network) {
-        task.network = network.into();
-    }
+    attachments::connect(&args.networks, task, &mut problems);
 
     let container = task.container.get_or_insert_default();
     let (image, command) = args.image_and_command.split_first().expect("clap requires an image");
@@ -55,7 +53,10 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
     container.mounts = each(&mut problems, "--mount", &args.mounts, mount::parse);
     add_refused(&mut problems, || {
         let name = if spec.name.is_empty() { "unnamed".to_owned() } else { spec.name.clone() };
-        ServiceSpec::try_from(wire::ServiceSpec { name, ..spec.clone() })
+        let mut spec = wire::ServiceSpec { name, ..spec.clone() };
+        // Names of networks are checked already, and only the managers know what they stand for.
+        spec.task.get_or_insert_default().attachments.clear();
+        ServiceSpec::try_from(spec)
     });
     problems.finish(spec)
 }
@@ -130,12 +131,14 @@ mod tests {
         let problems = created(
             "--name=-web- --mode globl --replicas x --limit-memory 64x --update-delay 5 --mount src=v \
              --publish 80/sctp --constraint node.role=manager --restart-condition always --env =x \
-             --env-file gone.env --network overlay --stop-signal NOPE --log-opt a=b --label =x Nginx",
+             --env-file gone.env --network host --network front --endpoint-mode rr \
+             --stop-signal NOPE --log-opt a=b --label =x Nginx",
         )
         .unwrap_err();
         let expected = "\
 --mode: `globl` is not one of the choices: use replicated, global
 --replicas: `x` is not a count: write a whole number from 0 to 4294967295
+--endpoint-mode: `rr` is not one of the choices: use vip, dnsrr
 --update-delay: `5` is not a duration: write numbers with units, such as 1m30s, 1.5h or 500ms
 --stop-signal: `NOPE` is not a signal: use a name such as SIGTERM or QUIT, or a number from 1 to 64
 --limit-memory: `64x` is not a size: write a number with b, k, m, g or t, such as 64m or 1.5g
@@ -145,7 +148,7 @@ mod tests {
 --label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
 --publish: protocol `sctp` can't be published: use tcp or udp
 --constraint: constraint `node.role=manager` has no operator: write KEY==VALUE or KEY!=VALUE, such as node.labels.disk==ssd
---network: `overlay` is not one of the choices: use bridge, host, none
+--network: bridge, host and none stand alone: give one of them, or networks of the cluster
 IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and single `.`, `_`, `-` between them, with `/` between parts
 --env-file: cannot read gone.env: entity not found; give a file of NAME=VALUE lines
 --env: `=x` has no name: write NAME=VALUE, or NAME to pass on its value from here
@@ -158,8 +161,18 @@ IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and singl
         let problems = created("--replicas x --publish 8080:80 --workdir app nginx").unwrap_err();
         let fields: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(fields, ["--replicas", "--workdir", "--publish"]);
+        let problems = created("--replicas x --network front --network back nginx").unwrap_err();
+        assert_eq!(problems.0.len(), 1, "names of networks are no problem: {problems}");
         // What can be read is theirs to judge.
         assert!(created("--publish 8080:80 nginx").is_ok());
+    }
+
+    #[test]
+    fn networks_are_sent_by_name() {
+        let spec = created("--network name=front,alias=www --endpoint-mode dnsrr nginx").unwrap();
+        assert_eq!(spec.endpoint_mode(), wire::EndpointMode::Dnsrr);
+        let front = wire::NetworkAttachment { network: "front".into(), aliases: vec!["www".into()] };
+        assert_eq!(spec.task.unwrap().attachments, [front]);
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Options turned into specs: pure functions that note everything that is wrong.
 
+mod attachments;
 mod cluster;
 mod create;
 mod lists;
+mod network;
 mod rollout;
 mod task;
 mod update;
 
+pub use attachments::{NetworkIds, named as networks_named};
 pub use cluster::set_cluster;
 pub use create::{Surroundings, create};
+pub use network::create_network;
 pub use update::{check, edit};
 
 use proto::model::Problems;

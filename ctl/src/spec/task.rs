@@ -13,6 +13,9 @@ use proto::{
 /// Changes what was given.
 pub fn apply(args: &TaskArgs, spec: &mut wire::ServiceSpec, problems: &mut Problems) {
     replicas(args, &mut spec.mode, problems);
+    if let Some(mode) = given(problems, "--endpoint-mode", &args.endpoint_mode, choice::endpoint_mode) {
+        spec.endpoint_mode = mode.into();
+    }
     rollout::apply_update(&args.update, &mut spec.update, problems);
     rollout::apply_rollback(&args.rollback, &mut spec.rollback, problems);
     let task = spec.task.get_or_insert_default();

@@ -1,10 +1,13 @@
 //! Edits of a service's spec, from the options of `service update`.
 
-use super::{each, given, lists, task};
+use super::{
+    attachments::{self, NetworkIds},
+    each, given, lists, task,
+};
 use crate::{
     args::service::UpdateArgs,
     parse::{
-        choice, env, mount,
+        env, mount,
         publish::{self, TargetPort},
         words,
     },
@@ -17,12 +20,14 @@ use proto::{
 
 /// Says what is wrong with the options themselves, before any spec is known.
 pub fn check(args: &UpdateArgs, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), Problems> {
-    edit(args, &mut wire::ServiceSpec::default(), variable)
+    edit(args, &NetworkIds::new(), &mut wire::ServiceSpec::default(), variable)
 }
 
-/// Changes what was given. Removals come first, so that one command can replace a value.
+/// Changes what was given. Removals come first, so that one command can replace a value. `networks`
+/// tells the ids of the networks that are named.
 pub fn edit(
     args: &UpdateArgs,
+    networks: &NetworkIds,
     spec: &mut wire::ServiceSpec,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), Problems> {
@@ -36,7 +41,7 @@ pub fn edit(
         task.force_update += 1;
     }
     placement(args, task, &mut problems);
-    network(args, task, &mut problems);
+    attachments::edit(args, networks, task, &mut problems);
     container(args, task.container.get_or_insert_default(), variable, &mut problems);
     problems.finish(())
 }
@@ -67,17 +72,6 @@ fn placement(args: &UpdateArgs, task: &mut wire::TaskSpec, problems: &mut Proble
         each(problems, "--placement-pref-add", &args.placement_pref_add, str::parse::<Preference>)
     {
         lists::put(&mut task.preferences, preference.to_string(), PartialEq::eq);
-    }
-}
-
-fn network(args: &UpdateArgs, task: &mut wire::TaskSpec, problems: &mut Problems) {
-    if let Some(removed) = given(problems, "--network-rm", &args.network_rm, choice::network)
-        && task.network == i32::from(removed)
-    {
-        task.network = wire::TaskNetwork::Node.into();
-    }
-    if let Some(added) = given(problems, "--network-add", &args.network_add, choice::network) {
-        task.network = added.into();
     }
 }
 
@@ -125,7 +119,7 @@ mod tests {
     }
 
     fn edited(line: &str, mut spec: wire::ServiceSpec) -> wire::ServiceSpec {
-        edit(&args(line), &mut spec, &|_| None).unwrap();
+        edit(&args(line), &NetworkIds::new(), &mut spec, &|_| None).unwrap();
         spec
     }
 
@@ -162,7 +156,7 @@ mod tests {
             "--env-rm A --env-add B=3 --env-add C=4 --label-rm team --label-add tier=front \
              --mount-rm /data --mount-add type=tmpfs,dst=/tmp --constraint-rm 'node.role == worker' \
              --constraint-add node.role==manager --publish-add published=9090,target=80,mode=host \
-             --image nginx:2 --args '-c 5' --read-only=false --force --network-add host",
+             --image nginx:2 --args '-c 5' --read-only=false --force --network-add host --endpoint-mode dnsrr",
             web(),
         );
         let task = spec.task.unwrap();
@@ -177,6 +171,7 @@ mod tests {
             ("nginx:2", 2, false)
         );
         assert_eq!((task.force_update, task.network()), (5, wire::TaskNetwork::Host));
+        assert_eq!(spec.endpoint_mode, i32::from(wire::EndpointMode::Dnsrr));
     }
 
     #[test]
@@ -190,7 +185,7 @@ mod tests {
         let problems = check(&args("--limit-cpu half --env-add =x --replicas many"), &|_| None).unwrap_err();
         assert_eq!(problems.0.len(), 3);
         assert!(check(&args("--replicas 3"), &|_| None).is_ok());
-        let problems = edit(&args("--replicas 3"), &mut web(), &|_| None).unwrap_err();
+        let problems = edit(&args("--replicas 3"), &NetworkIds::new(), &mut web(), &|_| None).unwrap_err();
         assert!(problems.to_string().starts_with("--replicas: a global service"), "{problems}");
     }
 }

@@ -25,6 +25,8 @@ use tonic::{Request, Response, Status, Streaming, transport::Server};
 pub struct Script {
     /// The one service there is; its version must be named by updates.
     pub service: Service,
+    /// The networks there are.
+    pub networks: Vec<Network>,
     /// How often another client changes the service just before an update arrives.
     pub meddling: u32,
     /// Answers every call about the cluster, if set.
@@ -39,6 +41,17 @@ pub struct Script {
     pub calls: Vec<&'static str>,
     /// Bytes of the image that was loaded.
     pub loaded: Vec<u8>,
+}
+
+impl Script {
+    /// The place of the network that is called so.
+    fn network(&self, name: &str) -> Result<usize, Status> {
+        let called = |network: &Network| {
+            network.id == name || network.spec.as_ref().is_some_and(|spec| spec.name == name)
+        };
+        let missing = || Status::not_found(format!("network `{name}` was not found"));
+        self.networks.iter().position(called).ok_or_else(missing)
+    }
 }
 
 /// The running daemon; it ends when this is dropped.
@@ -188,6 +201,33 @@ impl Control for Daemon {
         let (sender, chunks) = mpsc::channel(1);
         sender.try_send(Ok(LogChunk { task_id, lines, warning: String::new() })).expect("has room");
         Ok(Response::new(Box::pin(ReceiverStream::new(chunks))))
+    }
+
+    async fn create_network(&self, request: Request<CreateNetworkRequest>) -> Answer<Network> {
+        let mut script = self.called("create_network")?;
+        let network = Network { id: "n".repeat(25), spec: request.into_inner().spec, ..Default::default() };
+        script.networks.push(network.clone());
+        Ok(Response::new(network))
+    }
+
+    async fn list_networks(&self, _: Request<ListNetworksRequest>) -> Answer<ListNetworksResponse> {
+        let networks = self.called("list_networks")?.networks.clone();
+        Ok(Response::new(ListNetworksResponse { networks }))
+    }
+
+    async fn get_network(&self, request: Request<GetNetworkRequest>) -> Answer<Network> {
+        let script = self.called("get_network")?;
+        let nth = script.network(&request.into_inner().network)?;
+        Ok(Response::new(script.networks[nth].clone()))
+    }
+
+    async fn remove_network(&self, request: Request<RemoveNetworkRequest>) -> Answer<RemoveNetworkResponse> {
+        let mut script = self.called("remove_network")?;
+        let nth = script.network(&request.into_inner().network)?;
+        if !script.networks[nth].service_ids.is_empty() {
+            return Err(Status::failed_precondition("a service uses the network"));
+        }
+        Ok(Response::new(RemoveNetworkResponse { id: script.networks.remove(nth).id }))
     }
 
     not_scripted! {

@@ -1,10 +1,14 @@
-//! Assignments: what a node is told of its tasks, whole at first and then only what is different.
+//! Assignments: what a node is told of its tasks and its networks, whole at first and then only what is
+//! different.
 //!
 //! A node is told of every task that was assigned to it until the managers forget the task. That of one
 //! that has ended tells the node to keep what is left of it, such as its output.
 
-use crate::state::State;
-use proto::model::{DesiredState, NodeId, Task, TaskId, TaskState};
+use crate::{
+    networks::{Table, Tables},
+    state::State,
+};
+use proto::model::{DesiredState, NetworkId, NetworkUpdate, NodeId, Task, TaskId, TaskState};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One message to a node.
@@ -18,6 +22,10 @@ pub struct Assignments {
     pub put: Vec<Arc<Task>>,
     /// Tasks that are the node's no more.
     pub remove: Vec<TaskId>,
+    /// What is new in the networks it takes part in.
+    pub networks: Vec<NetworkUpdate>,
+    /// Networks that it does not take part in any more.
+    pub remove_networks: Vec<NetworkId>,
 }
 
 /// What a node has been told in its session.
@@ -25,6 +33,7 @@ pub struct Assignments {
 pub struct Told {
     sequence: u64,
     tasks: BTreeMap<TaskId, Wish>,
+    networks: BTreeMap<NetworkId, Arc<Table>>,
 }
 
 /// All of a task that can change for its node once it is assigned: what is wanted of it, and whether
@@ -37,8 +46,8 @@ struct Wish {
 
 impl Told {
     /// What to tell the node now, which counts as told then; `None` if it knows everything. What a
-    /// session is told first is full, even if it is nothing.
-    pub fn tell(&mut self, state: &State, node: NodeId) -> Option<Assignments> {
+    /// session is told first is full, even if it is nothing. The tables are those of the state.
+    pub fn tell(&mut self, state: &State, tables: &Tables, node: NodeId) -> Option<Assignments> {
         let assigned = |task: &&Arc<Task>| task.status.state >= TaskState::Assigned;
         let held: BTreeMap<TaskId, &Arc<Task>> =
             state.tasks_on(node).filter(assigned).map(|task| (task.id, task)).collect();
@@ -47,13 +56,31 @@ impl Told {
             held.values().filter(|task| !is_known(task)).map(|&task| task.clone()).collect();
         let remove: Vec<TaskId> = self.tasks.keys().filter(|id| !held.contains_key(id)).copied().collect();
         let full = self.sequence == 0;
-        if !full && put.is_empty() && remove.is_empty() {
+        let (networks, remove_networks) = self.tell_networks(tables, node);
+        let nothing =
+            put.is_empty() && remove.is_empty() && networks.is_empty() && remove_networks.is_empty();
+        if nothing && !full {
             return None;
         }
         self.sequence += 1;
         self.tasks.retain(|id, _| held.contains_key(id));
         self.tasks.extend(put.iter().map(|task| (task.id, Wish::of(task))));
-        Some(Assignments { full, sequence: self.sequence, put, remove })
+        Some(Assignments { full, sequence: self.sequence, put, remove, networks, remove_networks })
+    }
+
+    /// What is new in the networks that the node takes part in, and those it does not any more.
+    fn tell_networks(&mut self, tables: &Tables, node: NodeId) -> (Vec<NetworkUpdate>, Vec<NetworkId>) {
+        let present: BTreeMap<NetworkId, Arc<Table>> =
+            tables.of_node(node).map(|(id, table)| (id, table.clone())).collect();
+        let update = |(id, table): (&NetworkId, &Arc<Table>)| match self.networks.get(id) {
+            Some(known) if Arc::ptr_eq(known, table) => None,
+            Some(known) => Some(table.since(known)),
+            None => Some(table.in_full()),
+        };
+        let updates = present.iter().filter_map(update).collect();
+        let gone = self.networks.keys().filter(|id| !present.contains_key(id)).copied().collect();
+        self.networks = present;
+        (updates, gone)
     }
 }
 
@@ -66,7 +93,12 @@ impl Wish {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, node, service};
+    use crate::testing::{Bench, network_spec, node, service};
+    use proto::model::{NetworkTable, TaskState};
+
+    fn tell(told: &mut Told, bench: &Bench, node: NodeId) -> Option<Assignments> {
+        told.tell(&bench.state, &bench.tables(), node)
+    }
 
     #[test]
     fn a_session_is_told_everything_first_and_then_what_is_different() {
@@ -75,19 +107,19 @@ mod tests {
         let web = bench.create(service("web").replicas(2));
         bench.pass();
         let mut told = Told::default();
-        let first = told.tell(&bench.state, node).unwrap();
+        let first = tell(&mut told, &bench, node).unwrap();
         assert_eq!((first.full, first.sequence, first.put.len()), (true, 1, 2));
-        assert_eq!(told.tell(&bench.state, node), None);
+        assert_eq!(tell(&mut told, &bench, node), None);
 
         bench.scale(web, 1);
         bench.pass();
-        let stop = told.tell(&bench.state, node).unwrap();
+        let stop = tell(&mut told, &bench, node).unwrap();
         assert_eq!((stop.full, stop.sequence), (false, 2));
         assert_eq!(stop.put.iter().map(|task| task.desired).collect::<Vec<_>>(), [DesiredState::Remove]);
 
         let stopped = stop.put[0].id;
         bench.settle();
-        let gone = told.tell(&bench.state, node).unwrap();
+        let gone = tell(&mut told, &bench, node).unwrap();
         assert_eq!((gone.sequence, gone.put.len(), gone.remove), (3, 0, vec![stopped]));
     }
 
@@ -97,10 +129,17 @@ mod tests {
         let node = bench.add(node(1));
         let mut told = Told::default();
         assert_eq!(
-            told.tell(&bench.state, node),
-            Some(Assignments { full: true, sequence: 1, put: vec![], remove: vec![] })
+            tell(&mut told, &bench, node),
+            Some(Assignments {
+                full: true,
+                sequence: 1,
+                put: vec![],
+                remove: vec![],
+                networks: vec![],
+                remove_networks: vec![]
+            })
         );
-        assert_eq!(told.tell(&bench.state, node), None);
+        assert_eq!(tell(&mut told, &bench, node), None);
     }
 
     #[test]
@@ -110,9 +149,9 @@ mod tests {
         bench.create(service("web").replicas(1));
         bench.pass();
         let mut told = Told::default();
-        told.tell(&bench.state, node);
+        tell(&mut told, &bench, node);
         bench.settle();
-        assert_eq!(told.tell(&bench.state, node), None);
+        assert_eq!(tell(&mut told, &bench, node), None);
     }
 
     #[test]
@@ -122,6 +161,65 @@ mod tests {
         bench.create(service("agent").global().memory(u64::MAX));
         bench.pass();
         assert_eq!(bench.state.tasks_on(node).count(), 1);
-        assert_eq!(Told::default().tell(&bench.state, node).unwrap().put, vec![]);
+        assert_eq!(tell(&mut Told::default(), &bench, node).unwrap().put, vec![]);
+    }
+
+    #[test]
+    fn a_node_is_told_a_network_in_full_and_then_what_is_different_until_it_takes_no_part_any_more() {
+        let mut bench = Bench::new();
+        let ids = [1, 2].map(|n| bench.add(node(n)));
+        let front = bench.add_network(network_spec("front"));
+        let here = "node.hostname==node-1";
+        let web = bench.create(service("web").constraint(here).network(front));
+        bench.settle();
+        let mut told = Told::default();
+        let first = tell(&mut told, &bench, ids[0]).unwrap().networks.remove(0);
+        assert!(first.full && first.put_services.len() == 1 && first.put_peers.len() == 1);
+        let mut table = NetworkTable::new(first.info.clone());
+        table.apply(first);
+
+        let db = bench.create(service("db").constraint("node.hostname==node-2").network(front));
+        bench.settle();
+        let second = tell(&mut told, &bench, ids[0]).unwrap().networks.remove(0);
+        let named: Vec<_> = second.put_services.iter().map(|service| service.id).collect();
+        let peers: Vec<_> = second.put_peers.iter().map(|peer| peer.node).collect();
+        assert_eq!((second.full, named, peers), (false, vec![db], vec![ids[1]]));
+        table.apply(second);
+
+        let ending = bench.live(db)[0].clone();
+        bench.report(&ending, TaskState::Failed);
+        let third = tell(&mut told, &bench, ids[0]).unwrap().networks.remove(0);
+        assert!(third.put_services[0].endpoints.is_empty(), "its end removes the endpoint");
+        table.apply(third);
+
+        bench.remove(web);
+        bench.settle();
+        let last = tell(&mut told, &bench, ids[0]).unwrap();
+        assert_eq!((last.networks, last.remove_networks), (vec![], vec![front]));
+        assert_eq!(table.services.len(), 2);
+    }
+
+    #[test]
+    fn a_node_that_takes_part_in_no_network_is_told_of_none() {
+        let mut bench = Bench::new();
+        let ids = [1, 2].map(|n| bench.add(node(n)));
+        let front = bench.add_network(network_spec("front"));
+        bench.create(service("web").constraint("node.hostname==node-1").network(front));
+        bench.settle();
+        assert_eq!(tell(&mut Told::default(), &bench, ids[1]).unwrap().networks, vec![]);
+    }
+
+    #[test]
+    fn a_network_comes_with_the_first_task_that_needs_it() {
+        let mut bench = Bench::new();
+        let node = bench.add(node(1));
+        let mut told = Told::default();
+        tell(&mut told, &bench, node);
+        let front = bench.add_network(network_spec("front"));
+        bench.create(service("web").network(front));
+        bench.pass();
+        let assigned = tell(&mut told, &bench, node).unwrap();
+        assert_eq!((assigned.put.len(), assigned.networks.len()), (1, 1));
+        assert_eq!(assigned.put[0].addresses[0].network, assigned.networks[0].info.id);
     }
 }

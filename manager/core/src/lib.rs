@@ -11,9 +11,11 @@
 //! | [`updater`] | how a new spec, or the previous one, gets to a service's tasks |
 //! | [`orchestrator`] | which tasks there are, when one is replaced, when a replacement starts |
 //! | [`enforcer`] | which tasks have to leave their node |
-//! | [`allocator`] | when a task has what the cluster hands out |
+//! | [`allocator`] | when a service has what the cluster hands out |
 //! | [`scheduler`] | which node a task goes to, or why to none |
 //! | [`reaper`] | what is forgotten |
+//! | [`ipam`] | which addresses a network has, and who gets which |
+//! | [`networks`] | what a node knows of the networks it takes part in |
 //! | [`assignments`] | what a node is told |
 //! | [`membership`] | who may be promoted, demoted or removed, and who votes |
 //! | [`requests`] | what a person may do, and what comes of it |
@@ -22,8 +24,10 @@ pub mod allocator;
 pub mod assignments;
 mod decision;
 pub mod enforcer;
+pub mod ipam;
 pub mod liveness;
 pub mod membership;
+pub mod networks;
 pub mod orchestrator;
 pub mod placement;
 pub mod reaper;

@@ -1,7 +1,9 @@
 //! What people and their tools ask of the cluster, a file per noun.
 
+mod addresses;
 mod clusters;
 mod logs;
+mod networks;
 mod nodes;
 mod service;
 mod services;

@@ -85,4 +85,8 @@ control! {
     remove_service(RemoveServiceRequest) -> RemoveServiceResponse;
     list_tasks(ListTasksRequest) -> ListTasksResponse;
     get_task(GetTaskRequest) -> Task;
+    create_network(CreateNetworkRequest) -> Network;
+    list_networks(ListNetworksRequest) -> ListNetworksResponse;
+    get_network(GetNetworkRequest) -> Network;
+    remove_network(RemoveNetworkRequest) -> RemoveNetworkResponse;
 }

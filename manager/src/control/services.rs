@@ -1,6 +1,6 @@
 //! Services: what people ask for.
 
-use super::ControlService;
+use super::{ControlService, addresses};
 use crate::{
     clock::new_id,
     status::{of_find, of_problems, of_propose, of_service},
@@ -8,10 +8,10 @@ use crate::{
 };
 use manager_core::{
     requests::{find, service},
-    state::{Refusal, State, Transaction},
+    state::{ObjectId, Refusal, State, Transaction},
 };
 use proto::{
-    model::{DesiredState, Service, ServiceId, ServiceMode, ServiceSpec, TaskState},
+    model::{DesiredState, Problems, Service, ServiceId, ServiceMode, ServiceSpec, TaskState},
     wire::{
         self, CreateServiceRequest, GetServiceRequest, ListServicesRequest, ListServicesResponse,
         RemoveServiceRequest, RemoveServiceResponse, RollbackServiceRequest, UpdateServiceRequest,
@@ -26,11 +26,18 @@ impl ControlService {
         &self,
         request: Request<CreateServiceRequest>,
     ) -> Result<wire::Service, Status> {
-        let spec = checked(request.into_inner().spec)?;
-        let id = new_id();
-        let state = self.state().await?;
-        let transaction = service::create(&state, id, spec, self.clock.now()).map_err(of_service)?;
-        self.store.propose(transaction).await.map_err(of_propose)?;
+        let (id, wanted) = (new_id(), request.into_inner().spec);
+        loop {
+            let state = self.state().await?;
+            let spec = checked(&state, wanted.clone())?;
+            let transaction = service::create(&state, id, spec, self.clock.now()).map_err(of_service)?;
+            match self.store.propose(transaction).await {
+                Ok(_) => break,
+                // A network was removed at the same moment: looked at again, it is named.
+                Err(ProposeError::Refused(Refusal::NotFound(ObjectId::Network(_)))) => {}
+                Err(error) => return Err(of_propose(error)),
+            }
+        }
         info!(service = %id, "service created");
         self.answer(id)
     }
@@ -57,10 +64,10 @@ impl ControlService {
         request: Request<UpdateServiceRequest>,
     ) -> Result<wire::Service, Status> {
         let UpdateServiceRequest { service: name, version, spec } = request.into_inner();
-        let spec = checked(spec)?;
         let id = self
             .change_service(&name, |state, found| {
-                service::update(state, found, version, spec.clone(), self.clock.now()).map_err(of_service)
+                let spec = checked(state, spec.clone())?;
+                service::update(state, found, version, spec, self.clock.now()).map_err(of_service)
             })
             .await?;
         info!(service = %id, "service updated");
@@ -72,8 +79,9 @@ impl ControlService {
         request: Request<RollbackServiceRequest>,
     ) -> Result<wire::Service, Status> {
         let name = request.into_inner().service;
-        let roll_back =
-            |_: &State, found: &Service| service::rollback(found, self.clock.now()).map_err(of_service);
+        let roll_back = |state: &State, found: &Service| {
+            service::rollback(state, found, self.clock.now()).map_err(of_service)
+        };
         let id = self.change_service(&name, roll_back).await?;
         info!(service = %id, "service rolled back");
         self.answer(id)
@@ -101,7 +109,9 @@ impl ControlService {
             let service = find::service(&state, name).map_err(of_find)?;
             match self.store.propose(change(&state, service)?).await {
                 Ok(_) => return Ok(service.id),
-                Err(ProposeError::Refused(Refusal::Stale { .. })) => {}
+                Err(ProposeError::Refused(
+                    Refusal::Stale { .. } | Refusal::NotFound(ObjectId::Network(_)),
+                )) => {}
                 Err(error) => return Err(of_propose(error)),
             }
         }
@@ -115,9 +125,18 @@ impl ControlService {
     }
 }
 
-fn checked(spec: Option<wire::ServiceSpec>) -> Result<ServiceSpec, Status> {
-    let spec = spec.ok_or_else(|| Status::invalid_argument("the request has no service"))?;
-    ServiceSpec::try_from(spec).map_err(of_problems)
+/// What a user asks for, with the networks that are named found.
+fn checked(state: &State, spec: Option<wire::ServiceSpec>) -> Result<ServiceSpec, Status> {
+    let mut spec = spec.ok_or_else(|| Status::invalid_argument("the request has no service"))?;
+    let mut problems = Problems::default();
+    addresses::find_networks(state, &mut spec, &mut problems);
+    match ServiceSpec::try_from(spec) {
+        Ok(spec) => problems.finish(spec).map_err(of_problems),
+        Err(others) => {
+            problems.0.extend(others.0);
+            Err(of_problems(problems))
+        }
+    }
 }
 
 /// A service with its counts, as people see it.
@@ -132,5 +151,6 @@ pub(super) fn view(state: &State, service: &Arc<Service>) -> wire::Service {
         // As many as there are nodes that fit, which is as many as the orchestrator has made.
         ServiceMode::Global => wanted,
     };
-    wire::Service { running_tasks: running, desired_tasks: wanted, ..wire::Service::from(&**service) }
+    let vips = addresses::of_service(state, service);
+    wire::Service { running_tasks: running, desired_tasks: wanted, vips, ..wire::Service::from(&**service) }
 }

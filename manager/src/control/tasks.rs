@@ -1,6 +1,6 @@
 //! Looking at tasks.
 
-use super::ControlService;
+use super::{ControlService, addresses};
 use crate::status::of_find;
 use manager_core::{requests::find, state::State};
 use proto::{
@@ -31,15 +31,17 @@ impl ControlService {
             (services.is_empty() || services.contains(&task.service))
                 && (nodes.is_empty() || task.node.is_some_and(|node| nodes.contains(&node)))
         };
-        let tasks =
-            candidates(&state, &services).filter(wanted).map(|task| wire::Task::from(&**task)).collect();
+        let tasks = candidates(&state, &services)
+            .filter(wanted)
+            .map(|task| addresses::task_view(&state, task))
+            .collect();
         Ok(ListTasksResponse { tasks })
     }
 
     pub(super) async fn get_task(&self, request: Request<GetTaskRequest>) -> Result<wire::Task, Status> {
         let state = self.state().await?;
         let task = find::task(&state, &request.into_inner().task).map_err(of_find)?;
-        Ok(wire::Task::from(&**task))
+        Ok(addresses::task_view(&state, task))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Following one service until it is removed.
 
-use super::{ControlService, service::Answers, services::view};
+use super::{ControlService, addresses, service::Answers, services::view};
 use crate::status::of_find;
 use manager_core::{requests::find, state::State};
 use proto::{
     model::ServiceId,
-    wire::{self, ServiceView, WatchServiceRequest},
+    wire::{ServiceView, WatchServiceRequest},
 };
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -58,7 +58,7 @@ async fn follow(
         let now = Some((newest, state.tasks_of(service).count()));
         if now != seen {
             seen = now;
-            let tasks = state.tasks_of(service).map(|task| wire::Task::from(&**task)).collect();
+            let tasks = state.tasks_of(service).map(|task| addresses::task_view(&state, task)).collect();
             let view = ServiceView { service: Some(view(&state, found)), tasks };
             if views.send(Ok(view)).await.is_err() {
                 return;

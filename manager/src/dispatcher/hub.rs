@@ -1,15 +1,18 @@
 //! The sessions that are open, and when each node was last heard.
 
+use super::tables::SharedTables;
+use crate::store::Store;
 use manager_core::{
     liveness,
-    state::{Event, ObjectId},
+    networks::Tables,
+    state::{Event, ObjectId, State},
 };
 use proto::{
     model::{NodeId, Timestamp},
     wire::ManagerMessage,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -30,6 +33,7 @@ pub struct Hub {
     nodes: Arc<Mutex<BTreeMap<NodeId, Known>>>,
     /// Told when a node comes or goes, so that the decisions are made anew at once.
     changed: Arc<Notify>,
+    tables: SharedTables,
 }
 
 /// What is known of one node's agent under this leadership.
@@ -152,8 +156,16 @@ impl Hub {
         Some((session.number, session.outbound.clone()))
     }
 
+    /// What nodes are to know of networks in a state. If nobody has asked for it yet, the sessions are
+    /// woken in which something of it is news.
+    pub fn tables(&self, state: &State) -> Arc<Tables> {
+        let (tables, concerned) = self.tables.of(state);
+        self.wake_nodes(concerned);
+        tables
+    }
+
     /// Wakes the sessions that changes of the state concern, until there are no more changes.
-    pub async fn follow(self, mut events: broadcast::Receiver<Arc<[Event]>>) {
+    pub async fn follow(self, store: Store, mut events: broadcast::Receiver<Arc<[Event]>>) {
         loop {
             match events.recv().await {
                 // A snapshot was taken in: no list of what it changed.
@@ -161,6 +173,10 @@ impl Hub {
                 Ok(batch) => self.wake(&batch),
                 Err(RecvError::Lagged(_)) => self.wake_all(),
                 Err(RecvError::Closed) => return,
+            }
+            // A task's change concerns the other nodes of its networks as well.
+            if self.has_sessions() {
+                self.tables(&store.snapshot());
             }
         }
     }
@@ -170,12 +186,20 @@ impl Hub {
         if events.iter().any(|event| matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster)) {
             return self.wake_all();
         }
+        self.wake_nodes(events.iter().filter_map(|event| event.node).collect());
+    }
+
+    fn wake_nodes(&self, concerned: BTreeSet<NodeId>) {
         let nodes = self.nodes();
-        for node in events.iter().filter_map(|event| event.node) {
+        for node in concerned {
             if let Some(session) = nodes.get(&node).and_then(|known| known.session.as_ref()) {
                 session.seat.wake.notify_one();
             }
         }
+    }
+
+    fn has_sessions(&self) -> bool {
+        self.nodes().values().any(|known| known.session.is_some())
     }
 
     fn wake_all(&self) {
@@ -194,6 +218,7 @@ impl Hub {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use manager_core::testing::{Bench, network_spec, node, service};
 
     const NODE: NodeId = NodeId::from_bits(1);
     const PERIOD: Duration = Duration::from_secs(1);
@@ -258,6 +283,24 @@ mod tests {
         assert!(hub.contacts().is_empty());
         hub.stay(NODE);
         assert!(hub.contacts().contains_key(&NODE));
+    }
+
+    #[test]
+    fn the_nodes_of_a_network_are_woken_when_a_task_in_it_changes_on_another_one() {
+        let mut bench = Bench::new();
+        let ids = [1, 2, 3].map(|n| bench.add(node(n)));
+        let front = bench.add_network(network_spec("front"));
+        let web = bench.create(service("web").replicas(2).max_per_node(1).network(front));
+        bench.settle();
+        let hub = Hub::default();
+        hub.tables(&bench.state);
+        let seats = ids.map(|id| hub.open(id, 1, mpsc::channel(1).0, Timestamp(0)));
+        bench.fail_one(web);
+        let tables = hub.tables(&bench.state);
+        let inside: Vec<bool> = ids.iter().map(|&id| tables.of_node(id).count() > 0).collect();
+        let woken: Vec<bool> =
+            seats.iter().map(|seat| seat.wake.notified().now_or_never().is_some()).collect();
+        assert_eq!((inside.iter().filter(|it| **it).count(), woken), (2, inside));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod logs;
 mod registration;
 mod service;
 mod session;
+mod tables;
 
 pub use hub::Hub;
 pub use logs::{LogBroker, LogStream};

@@ -102,10 +102,12 @@ impl Session {
             self.say(Kind::Managers(wire::ManagerList { managers: managers.0.clone(), role })).await?;
             sent.managers = Some(managers);
         }
-        if let Some(assignments) = sent.tasks.tell(&state, self.node) {
+        let tables = self.service.hub.tables(&state);
+        if let Some(assignments) = sent.tasks.tell(&state, &tables, self.node) {
             debug!(
                 put = assignments.put.len(),
                 remove = assignments.remove.len(),
+                networks = assignments.networks.len(),
                 full = assignments.full,
                 "assignments"
             );
@@ -114,6 +116,8 @@ impl Session {
                 sequence: assignments.sequence,
                 put: assignments.put.iter().map(|task| wire::Task::from(&**task)).collect(),
                 remove: assignments.remove.iter().map(ToString::to_string).collect(),
+                networks: assignments.networks.iter().map(wire::NetworkUpdate::from).collect(),
+                remove_networks: assignments.remove_networks.iter().map(ToString::to_string).collect(),
             };
             self.say(Kind::Assignments(message)).await?;
         }

@@ -17,6 +17,8 @@ mod container;
 mod error;
 mod image_reference;
 mod mount;
+mod network;
+mod network_table;
 mod node;
 mod port;
 mod resources;

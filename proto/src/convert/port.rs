@@ -17,6 +17,7 @@ impl From<&PublishedPort> for wire::PublishedPort {
         };
         let mode = match port.mode {
             PortMode::Host => Mode::Host,
+            PortMode::Ingress => Mode::Ingress,
         };
         wire::PublishedPort {
             protocol: protocol.into(),

@@ -6,7 +6,10 @@ use super::{
     task_spec,
 };
 use crate::{
-    model::{Name, Problems, Service, ServiceMode, ServiceSpec, TaskNetwork},
+    model::{
+        EndpointMode, Name, NetworkAddress, PortMode, Problems, Service, ServiceMode, ServiceSpec,
+        TaskNetwork,
+    },
     wire,
 };
 
@@ -27,6 +30,7 @@ impl From<&ServiceSpec> for wire::ServiceSpec {
             ports: spec.ports.iter().map(wire::PublishedPort::from).collect(),
             update: Some((&spec.update).into()),
             rollback: Some((&spec.rollback).into()),
+            endpoint_mode: wire::EndpointMode::from(spec.endpoint_mode).into(),
         }
     }
 }
@@ -46,6 +50,11 @@ impl From<&Service> for wire::Service {
             removing: service.removing,
             running_tasks: 0,
             desired_tasks: 0,
+            vips: service
+                .vips
+                .iter()
+                .map(|(&network, &number)| (&NetworkAddress { network, number }).into())
+                .collect(),
         }
     }
 }
@@ -75,9 +84,51 @@ impl TryFrom<wire::ServiceSpec> for ServiceSpec {
                 "with --network host or none there is nothing to publish: leave one of them out",
             );
         }
+        if !task.attachments.is_empty() && task.network != TaskNetwork::Node {
+            problems.add(
+                "--network",
+                "host and none can't be combined with other networks: leave one of them out",
+            );
+        }
+        let endpoint_mode = endpoint_mode(wire.endpoint_mode, &mut problems);
+        if endpoint_mode == EndpointMode::Dnsrr && ports.iter().any(|port| port.mode == PortMode::Ingress) {
+            problems.add(
+                "--endpoint-mode",
+                "with dnsrr ports can't be published through the ingress network: publish them with mode=host, or use vip",
+            );
+        }
         match name {
-            Some(name) => problems.finish(ServiceSpec { name, labels, mode, task, ports, update, rollback }),
+            Some(name) => problems.finish(ServiceSpec {
+                name,
+                labels,
+                mode,
+                task,
+                ports,
+                update,
+                rollback,
+                endpoint_mode,
+            }),
             None => Err(problems),
+        }
+    }
+}
+
+impl From<EndpointMode> for wire::EndpointMode {
+    fn from(mode: EndpointMode) -> Self {
+        match mode {
+            EndpointMode::Vip => wire::EndpointMode::Vip,
+            EndpointMode::Dnsrr => wire::EndpointMode::Dnsrr,
+        }
+    }
+}
+
+fn endpoint_mode(number: i32, problems: &mut Problems) -> EndpointMode {
+    match wire::EndpointMode::try_from(number) {
+        Ok(wire::EndpointMode::Unspecified | wire::EndpointMode::Vip) => EndpointMode::Vip,
+        Ok(wire::EndpointMode::Dnsrr) => EndpointMode::Dnsrr,
+        Err(_) => {
+            problems.add("--endpoint-mode", format!("mode {number} is not known: use vip or dnsrr"));
+            EndpointMode::default()
         }
     }
 }
@@ -133,6 +184,7 @@ mod tests {
             ports: Vec::new(),
             update: Default::default(),
             rollback: Default::default(),
+            endpoint_mode: EndpointMode::Vip,
         };
         expected.task.container.image = "nginx".into();
         assert_eq!(spec, expected);

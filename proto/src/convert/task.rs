@@ -21,6 +21,7 @@ impl From<&Task> for wire::Task {
             desired: wire::DesiredState::from(task.desired).into(),
             start_after: task.start_after.map(|at| at.0),
             status: Some((&task.status).into()),
+            addresses: task.addresses.iter().map(wire::NetworkAddress::from).collect(),
         }
     }
 }
@@ -79,6 +80,7 @@ impl TryFrom<wire::Task> for Task {
             desired: known::<wire::DesiredState>("desired", wire.desired)?.into(),
             start_after: wire.start_after.map(Timestamp),
             status: present("status", wire.status)?.try_into()?,
+            addresses: wire.addresses.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
 }

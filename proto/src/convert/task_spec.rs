@@ -2,7 +2,7 @@
 
 use super::{bounds, container, resources, restart};
 use crate::{
-    model::{Problems, TaskNetwork, TaskSpec},
+    model::{Name, NetworkAttachment, Problems, TaskNetwork, TaskSpec},
     wire,
 };
 
@@ -19,6 +19,7 @@ impl From<&TaskSpec> for wire::TaskSpec {
             network: wire::TaskNetwork::from(task.network).into(),
             log: Some((&task.log).into()),
             force_update: task.force_update,
+            attachments: task.attachments.iter().map(wire::NetworkAttachment::from).collect(),
         }
     }
 }
@@ -48,6 +49,7 @@ pub(super) fn task_spec(wire: wire::TaskSpec, problems: &mut Problems) -> TaskSp
         network: network(wire.network, problems),
         log: restart::log(wire.log, problems),
         force_update: wire.force_update,
+        attachments: attachments(wire.attachments, problems),
     }
 }
 
@@ -64,6 +66,30 @@ fn network(number: i32, problems: &mut Problems) -> TaskNetwork {
             TaskNetwork::default()
         }
     }
+}
+
+impl From<&NetworkAttachment> for wire::NetworkAttachment {
+    fn from(attachment: &NetworkAttachment) -> Self {
+        wire::NetworkAttachment {
+            network: attachment.network.to_string(),
+            aliases: attachment.aliases.iter().map(Name::to_string).collect(),
+        }
+    }
+}
+
+/// Reads the networks of a service, which the managers have found by name before.
+fn attachments(wires: Vec<wire::NetworkAttachment>, problems: &mut Problems) -> Vec<NetworkAttachment> {
+    bounds::count("--network", wires.len(), problems);
+    let mut attachments: Vec<NetworkAttachment> = Vec::new();
+    for wire in wires {
+        let aliases = problems.take_all("--network", wire.aliases.into_iter().map(Name::try_from));
+        let Some(network) = problems.take("--network", wire.network.parse()) else { continue };
+        if attachments.iter().any(|known| known.network == network) {
+            problems.add("--network", format!("network {network} is given twice"));
+        }
+        attachments.push(NetworkAttachment { network, aliases: aliases.into_iter().collect() });
+    }
+    attachments
 }
 
 #[cfg(test)]

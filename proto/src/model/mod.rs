@@ -6,6 +6,7 @@ pub mod container;
 pub mod id;
 pub mod mount;
 pub mod name;
+pub mod network;
 pub mod node;
 pub mod port;
 pub mod problem;
@@ -20,9 +21,14 @@ pub mod time;
 pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
 pub use constraint::{Constraint, Preference};
 pub use container::ContainerSpec;
-pub use id::{ClusterId, Id, IdSource, NodeId, ServiceId, TaskId};
+pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
+pub use network::{
+    BLOCK_SIZE, EndpointMode, Ipv4Pool, Ipv6Pool, MTUS, Network, NetworkAddress, NetworkAttachment,
+    NetworkEndpoint, NetworkInfo, NetworkPeer, NetworkService, NetworkSpec, NetworkTable, NetworkUpdate,
+    NodeLease, VNIS,
+};
 pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 pub use port::{PortMode, PortProtocol, PublishedPort};
 pub use problem::{Problem, Problems};

@@ -28,6 +28,8 @@ pub enum PortProtocol {
 /// Where a port is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum PortMode {
+    /// On every node.
+    Ingress,
     /// On the node the task runs on.
     Host,
 }

@@ -1,8 +1,8 @@
 //! Services: what the user asked for, and what the managers keep beside it.
 
 use super::{
-    Constraint, ContainerSpec, Limits, Name, Preference, PublishedPort, Reservations, RestartHistory,
-    Rollout, RolloutConfig, ServiceId, SlotKey, Timestamp,
+    Constraint, ContainerSpec, EndpointMode, Limits, Name, NetworkAttachment, NetworkId, Preference,
+    PublishedPort, Reservations, RestartHistory, Rollout, RolloutConfig, ServiceId, SlotKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -24,6 +24,9 @@ pub struct ServiceSpec {
     pub update: RolloutConfig,
     /// How rollbacks go.
     pub rollback: RolloutConfig,
+    /// How its name is answered in its networks.
+    #[serde(default)]
+    pub endpoint_mode: EndpointMode,
 }
 
 /// How many tasks a service has.
@@ -61,6 +64,9 @@ pub struct TaskSpec {
     pub log: LogConfig,
     /// Raised by `--force` to replace every task though nothing else changed.
     pub force_update: u64,
+    /// The networks its container is connected to besides; no two are the same.
+    #[serde(default)]
+    pub attachments: Vec<NetworkAttachment>,
 }
 
 /// What a container is connected to.
@@ -157,6 +163,9 @@ pub struct Service {
     pub restarts: BTreeMap<SlotKey, RestartHistory>,
     /// Set when the user removed it: its tasks are being stopped, and it goes when they are gone.
     pub removing: bool,
+    /// Its virtual addresses, one in each of its networks.
+    #[serde(default)]
+    pub vips: BTreeMap<NetworkId, u32>,
 }
 
 /// The spec before the last update.

@@ -1,6 +1,6 @@
 //! Tasks: one container's life on one node.
 
-use super::{NodeId, ServiceId, ServiceSpec, TaskId, TaskState, Timestamp};
+use super::{NetworkAddress, NodeId, ServiceId, ServiceSpec, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -44,6 +44,9 @@ pub struct Task {
     pub start_after: Option<Timestamp>,
     /// What was observed of it.
     pub status: TaskStatus,
+    /// Its addresses, once it is assigned: one in each of its networks.
+    #[serde(default)]
+    pub addresses: Vec<NetworkAddress>,
 }
 
 impl Task {

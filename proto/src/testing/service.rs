@@ -20,7 +20,8 @@ pub fn service_spec() -> impl Strategy<Value = ServiceSpec> {
             if task.network != TaskNetwork::Node {
                 ports.clear();
             }
-            ServiceSpec { name, labels, mode, task, ports, update, rollback }
+            let endpoint_mode = Default::default();
+            ServiceSpec { name, labels, mode, task, ports, update, rollback, endpoint_mode }
         },
     )
 }
@@ -52,6 +53,7 @@ pub fn task_spec() -> impl Strategy<Value = TaskSpec> {
                 network,
                 log,
                 force_update,
+                attachments: Vec::new(),
             }
         })
 }

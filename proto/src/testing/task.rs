@@ -30,6 +30,7 @@ pub fn task() -> impl Strategy<Value = Task> {
             desired,
             start_after,
             status,
+            addresses: Vec::new(),
         },
     )
 }

@@ -1,9 +1,11 @@
 //! A real cluster of the test's own: every node a daemon in a network namespace, driven by the real
 //! command line, removed whatever happens.
 
+mod container;
 mod http;
 mod program;
 
+pub use container::Container;
 pub use http::get;
 pub use program::program;
 

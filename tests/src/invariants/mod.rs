@@ -14,6 +14,7 @@ mod drained_nodes_empty_out;
 pub mod members_agree;
 mod no_host_port_twice;
 mod no_leases_are_left;
+mod no_number_twice;
 mod no_two_tasks_of_a_slot_run;
 mod nothing_else_runs;
 pub mod plan_rests;
@@ -115,6 +116,7 @@ impl Promises {
         self.written.check(step)?;
         no_two_tasks_of_a_slot_run::check(step)?;
         no_host_port_twice::check(step)?;
+        no_number_twice::check(step)?;
         reservations_fit::check(step)?;
         update_respects_parallelism::check(step)
     }

@@ -2,10 +2,20 @@
 
 use super::{Broken, Kept, converged, holds_node, named};
 use manager_core::state::State;
-use proto::model::{DesiredState, NodeState};
+use proto::model::{DesiredState, NodeState, Task};
 
-/// Looks at every task that holds something.
+/// Looks at every task that holds something, and at what nodes hold of networks.
 pub(super) fn check(state: &State) -> Kept {
+    for network in state.networks() {
+        for &node in network.nodes.keys() {
+            let is_here = |task: &Task| task.addresses.iter().any(|address| address.network == network.id);
+            if !state.tasks_on(node).any(|task| holds_node(task) && is_here(task)) {
+                let what =
+                    format!("node {} takes part in network {} for nothing", node.short(6), network.spec.name);
+                return Err(Broken::new("no_leases_are_left", what));
+            }
+        }
+    }
     for task in state.tasks().filter(|task| holds_node(task)) {
         let node = task.node.and_then(|node| state.node(node));
         let is_silent = node.is_some_and(|node| node.status.state != NodeState::Ready);

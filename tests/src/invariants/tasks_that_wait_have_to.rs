@@ -1,8 +1,8 @@
 //! A task that finds no node says why, and there is indeed none.
 
 use super::{Broken, Kept, holds_node, named};
-use manager_core::{placement, state::State};
-use proto::model::{Availability, DesiredState, Node, NodeState, Task, TaskState};
+use manager_core::{ipam, placement, state::State};
+use proto::model::{Availability, DesiredState, NetworkId, Node, NodeState, Task, TaskState};
 
 const PROMISE: &str = "tasks_that_wait_have_to";
 
@@ -45,5 +45,13 @@ fn fits(state: &State, node: &Node, task: &Task) -> bool {
         && cpus + wants.reservations.nano_cpus <= has.nano_cpus
         && memory + wants.reservations.memory_bytes <= has.memory_bytes
         && !taken.any(|port| task.spec.ports.iter().any(|wanted| wanted.published == port.published))
+        && wants.attachments.iter().all(|attachment| has_address(state, attachment.network, node))
         && wants.max_replicas_per_node.is_none_or(|most| same.count() < most as usize)
+}
+
+/// Whether a network has an address for another task on a node, and one for the node if it is new there.
+fn has_address(state: &State, network: NetworkId, node: &Node) -> bool {
+    let Some(network) = state.network(network) else { return false };
+    let free = ipam::total(network) as usize - state.held_in(network.id).count();
+    free > usize::from(!network.nodes.contains_key(&node.id))
 }

@@ -199,12 +199,17 @@ impl World {
     pub(super) fn wake_sessions(&mut self, member: MemberNo, events: &[Event]) {
         let concerns_all = |event: &Event| matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster);
         let all = events.iter().any(concerns_all);
+        let state = self.group.members[member].state.clone();
         let Some(leading) = self.leading(member) else { return };
+        // A task's change concerns the other nodes of its networks as well.
+        let tables = leading.tables.next(&state);
+        let of_networks = tables.concerned(&leading.tables);
+        leading.tables = tables;
         let mut woken: Vec<ConnectionId> = match all {
             true => leading.sessions.keys().copied().collect(),
             false => {
                 let nodes = events.iter().filter_map(|event| event.node);
-                nodes.filter_map(|node| leading.current.get(&node).copied()).collect()
+                nodes.chain(of_networks).filter_map(|node| leading.current.get(&node).copied()).collect()
             }
         };
         woken.sort_unstable();
@@ -227,6 +232,7 @@ impl World {
     /// Tells a session's agent what it does not know yet.
     pub(super) fn tell(&mut self, member: MemberNo, connection: ConnectionId) {
         let state = self.group.members[member].state.clone();
+        let Some(tables) = self.leading(member).map(|leading| leading.tables.next(&state)) else { return };
         let Some(session) = self.session(member, connection) else { return };
         session.tell_is_due = false;
         if session.busy {
@@ -236,7 +242,7 @@ impl World {
         if state.node(node).is_none() {
             return self.hang_up(connection, Side::Manager);
         }
-        let Some(told) = session.told.tell(&state, node) else { return };
+        let Some(told) = session.told.tell(&state, &tables, node) else { return };
         let kept = a_node_gets_only_its_own_tasks::check(node, &told, &state);
         self.must(kept);
         let message = wire::Assignments {
@@ -244,6 +250,8 @@ impl World {
             sequence: told.sequence,
             put: told.put.iter().map(|task| wire::Task::from(&**task)).collect(),
             remove: told.remove.iter().map(ToString::to_string).collect(),
+            networks: told.networks.iter().map(wire::NetworkUpdate::from).collect(),
+            remove_networks: told.remove_networks.iter().map(ToString::to_string).collect(),
         };
         self.send(connection, Side::Node, Message::Assignments(message));
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::invariants::{agents_clean_up, state_never_goes_back};
 use proto::model::{NodeDescription, NodeId, Task, TaskId, Timestamp, cluster::FEATURE_LEVEL};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::Ipv6Addr, time::Duration};
 use worker_core::{
     agent::{Action, Agent, Event, Found, LedgerChange, Now},
     backoff::Backoff,
@@ -95,7 +95,7 @@ impl Host {
             version: "sim".into(),
             engine_labels: BTreeMap::new(),
             feature_level: FEATURE_LEVEL,
-            data_path_addr: None,
+            data_path_addr: Some(Ipv6Addr::from(self.id.bits()).into()),
         }
     }
 

@@ -12,6 +12,7 @@ use super::{
 use crate::invariants::plan_rests;
 use manager_core::{
     liveness::{Contact, Liveness},
+    networks::Tables,
     reconcile,
     state::{Event, Refusal},
 };
@@ -42,6 +43,8 @@ pub struct Leading {
     pub current: BTreeMap<NodeId, ConnectionId>,
     /// The sessions that are open.
     pub sessions: BTreeMap<ConnectionId, Session>,
+    /// What nodes are to know of networks.
+    pub tables: Tables,
     writing: Option<Writing>,
     waiting: Vec<Proposal>,
     /// Who waits for what, until it is answered or given up.
@@ -109,6 +112,7 @@ impl Leading {
             contacts: BTreeMap::new(),
             current: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            tables: Tables::default(),
             writing: None,
             waiting: Vec::new(),
             tickets: BTreeMap::new(),
@@ -186,7 +190,11 @@ impl World {
         let (tickets, batches): (Vec<u64>, Vec<Batch>) =
             writing.proposals.into_iter().map(|proposal| (proposal.ticket, proposal.batch)).unzip();
         let committed = self.commit(&batches, Some(member));
-        for (ticket, result) in tickets.into_iter().zip(committed.results) {
+        let mut answers: Vec<_> = tickets.into_iter().zip(committed.results).collect();
+        // Whoever is refused makes the request anew from a state in which the others' are done already,
+        // so these are acknowledged first.
+        answers.sort_by_key(|(_, result)| result.is_err());
+        for (ticket, result) in answers {
             let answer = result.map_or_else(Answer::Refused, |()| Answer::Committed);
             self.answer_ticket(member, ticket, answer);
         }

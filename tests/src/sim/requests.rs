@@ -193,7 +193,7 @@ fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<
                 .map_err(|error| text(&error))
         }
         Request::Rollback(id) => {
-            service_requests::rollback(service(id)?, now).map(one).map_err(|error| text(&error))
+            service_requests::rollback(state, service(id)?, now).map(one).map_err(|error| text(&error))
         }
         Request::Remove(id) => Ok(one(service_requests::remove(service(id)?, now))),
         Request::Join(node) => {

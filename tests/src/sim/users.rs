@@ -59,7 +59,9 @@ impl World {
         let id: ServiceId = Id::from_bits(self.rng.next_bits());
         // Names are used again, also while the service that had one is still being removed.
         let name = format!("s{}", self.rng.between(1, 2 * SERVICES_MAX as u64));
-        Request::Create(id, Box::new(wishes::any_service(&name, &mut self.rng)))
+        let mut spec = wishes::any_service(&name, &mut self.rng);
+        spec.task.attachments = wishes::some_networks(&self.group.state, &mut self.rng);
+        Request::Create(id, Box::new(spec))
     }
 
     fn new_availability(&mut self, node: &Node) -> Request {

@@ -1,9 +1,14 @@
 //! What people ask for: specs of services of many kinds, and how their images behave.
 
 use super::rng::Rng;
-use manager_core::testing::{ServiceBuilder, service};
-use proto::model::{FailureAction, RestartCondition, RolloutOrder, ServiceMode, ServiceSpec};
-use std::time::Duration;
+use manager_core::{
+    state::State,
+    testing::{ServiceBuilder, service},
+};
+use proto::model::{
+    FailureAction, NetworkAttachment, NetworkId, RestartCondition, RolloutOrder, ServiceMode, ServiceSpec,
+};
+use std::{collections::BTreeSet, time::Duration};
 
 /// How the container of an image behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +135,13 @@ fn with_needs(mut spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
         spec = spec.spread("disk");
     }
     spec
+}
+
+/// None, one or both of the networks that services can attach to.
+pub fn some_networks(state: &State, rng: &mut Rng) -> Vec<NetworkAttachment> {
+    let networks = state.networks().filter(|network| !network.spec.ingress);
+    let chosen: Vec<NetworkId> = networks.map(|network| network.id).filter(|_| rng.chance(30)).collect();
+    chosen.into_iter().map(|network| NetworkAttachment { network, aliases: BTreeSet::new() }).collect()
 }
 
 /// A spec with a change that people often make.

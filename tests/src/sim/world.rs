@@ -15,8 +15,9 @@ use super::{
 };
 use crate::invariants::{Broken, Kept, Promises};
 use manager_core::{
+    requests::network,
     state::{Change, Event, EventKind, ObjectId, State, Transaction},
-    testing::cluster,
+    testing::{cluster, network_in},
 };
 use proto::model::{Cluster, Id, IdSource, NodeId, TaskState, Timestamp};
 use std::{
@@ -123,6 +124,7 @@ impl World {
             self.after(Duration::from_millis(10), Happening::DaemonStarts { host });
         }
         self.commit(&[vec![Transaction::of(changes)]], None);
+        self.make_networks(made_at);
         self.elect(0);
         self.after(Duration::ZERO, Happening::Election);
         if self.settings.users {
@@ -130,6 +132,16 @@ impl World {
         }
         if self.settings.faults {
             self.after(Duration::from_secs(5), Happening::Fault);
+        }
+    }
+
+    /// Makes a network that has room for all, and one that has not.
+    fn make_networks(&mut self, now: Timestamp) {
+        for (name, subnet) in [("front", "10.1.0.0/24"), ("tiny", "10.2.0.0/28")] {
+            let id = Id::from_bits(self.rng.next_bits());
+            let created = network::create(self.state(), id, network_in(name, subnet), now);
+            let created = created.expect("their names and addresses are different");
+            self.commit(&[vec![created]], None);
         }
     }
 
@@ -208,6 +220,7 @@ impl World {
                     }
                 }
                 (ObjectId::Service(_) | ObjectId::ServiceSpec(_) | ObjectId::Cluster, _)
+                | (ObjectId::Network(_), _)
                 | (ObjectId::Task(_), EventKind::Deleted) => {}
             }
         }

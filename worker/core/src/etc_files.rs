@@ -32,9 +32,29 @@ pub fn resolv_conf(host: &str, upstream: Option<&str>) -> String {
     kept.map(|line| format!("{}\n", line.trim())).collect()
 }
 
+/// The address inside a container of the name server that knows its networks, as docker has it.
+pub const NAME_SERVER: &str = "127.0.0.11";
+
+/// Writes the `resolv.conf` of a container that has a name server of its own, from the host's: its
+/// search domains and options stay, but a name without a dot is asked for as it is first.
+pub fn resolv_conf_with_name_server(host: &str) -> String {
+    let is_kept = |line: &&str| {
+        let word = line.split_whitespace().next();
+        word.is_some_and(|word| ["search", "domain", "options"].contains(&word))
+    };
+    let kept = host.lines().map(str::trim).filter(is_kept).map(|line| format!("{line}\n"));
+    let own = [format!("nameserver {NAME_SERVER}\n")];
+    own.into_iter().chain(kept).chain(["options ndots:0\n".to_owned()]).collect()
+}
+
 /// Whether a container's `resolv.conf` names a server at all.
 pub fn names_a_server(resolv_conf: &str) -> bool {
-    resolv_conf.lines().any(|line| server(line).is_some())
+    servers(resolv_conf).next().is_some()
+}
+
+/// The servers that a `resolv.conf` names, as they are written.
+pub fn servers(resolv_conf: &str) -> impl Iterator<Item = &str> {
+    resolv_conf.lines().filter_map(server)
 }
 
 /// The server that a line names.
@@ -79,6 +99,15 @@ mod tests {
     fn the_servers_behind_a_local_resolver_take_its_place() {
         let upstream = "nameserver 198.51.100.1\nsearch lan\n";
         assert_eq!(resolv_conf("nameserver 127.0.0.53\noptions edns0\n", Some(upstream)), upstream);
+    }
+
+    #[test]
+    fn a_name_server_of_its_own_takes_the_place_of_the_hosts() {
+        let host = "nameserver 192.0.2.1\nsearch example.org\n# by hand\noptions edns0\n";
+        assert_eq!(
+            resolv_conf_with_name_server(host),
+            "nameserver 127.0.0.11\nsearch example.org\noptions edns0\noptions ndots:0\n"
+        );
     }
 
     #[test]

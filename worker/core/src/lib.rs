@@ -3,15 +3,21 @@
 //! * [`task`]: the life of one task.
 //! * [`agent`]: what the node holds for the managers, and what it does about it next.
 //! * [`backoff`]: how long to wait before a manager is tried again.
+//! * [`dns`]: what a container's name server answers.
 //! * [`etc_files`]: the texts of the files that a container is given.
 //! * [`listeners`]: which sockets of the node wait for peers.
 //! * [`network`]: the node's own network.
 //! * [`oci_spec`]: what a task's container is, as the OCI runtime spec has it.
+//! * [`overlay`]: the node's part in networks that span nodes.
+//! * [`tables`]: what the managers told of these.
 
 pub mod agent;
 pub mod backoff;
+pub mod dns;
 pub mod etc_files;
 pub mod listeners;
 pub mod network;
 pub mod oci_spec;
+pub mod overlay;
+pub mod tables;
 pub mod task;

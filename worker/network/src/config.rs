@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use proto::model::NetworkId;
 use worker_core::network::names::SANDBOX_FILE;
 use worker_core::network::{Ipv4Subnet, Ipv6Subnet, NameError, NodeShort, TaskShort};
+use worker_core::overlay::names::sandbox_file;
 
 /// The settings of one daemon's network.
 #[derive(Debug, Clone)]
@@ -55,6 +57,10 @@ impl NetworkConfig {
     /// The alias of the uplink, which tells whose it is when two nodes share the first 8 characters.
     pub(crate) fn uplink_alias(&self) -> String {
         format!("shoal node {}", self.node_id)
+    }
+
+    pub(crate) fn netns_of_network(&self, network: NetworkId) -> PathBuf {
+        self.netns_dir().join(sandbox_file(network))
     }
 
     pub(crate) fn netns_of(&self, task: &TaskShort) -> PathBuf {

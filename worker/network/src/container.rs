@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use worker_core::network::names::CONTAINER_LINK;
 use worker_core::network::{Attachment, InterfaceAddress, TaskShort};
 
 use crate::error::NetworkError;
 use crate::links::{Link, Links, VethPair};
 use crate::namespace::Namespace;
-use crate::routes::Route;
+use crate::routes::{Route, Way};
 use crate::sandbox;
 use crate::sysctl::{self, Setting};
 
@@ -30,7 +31,7 @@ pub(crate) async fn make(
     let namespace = Namespace::create(&attachment.netns).await?;
     let link = join(&namespace, short, sandbox_links, mtu).await?;
     sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await?;
-    furnish(&namespace, &attachment.addresses).await
+    furnish(&namespace, CONTAINER_LINK, &attachment.addresses, Reach::Everything).await
 }
 
 /// Sees to it that a running container is joined to the sandbox; its own namespace is touched only if its link was lost.
@@ -59,21 +60,50 @@ async fn join(
     Ok(sandbox_links.add_veth(pair).await?)
 }
 
-/// Gives the container's end its addresses and default routes.
-async fn furnish(namespace: &Namespace, addresses: &[InterfaceAddress]) -> Result<(), NetworkError> {
+/// What a container's link leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// All there is.
+    Everything,
+    /// The subnets its addresses are from.
+    Subnets,
+}
+
+impl Reach {
+    fn route(self, held: &InterfaceAddress, link: &Link) -> Route {
+        let whole = Route::default_by(held.gateway, link);
+        match self {
+            Self::Everything => whole,
+            Self::Subnets => {
+                let single = IpNet::from(held.address);
+                let subnet = IpNet::new(held.address, held.prefix).map_or(single, |net| net.trunc());
+                let way = Way::Gateway(held.gateway, link.index);
+                Route { destination: subnet.addr(), prefix: subnet.prefix_len(), way }
+            }
+        }
+    }
+}
+
+/// Gives the container's end of a link its addresses, and routes to what it leads to.
+pub(crate) async fn furnish(
+    namespace: &Namespace,
+    interface: &str,
+    addresses: &[InterfaceAddress],
+    reach: Reach,
+) -> Result<(), NetworkError> {
     if addresses.iter().any(|held| held.address.is_ipv6()) {
-        let conf = |key: &str| Setting::new(format!("ipv6/conf/{CONTAINER_LINK}/{key}"), "0");
+        let conf = |key: &str| Setting::new(format!("ipv6/conf/{interface}/{key}"), "0");
         let settings = vec![conf("disable_ipv6"), conf("accept_ra"), conf("accept_dad")];
         sysctl::apply(namespace, settings).await?;
     }
     let links = Links::of(namespace).await?;
     let lo = links.expect("lo").await?;
     links.set_up(&lo).await?;
-    let eth0 = links.expect(CONTAINER_LINK).await?;
-    links.set_up(&eth0).await?;
+    let link = links.expect(interface).await?;
+    links.set_up(&link).await?;
     for held in addresses {
-        links.put_address(&eth0, held.address, held.prefix).await?;
-        links.put_route(Route::default_by(held.gateway, &eth0)).await?;
+        links.put_address(&link, held.address, held.prefix).await?;
+        links.put_route(reach.route(held, &link)).await?;
     }
     Ok(())
 }

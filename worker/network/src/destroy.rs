@@ -5,6 +5,7 @@ use std::io;
 
 use tracing::info;
 use worker_core::network::Ruleset;
+use worker_core::overlay::names::network_of_file;
 
 use crate::config::NetworkConfig;
 use crate::error::NetworkError;
@@ -14,6 +15,7 @@ use crate::namespace::Namespace;
 use crate::network::Network;
 use crate::nft::Nft;
 use crate::open::names_in;
+use crate::overlay::remove_tunnel;
 use crate::uplink::{check_owner, guard_of_others, guard_of_own};
 
 impl Network {
@@ -37,7 +39,11 @@ impl Network {
 
         let folder = config.netns_dir();
         for namespace in names_in(&folder)? {
-            Namespace::remove(&folder.join(namespace))?;
+            let path = folder.join(&namespace);
+            if let Some(network) = network_of_file(&namespace) {
+                remove_tunnel(network, &path).await?;
+            }
+            Namespace::remove(&path)?;
         }
         match fs::remove_dir(&folder) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {

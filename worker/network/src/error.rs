@@ -9,6 +9,7 @@ use worker_core::network::{LedgerError, NameError};
 use crate::link_error::LinkError;
 use crate::namespace::NamespaceError;
 use crate::nft::NftError;
+use crate::overlay::OverlayError;
 use crate::sysctl::SysctlError;
 
 /// Why the network, or one container's part of it, could not be set up or taken down.
@@ -32,6 +33,9 @@ pub enum NetworkError {
     /// Rules could not be loaded.
     #[error(transparent)]
     Nft(#[from] NftError),
+    /// A network that spans nodes could not be opened or left.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
     /// Rules could not be loaded since the kernel lacks something they need.
     #[error("this kernel cannot do what the rules need: {missing} is missing; {remedy}")]
     KernelLacks {

@@ -10,7 +10,8 @@
 //!
 //! - [`Network`]: `network` (attach, detach, publish), `open` (make or take over), `destroy`
 //! - its parts: `sandbox`, `uplink`, `container`, `forwarding`
-//! - the kernel: [`namespace`], `links`, `routes`, `sysctl`, `nft`
+//! - [`overlay`]: networks that span nodes, one sandbox each
+//! - the kernel: [`namespace`], `links`, `routes`, `neighbours`, `sysctl`, `nft`, `conntrack`
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -20,6 +21,7 @@
 //! - Rules are never read back from the kernel.
 
 mod config;
+mod conntrack;
 mod container;
 mod destroy;
 mod error;
@@ -27,9 +29,11 @@ mod forwarding;
 mod link_error;
 mod links;
 pub mod namespace;
+mod neighbours;
 mod network;
 mod nft;
 mod open;
+pub mod overlay;
 mod preflight;
 mod routes;
 mod sandbox;
@@ -37,11 +41,14 @@ mod sysctl;
 mod uplink;
 
 pub use config::NetworkConfig;
+pub use conntrack::ConntrackError;
 pub use error::NetworkError;
 pub use link_error::LinkError;
 pub use namespace::{Namespace, NamespaceError};
 pub use network::{Adopted, Network, Opened};
 pub use nft::NftError;
+pub use overlay::{OverlayError, OverlayFault, Overlays};
 pub use preflight::{Check, Outcome, preflight};
 pub use sysctl::SysctlError;
 pub use worker_core::network::{Attachment, HostPort, InterfaceAddress, Protocol};
+pub use worker_core::overlay::{Container, Interface};

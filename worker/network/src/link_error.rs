@@ -98,6 +98,34 @@ pub enum LinkError {
         #[source]
         source: io::Error,
     },
+    /// An address cannot be taken from a link.
+    #[error("cannot take the address {address} from the link {link} in the namespace {namespace}")]
+    AddressStays {
+        /// The address.
+        address: IpAddr,
+        /// The link.
+        link: String,
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// A neighbour or what a tunnel sends where cannot be set or removed.
+    #[error("cannot {verb} the neighbour {neighbour} on the link {link} in the namespace {namespace}")]
+    Neighbour {
+        /// `set` or `remove`.
+        verb: &'static str,
+        /// Its address, or its hardware address.
+        neighbour: String,
+        /// The link.
+        link: String,
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A route cannot be made or removed.
     #[error("cannot {verb} the route to {destination}/{prefix} in the namespace {namespace}")]
     Route {

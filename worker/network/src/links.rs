@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt;
 use nix::errno::Errno;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkMessage};
+use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth};
 
 use crate::link_error::{LinkError, kernel_error};
@@ -21,6 +21,10 @@ pub(crate) struct Link {
     pub(crate) alias: Option<String>,
     /// The index of a veth's other end, in that end's namespace.
     pub(crate) peer: Option<u32>,
+    /// The hardware address.
+    pub(crate) address: Vec<u8>,
+    /// What the link is, in detail, for kinds that have any.
+    pub(crate) data: Option<InfoData>,
 }
 
 /// A veth pair to be made, its far end in another namespace from the start.
@@ -132,6 +136,11 @@ impl Links {
         self.change(link, LinkUnspec::new_with_index(link.index).alias(alias).build()).await
     }
 
+    /// Changes the largest packet a link takes, in bytes.
+    pub(crate) async fn set_mtu(&self, link: &Link, mtu: u32) -> Result<(), LinkError> {
+        self.change(link, LinkUnspec::new_with_index(link.index).mtu(mtu).build()).await
+    }
+
     /// Removes a link, and with it the other end of a pair; nothing happens when there is none.
     pub(crate) async fn delete(&self, name: &str) -> Result<(), LinkError> {
         let Some(link) = self.find(name).await? else { return Ok(()) };
@@ -171,8 +180,17 @@ fn link_of(message: LinkMessage) -> Link {
             LinkAttribute::Group(group) => link.group = group,
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
             LinkAttribute::Link(peer) => link.peer = Some(peer),
+            LinkAttribute::Address(address) => link.address = address,
+            LinkAttribute::LinkInfo(infos) => link.data = infos.into_iter().find_map(data_of),
             _ => {}
         }
     }
     link
+}
+
+fn data_of(info: LinkInfo) -> Option<InfoData> {
+    match info {
+        LinkInfo::Data(data) => Some(data),
+        _ => None,
+    }
 }

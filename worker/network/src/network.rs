@@ -11,6 +11,7 @@ use crate::error::NetworkError;
 use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
+use crate::overlay::Overlays;
 
 /// What a container held before the daemon restarted, from the daemon's own ledger.
 #[derive(Debug, Clone)]
@@ -43,6 +44,7 @@ pub struct Network {
     pub(crate) rules: Ruleset,
     pub(crate) mtu: u32,
     pub(crate) nft: Nft,
+    pub(crate) overlays: Overlays,
     pub(crate) ledger: Mutex<Ledger>,
     /// Held while a change of ports is planned and loaded: the plan is true until it is carried out.
     pub(crate) publishing: tokio::sync::Mutex<()>,
@@ -71,7 +73,7 @@ impl Network {
         Ok(attachment)
     }
 
-    /// Takes back all a task has: published ports, link, namespace, addresses; nothing happens when it has nothing.
+    /// Takes back all a task has: published ports, links, namespace, addresses; nothing happens when it has nothing.
     pub async fn detach(&self, task: &str) -> Result<(), NetworkError> {
         let short = TaskShort::of(task)?;
         if self.ledger().attachment(task).is_some() {
@@ -80,6 +82,7 @@ impl Network {
             let task = task.to_owned();
             return Err(LedgerError::ShortTaken { task, short, holder }.into());
         }
+        self.overlays.leave_all(task).await?;
         self.sandbox_links.delete(&short.link()).await?;
         if Namespace::remove(&self.config.netns_of(&short))? {
             info!(task, "container detached");
@@ -116,6 +119,11 @@ impl Network {
     /// Returns what all tasks have.
     pub fn attachments(&self) -> Vec<Attachment> {
         self.ledger().attachments().cloned().collect()
+    }
+
+    /// Returns the networks that span nodes.
+    pub fn overlays(&self) -> &Overlays {
+        &self.overlays
     }
 
     /// Returns the namespace that routes between containers and the host.

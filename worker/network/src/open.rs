@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use tracing::{info, warn};
 use worker_core::network::names::SANDBOX_FILE;
 use worker_core::network::{Ledger, Ruleset, Subnets, TaskShort};
+use worker_core::overlay::names::network_of_file;
 
 use crate::config::NetworkConfig;
 use crate::container;
@@ -17,6 +18,7 @@ use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::network::{Adopted, Network, Opened};
 use crate::nft::{Nft, NftError};
+use crate::overlay::Overlays;
 use crate::preflight;
 use crate::sandbox;
 use crate::sysctl::kernel_has_ipv6;
@@ -58,6 +60,8 @@ impl Network {
             container::rejoin(&held.attachment, &short, &sandbox_links, uplink.mtu).await?;
         }
         remove_orphans(&config, &ledger, &sandbox_links).await?;
+        let held = ledger.attachments().map(|held| held.task.clone()).collect();
+        let overlays = Overlays::open(&config, host_links, nft.clone(), &held).await?;
         info!(node = %rules.node, adopted = kept.len(), lost = lost.len(), "network open");
         let network = Self {
             config,
@@ -67,6 +71,7 @@ impl Network {
             rules,
             mtu: uplink.mtu,
             nft,
+            overlays,
             ledger: Mutex::new(ledger),
             publishing: tokio::sync::Mutex::new(()),
         };
@@ -145,7 +150,9 @@ async fn remove_orphans(
         }
     }
     for name in names_in(&config.netns_dir())? {
-        if name != SANDBOX_FILE && held.iter().all(|task| task.as_str() != name) {
+        // Sandboxes of networks are known by their networks' ids, and looked after by `Overlays`.
+        let sandbox = name == SANDBOX_FILE || network_of_file(&name).is_some();
+        if !sandbox && held.iter().all(|task| task.as_str() != name) {
             warn!(namespace = %name, "namespace of no known task removed");
             Namespace::remove(&config.netns_dir().join(&name))?;
         }

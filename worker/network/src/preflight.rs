@@ -6,6 +6,7 @@ use std::path::Path;
 use rtnetlink::packet_route::link::LinkMessage;
 use rtnetlink::{LinkVeth, LinkVxlan};
 
+use crate::conntrack;
 use crate::link_error::LinkError;
 use crate::links::Links;
 use crate::namespace::{Namespace, NamespaceError};
@@ -54,6 +55,22 @@ struct Probe {
     hook: &'static str,
     rule: &'static str,
 }
+
+/// What networks that span nodes need besides.
+const OVERLAY_PROBES: [Probe; 2] = [
+    Probe {
+        name: "nf_tables balancing",
+        remedy: "enable CONFIG_NFT_NUMGEN, or load the module nft_numgen; without it services have no virtual addresses",
+        hook: "type nat hook prerouting priority -100",
+        rule: "dnat ip to ip daddr . numgen inc mod 16 map { 192.0.2.1 . 0 : 192.0.2.2 }",
+    },
+    Probe {
+        name: "nf_tables reject",
+        remedy: "enable CONFIG_NFT_REJECT_INET on Linux 5.9 or later, or load the module nft_reject_inet",
+        hook: "type filter hook prerouting priority -90",
+        rule: "ip daddr 192.0.2.1 meta l4proto tcp reject with tcp reset",
+    },
+];
 
 /// In the order in which one needs the other.
 const PROBES: [Probe; 5] = [
@@ -104,9 +121,10 @@ pub async fn preflight(nft_program: &Path) -> Vec<Check> {
         forwarding(&namespace).await,
         Check::new("nft", "install the package nftables", nft.version(&namespace).await),
     ];
-    for probe in &PROBES {
+    for probe in PROBES.iter().chain(&OVERLAY_PROBES) {
         checks.push(try_rule(&nft, &namespace, probe).await);
     }
+    checks.push(connections(&namespace).await);
     checks
 }
 
@@ -129,6 +147,12 @@ async fn try_rule(nft: &Nft, namespace: &Namespace, probe: &Probe) -> Check {
     );
     let tried: Result<(), NftError> = nft.load(namespace, "preflight", script).await;
     Check::new(probe.name, probe.remedy, tried.map(|()| String::new()))
+}
+
+async fn connections(namespace: &Namespace) -> Check {
+    let tried = conntrack::try_listing(namespace).await;
+    let remedy = "enable CONFIG_NF_CT_NETLINK, or load the module nf_conntrack_netlink";
+    Check::new("conntrack over netlink", remedy, tried.map(|()| String::new()))
 }
 
 async fn veth(namespace: &Namespace) -> Check {

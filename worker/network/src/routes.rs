@@ -5,13 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use futures::TryStreamExt;
 use nix::errno::Errno;
 use rtnetlink::RouteMessageBuilder;
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 
 use crate::link_error::{LinkError, kernel_error};
 use crate::links::{Link, Links, is};
+
+/// The metric of an answer for addresses that no other route leads to, even one to the very same destination.
+const LAST_RESORT_METRIC: u32 = 1_000_000;
 
 /// A route to be made.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,8 @@ pub(crate) enum Way {
     Gateway(IpAddr, u32),
     /// Nowhere, with an answer saying so.
     Unreachable,
+    /// The same, beside another route to the same destination, which is taken first.
+    LastResort,
 }
 
 impl Route {
@@ -65,6 +71,10 @@ impl Route {
                 message.attributes.push(RouteAttribute::Oif(link));
             }
             Way::Unreachable => message.header.kind = RouteType::Unreachable,
+            Way::LastResort => {
+                message.header.kind = RouteType::Unreachable;
+                message.attributes.push(RouteAttribute::Priority(LAST_RESORT_METRIC));
+            }
         }
         message
     }
@@ -86,12 +96,18 @@ pub(crate) struct PresentRoute {
     pub(crate) destination: IpAddr,
     pub(crate) prefix: u8,
     pub(crate) link: Option<u32>,
+    pub(crate) gateway: Option<IpAddr>,
+    /// Whether it leads nowhere, with an answer saying so.
+    pub(crate) unreachable: bool,
+    /// Whether a program made it in the main table, and not the kernel by itself.
+    pub(crate) made: bool,
 }
 
 /// An address as the kernel shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PresentAddress {
     pub(crate) address: IpAddr,
+    pub(crate) prefix: u8,
     pub(crate) link: u32,
 }
 
@@ -113,6 +129,27 @@ impl Links {
             namespace: self.namespace().to_owned(),
             source: kernel_error(error),
         })
+    }
+
+    /// Takes an address from a link; nothing happens when it has gone already.
+    pub(crate) async fn delete_address(
+        &self,
+        link: &Link,
+        address: IpAddr,
+        prefix: u8,
+    ) -> Result<(), LinkError> {
+        let mut message = AddressMessage::default();
+        message.header.family = family_of(address);
+        message.header.index = link.index;
+        message.header.prefix_len = prefix;
+        message.attributes.push(AddressAttribute::Local(address));
+        match self.handle.address().del(message).execute().await.map_err(kernel_error) {
+            Err(source) if !is(&source, Errno::EADDRNOTAVAIL) => {
+                let (link, namespace) = (link.name.clone(), self.namespace().to_owned());
+                Err(LinkError::AddressStays { address, link, namespace, source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Lists the addresses of all links.
@@ -138,10 +175,15 @@ impl Links {
         }
     }
 
-    /// Removes a route.
+    /// Removes a route, whichever program made it; nothing happens when it has gone already.
     pub(crate) async fn delete_route(&self, route: Route) -> Result<(), LinkError> {
-        let request = self.handle.route().del(route.message());
-        request.execute().await.map_err(|error| route.failed("delete", self, error))
+        let mut message = route.message();
+        message.header.protocol = RouteProtocol::Unspec;
+        match self.handle.route().del(message).execute().await {
+            Ok(()) => Ok(()),
+            Err(rtnetlink::Error::NetlinkError(message)) if is(&message.to_io(), Errno::ESRCH) => Ok(()),
+            Err(error) => Err(route.failed("delete", self, error)),
+        }
     }
 
     /// Lists the routes of all tables.
@@ -161,7 +203,7 @@ impl Links {
 }
 
 fn present_address(message: AddressMessage) -> Option<PresentAddress> {
-    let link = message.header.index;
+    let (link, prefix) = (message.header.index, message.header.prefix_len);
     let local = |attribute: &AddressAttribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),
         _ => None,
@@ -173,23 +215,45 @@ fn present_address(message: AddressMessage) -> Option<PresentAddress> {
     };
     let attributes = &message.attributes;
     let address = attributes.iter().find_map(local).or_else(|| attributes.iter().find_map(either))?;
-    Some(PresentAddress { address, link })
+    Some(PresentAddress { address, prefix, link })
 }
 
 fn present_route(message: &RouteMessage, any: IpAddr) -> PresentRoute {
-    let mut route =
-        PresentRoute { destination: any, prefix: message.header.destination_prefix_length, link: None };
+    let header = &message.header;
+    let mut route = PresentRoute {
+        destination: any,
+        prefix: header.destination_prefix_length,
+        link: None,
+        gateway: None,
+        unreachable: header.kind == RouteType::Unreachable,
+        made: header.table == RouteHeader::RT_TABLE_MAIN
+            && matches!(header.protocol, RouteProtocol::Static | RouteProtocol::Boot),
+    };
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(address)) => route.destination = (*address).into(),
-            RouteAttribute::Destination(RouteAddress::Inet6(address)) => {
-                route.destination = (*address).into()
-            }
+            RouteAttribute::Destination(address) => route.destination = ip_of(address).unwrap_or(any),
+            RouteAttribute::Gateway(address) => route.gateway = ip_of(address),
             RouteAttribute::Oif(link) => route.link = Some(*link),
             _ => {}
         }
     }
     route
+}
+
+fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(address) => Some((*address).into()),
+        RouteAddress::Inet6(address) => Some((*address).into()),
+        _ => None,
+    }
+}
+
+/// The family of an address, as the kernel counts it.
+pub(crate) fn family_of(address: IpAddr) -> AddressFamily {
+    match address {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    }
 }
 
 /// The prefix length of a single address.

@@ -47,7 +47,8 @@ pub(crate) async fn settle(links: &Links, link: &Link, addresses: &[IpAddr]) -> 
     Ok(())
 }
 
-fn settings(ipv6: bool) -> Vec<Setting> {
+/// The settings of a namespace that routes between containers.
+pub(crate) fn settings(ipv6: bool) -> Vec<Setting> {
     let mut settings = vec![Setting::new("ipv4/ip_forward", "1")];
     for links in ["all", "default"] {
         let ipv4_conf = |key: &str| Setting::new(format!("ipv4/conf/{links}/{key}"), "0");

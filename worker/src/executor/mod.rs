@@ -1,11 +1,13 @@
 //! Carries out what the agent decides: a small task of the runtime per task of the cluster.
 
+mod connection;
 mod life;
 mod mounts;
 mod node;
 mod ports;
 mod prepare;
 
+pub(crate) use connection::open_name_server;
 pub(crate) use life::remove;
 pub(crate) use node::{Node, blocking};
 

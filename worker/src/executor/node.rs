@@ -1,9 +1,12 @@
 //! What every task of the node is made with: images, network, containers, volumes, the ledger.
 
-use crate::{config::WorkerConfig, ledger::Ledger, task_files::TaskFiles, volumes::Volumes};
+use crate::{
+    config::WorkerConfig, ledger::Ledger, name_servers::NameServers, networks::Networks,
+    task_files::TaskFiles, volumes::Volumes,
+};
 use oci_spec::runtime::Capability;
 use proto::model::TaskId;
-use std::{fs, panic};
+use std::{fs, panic, sync::Arc};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use worker_core::oci_spec::capabilities_from_mask;
@@ -16,6 +19,8 @@ pub(crate) struct Node {
     pub images: ImageStore,
     pub pull: PullOptions,
     pub network: Network,
+    pub networks: Arc<Networks>,
+    pub name_servers: NameServers,
     pub runtime: Runtime,
     pub volumes: Volumes,
     pub files: TaskFiles,
@@ -37,6 +42,8 @@ impl Node {
             images,
             pull: PullOptions { insecure: config.insecure_registries.clone(), auth: None },
             network,
+            networks: Arc::default(),
+            name_servers: NameServers::new(&config.network.nft),
             runtime,
             volumes: Volumes::new(&config.data_dir),
             files: TaskFiles::new(&config.data_dir),
@@ -47,7 +54,8 @@ impl Node {
 
     /// Takes back what a task's container holds on the node, besides its folder: ports, addresses, and
     /// the note of both. What fails is tried again when the task is removed.
-    pub(crate) async fn give_back(self: &std::sync::Arc<Self>, task: TaskId) {
+    pub(crate) async fn give_back(self: &Arc<Self>, task: TaskId) {
+        self.name_servers.close(task).await;
         if let Err(error) = self.network.detach(&task.to_string()).await {
             warn!(%task, error = %crate::chain::Chain(&error), "container's network could not be given back");
             return;

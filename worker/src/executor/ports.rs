@@ -34,9 +34,7 @@ pub(crate) fn host_ports(ports: &[PublishedPort]) -> Vec<HostPort> {
         PortProtocol::Tcp => Protocol::Tcp,
         PortProtocol::Udp => Protocol::Udp,
     };
-    let on_node = ports.iter().filter(|port| match port.mode {
-        PortMode::Host => true,
-    });
+    let on_node = ports.iter().filter(|port| port.mode == PortMode::Host);
     let host_port = |port: &PublishedPort| HostPort {
         protocol: protocol(port.protocol),
         published: port.published,

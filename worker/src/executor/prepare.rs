@@ -1,6 +1,7 @@
 //! Makes a task ready to start: image, mounts, network, files, and the spec of its container.
 
 use super::{
+    connection::{ConnectError, Connection, connect},
     mounts::{self, ResolveError},
     node::{Node, blocking},
     ports::{self, PortError},
@@ -9,7 +10,7 @@ use crate::{
     ledger::{Holding, LedgerError},
     task_files::TaskFilesError,
 };
-use proto::model::{Task, TaskNetwork};
+use proto::model::Task;
 use std::{future::Future, path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use worker_core::{
@@ -19,7 +20,7 @@ use worker_core::{
 use worker_images::{
     Hold, Image, LayerState, PullError, PullProgress, Reference, ReferenceError, StoreError,
 };
-use worker_network::{Attachment, NetworkError};
+use worker_network::Attachment;
 use worker_runtime::{ContainerStart, IdentityError, identify};
 
 /// A task that can be started.
@@ -65,8 +66,8 @@ pub(super) enum PrepareError {
     Mount(#[from] ResolveError),
     #[error(transparent)]
     Port(#[from] PortError),
-    #[error("cannot connect the container to the network")]
-    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Files(#[from] TaskFilesError),
     #[error(transparent)]
@@ -105,7 +106,8 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         let identity = self.identity(&config, &lower_dirs).await?;
         let mounts = self.mounts(&config, layers).await?;
         self.go_on()?;
-        let attachment = self.attach().await?;
+        let connection = self.unless_cancelled(connect(self.node, self.task)).await??;
+        let attachment = connection.attachment.clone();
         let holding = Holding { attachment: attachment.clone(), ports: ports.clone() };
         let (node, id) = (self.node.clone(), self.task.id);
         blocking(move || node.ledger.hold(id, &holding)).await?;
@@ -127,7 +129,7 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
             architecture: Architecture::NATIVE,
         })?;
         let hostname = spec.hostname().clone().unwrap_or_default();
-        self.write_files(hostname, attachment).await?;
+        self.write_files(hostname, connection).await?;
         let log = self.task.spec.task.log.clone();
         let stop_signal = config.stop_signal_of(container)?;
         Ok(Prepared { start: ContainerStart { task: id, spec, lower_dirs, log, stop_signal }, ports })
@@ -189,29 +191,16 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         Ok(blocking(resolve).await?)
     }
 
-    async fn attach(&self) -> Result<Option<Attachment>, PrepareError> {
-        let id = self.task.id.to_string();
-        Ok(match self.task.spec.task.network {
-            TaskNetwork::Node => Some(self.node.network.attach(&id).await?),
-            TaskNetwork::None => Some(self.node.network.none(&id).await?),
-            TaskNetwork::Host => None,
-        })
-    }
-
     fn namespace(&self, attachment: Option<&Attachment>) -> NetworkNamespace {
         attachment
             .map_or(NetworkNamespace::Host, |attachment| NetworkNamespace::Path(attachment.netns.clone()))
     }
 
-    async fn write_files(
-        &self,
-        hostname: String,
-        attachment: Option<Attachment>,
-    ) -> Result<(), PrepareError> {
+    async fn write_files(&self, hostname: String, connection: Connection) -> Result<(), PrepareError> {
         let (files, id, network) = (self.node.files.clone(), self.task.id, self.task.spec.task.network);
-        let addresses: Vec<_> =
-            attachment.iter().flat_map(|held| &held.addresses).map(|held| held.address).collect();
-        Ok(blocking(move || files.write(id, &hostname, network, &addresses)).await?)
+        let Connection { addresses, has_name_server, .. } = connection;
+        let write = move || files.write(id, &hostname, network, has_name_server, &addresses);
+        Ok(blocking(write).await?)
     }
 }
 

@@ -7,7 +7,10 @@ use proto::{
     model::{Role, TaskId, TaskStatus},
     wire::{self, AgentMessage, agent_message},
 };
-use worker_core::agent::{Assignments, Report};
+use worker_core::{
+    agent::{Assignments, Report},
+    tables::Told,
+};
 
 /// A report as it goes out.
 pub(super) fn report(report: &Report) -> AgentMessage {
@@ -19,15 +22,22 @@ pub(super) fn report(report: &Report) -> AgentMessage {
     message(agent_message::Kind::Report(wire::StatusReport { sequence: report.sequence, tasks }))
 }
 
-/// Assignments as they came.
-pub(super) fn assignments(told: wire::Assignments) -> Result<Assignments, WireError> {
-    let id = |text: String| text.parse().map_err(|source| malformed("remove", source));
-    Ok(Assignments {
+/// Assignments as they came: the networks, and the tasks that may need them.
+pub(super) fn assignments(told: wire::Assignments) -> Result<(Told, Assignments), WireError> {
+    let task = |text: String| text.parse().map_err(|source| malformed("remove", source));
+    let network = |text: String| text.parse().map_err(|source| malformed("remove_networks", source));
+    let networks = Told {
+        full: told.full,
+        updates: told.networks.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        remove: told.remove_networks.into_iter().map(network).collect::<Result<_, _>>()?,
+    };
+    let tasks = Assignments {
         full: told.full,
         sequence: told.sequence,
         put: told.put.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
-        remove: told.remove.into_iter().map(id).collect::<Result<_, _>>()?,
-    })
+        remove: told.remove.into_iter().map(task).collect::<Result<_, _>>()?,
+    };
+    Ok((networks, tasks))
 }
 
 /// The managers, and what this node is to be.
@@ -54,7 +64,7 @@ fn malformed(field: &'static str, source: impl std::error::Error + Send + Sync +
 mod tests {
     use super::*;
     use proto::{
-        model::{NodeId, Task},
+        model::{NetworkId, NodeId, Task},
         testing,
     };
 
@@ -67,10 +77,15 @@ mod tests {
             sequence: 4,
             put: vec![(&task).into()],
             remove: vec![gone.to_string()],
+            networks: Vec::new(),
+            remove_networks: vec![NetworkId::from_bits(5).to_string()],
         };
-        let taken = Assignments { full: true, sequence: 4, put: vec![task], remove: vec![gone] };
-        assert_eq!(assignments(told.clone()).unwrap(), taken);
-        let damaged = wire::Assignments { remove: vec!["x".into()], ..told };
+        let networks = Told { full: true, updates: Vec::new(), remove: vec![NetworkId::from_bits(5)] };
+        let tasks = Assignments { full: true, sequence: 4, put: vec![task], remove: vec![gone] };
+        assert_eq!(assignments(told.clone()).unwrap(), (networks, tasks));
+        let damaged = wire::Assignments { remove: vec!["x".into()], ..told.clone() };
+        assert!(assignments(damaged).is_err());
+        let damaged = wire::Assignments { networks: vec![wire::NetworkUpdate::default()], ..told };
         assert!(assignments(damaged).is_err());
     }
 

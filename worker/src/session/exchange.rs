@@ -1,7 +1,7 @@
 //! A session that is up: heartbeats and reports go out, wishes and demands come in.
 
 use super::{End, Incoming, SessionError, Sessions, convert, message};
-use crate::{board::Board, connect::Connector, logs::Demands};
+use crate::{board::Board, connect::Connector, logs::Demands, networks::Networks};
 use proto::wire::{AgentMessage, Goodbye, Heartbeat, ManagerMessage, agent_message, manager_message};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -25,6 +25,7 @@ pub(super) struct Exchange {
     incoming: mpsc::Sender<Incoming>,
     connector: Arc<dyn Connector>,
     demands: Demands,
+    networks: Arc<Networks>,
 }
 
 impl Exchange {
@@ -45,6 +46,7 @@ impl Exchange {
             incoming: sessions.incoming.clone(),
             connector: sessions.connector.clone(),
             demands: Demands::new(channel, board),
+            networks: sessions.networks.clone(),
         }
     }
 
@@ -71,7 +73,9 @@ impl Exchange {
         use manager_message::Kind;
         let event = match message.kind {
             Some(Kind::Assignments(told)) => {
-                Event::Assigned(convert::assignments(told).map_err(SessionError::Malformed)?)
+                let (networks, tasks) = convert::assignments(told).map_err(SessionError::Malformed)?;
+                self.networks.take(networks).map_err(SessionError::Missed)?;
+                Event::Assigned(tasks)
             }
             Some(Kind::Ack(ack)) => Event::Acked { sequence: ack.sequence },
             Some(Kind::Logs(demand)) => {

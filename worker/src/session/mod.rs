@@ -14,6 +14,7 @@ use crate::{
     board::Board,
     chain::Chain,
     connect::{ConnectError, Connector},
+    networks::Networks,
 };
 use exchange::Exchange;
 use proto::{
@@ -35,6 +36,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use worker_core::{
     agent::{Event, Report},
     backoff::Backoff,
+    tables::UnknownNetwork,
 };
 
 /// How long a manager may take to answer a call or a registration.
@@ -106,6 +108,8 @@ enum SessionError {
     Broken(#[source] Status),
     #[error("the manager sent something that this version does not understand; nothing was changed")]
     Malformed(#[source] proto::convert::WireError),
+    #[error("a message of the manager was missed, beginning a new session")]
+    Missed(#[source] UnknownNetwork),
 }
 
 /// Keeps this node in touch with the managers.
@@ -120,6 +124,8 @@ pub(crate) struct Sessions {
     pub incoming: mpsc::Sender<Incoming>,
     /// For answering demands for logs.
     pub board: Board,
+    /// Takes what they say of networks.
+    pub networks: Arc<Networks>,
 }
 
 impl Sessions {

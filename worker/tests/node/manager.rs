@@ -86,7 +86,7 @@ impl Manager {
             full: true,
             sequence,
             put,
-            remove: vec![],
+            ..Assignments::default()
         }))
         .await;
     }

@@ -4,8 +4,9 @@
 use crate::{image, manager::Manager};
 use manager_store::disk::DiskError;
 use proto::model::{
-    ContainerSpec, DesiredState, Mount, MountKind, NodeId, PublishedPort, RolloutConfig, ServiceId,
-    ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskNetwork, TaskSpec, TaskState, TaskStatus, Timestamp,
+    ContainerSpec, DesiredState, EndpointMode, Mount, MountKind, NodeId, PublishedPort, RolloutConfig,
+    ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskNetwork, TaskSpec, TaskState, TaskStatus,
+    Timestamp,
 };
 use std::{
     collections::BTreeMap,
@@ -261,6 +262,7 @@ impl TaskBuilder {
             ports: self.ports,
             update: RolloutConfig::default(),
             rollback: RolloutConfig::default(),
+            endpoint_mode: EndpointMode::default(),
         };
         Task {
             id: TaskId::from_bits(random()),
@@ -274,6 +276,7 @@ impl TaskBuilder {
             desired: DesiredState::Running,
             start_after: None,
             status: TaskStatus { state: TaskState::Assigned, ..TaskStatus::new(Timestamp(0)) },
+            addresses: Vec::new(),
         }
     }
 }

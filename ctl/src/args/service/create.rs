@@ -49,9 +49,9 @@ pub struct CreateArgs {
     /// Ports to publish (published=8080,target=80,mode=host; or 8080:80)
     #[arg(short, long, value_name = "PORT")]
     pub publish: Vec<String>,
-    /// What containers are connected to: bridge, host or none [default: bridge]
-    #[arg(long)]
-    pub network: Option<String>,
+    /// Networks of the service (NETWORK, or name=NETWORK,alias=NAME; host or none stand alone)
+    #[arg(long = "network", value_name = "NETWORK")]
+    pub networks: Vec<String>,
     /// What the tasks are.
     #[command(flatten)]
     pub task: TaskArgs,

@@ -11,6 +11,9 @@ pub struct TaskArgs {
     /// Drop Linux capabilities
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_drop: Vec<String>,
+    /// How the service's name is answered: vip or dnsrr (a new service has vip)
+    #[arg(long, value_name = "MODE")]
+    pub endpoint_mode: Option<String>,
     /// Command that replaces the image's entrypoint
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub entrypoint: Option<String>,

@@ -53,12 +53,12 @@ pub struct UpdateArgs {
     /// Remove the mount with this target
     #[arg(long, value_name = "TARGET")]
     pub mount_rm: Vec<String>,
-    /// Connect the containers to bridge, host or none
+    /// Connect the containers to a network, or replace their aliases there
     #[arg(long, value_name = "NETWORK")]
-    pub network_add: Option<String>,
-    /// Connect the containers to the default network again
+    pub network_add: Vec<String>,
+    /// Take the containers out of a network
     #[arg(long, value_name = "NETWORK")]
-    pub network_rm: Option<String>,
+    pub network_rm: Vec<String>,
     /// Publish a port, or replace what is published for it
     #[arg(long, value_name = "PORT")]
     pub publish_add: Vec<String>,

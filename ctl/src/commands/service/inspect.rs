@@ -1,6 +1,6 @@
 //! `service inspect`.
 
-use super::Session;
+use super::{Session, networks};
 use crate::{
     args::service::ServiceInspectArgs,
     commands::{inspection, several::Refusals},
@@ -21,7 +21,9 @@ pub async fn run(session: &Session, args: ServiceInspectArgs) -> Result<(), CliE
     }
     if args.inspect.pretty {
         let now_ms = times::now_ms();
-        let texts: Vec<String> = found.iter().map(|service| pretty::service(service, now_ms)).collect();
+        let networks = networks::of(&mut control, &found).await?;
+        let texts: Vec<String> =
+            found.iter().map(|service| pretty::service(service, &networks, now_ms)).collect();
         session.printer.data(texts.join("\n"))?;
     } else {
         let found: Vec<InspectedService> = found.into_iter().map(Into::into).collect();

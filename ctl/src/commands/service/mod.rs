@@ -7,6 +7,7 @@ mod edit;
 mod inspect;
 mod logs;
 mod ls;
+mod networks;
 mod ps;
 mod rm;
 mod rollback;

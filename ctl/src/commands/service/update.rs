@@ -1,11 +1,11 @@
 //! `service update`.
 
-use super::{Session, converge, edit::edit, own_variable, rollback};
+use super::{Session, converge, edit::edit, networks, own_variable, rollback};
 use crate::{
     args::service::{RollbackServiceArgs, UpdateArgs},
     error::CliError,
     output::progress::Goal,
-    spec,
+    spec::{self, NetworkIds},
 };
 use proto::{model::Problems, wire::ServiceSpec};
 
@@ -17,7 +17,9 @@ pub async fn run(session: &Session, args: UpdateArgs) -> Result<(), CliError> {
     }
     spec::check(&args, &own_variable)?;
     let client = session.client().await?;
-    let service = edit(&client, &args.service, |spec| spec::edit(&args, spec, &own_variable)).await?;
+    let networks = networks::ids(&client, &args).await?;
+    let change = |spec: &mut ServiceSpec| spec::edit(&args, &networks, spec, &own_variable);
+    let service = edit(&client, &args.service, change).await?;
     session.printer.line(&args.service)?;
     converge::wait(session, client, &service, Goal::Spec, &args.wait).await
 }
@@ -25,7 +27,7 @@ pub async fn run(session: &Session, args: UpdateArgs) -> Result<(), CliError> {
 /// A rollback brings everything back, so nothing else can be changed along with it.
 fn only_rollback(args: &UpdateArgs) -> Result<(), Problems> {
     let mut edited = ServiceSpec::default();
-    let outcome = spec::edit(args, &mut edited, &own_variable);
+    let outcome = spec::edit(args, &NetworkIds::new(), &mut edited, &own_variable);
     let mut untouched = ServiceSpec::default();
     untouched.task.get_or_insert_default().container.get_or_insert_default();
     let removes = [
@@ -36,14 +38,13 @@ fn only_rollback(args: &UpdateArgs) -> Result<(), Problems> {
         &args.placement_pref_rm,
         &args.group_rm,
         &args.mount_rm,
+        // An addition that changes nothing here may change the service.
+        &args.network_add,
+        &args.network_rm,
         &args.publish_rm,
     ];
     let mut problems = Problems::default();
-    if outcome.is_err()
-        || edited != untouched
-        || removes.iter().any(|list| !list.is_empty())
-        || args.network_rm.is_some()
-    {
+    if outcome.is_err() || edited != untouched || removes.iter().any(|list| !list.is_empty()) {
         problems.add("--rollback", "can't be combined with other changes: roll back first, then update");
     }
     problems.finish(())
@@ -70,6 +71,9 @@ mod tests {
             ["--rollback", "--force"].as_slice(),
             &["--rollback", "--env-rm", "A"],
             &["--rollback", "--replicas", "2"],
+            &["--rollback", "--network-add", "bridge"],
+            &["--rollback", "--network-rm", "front"],
+            &["--rollback", "--endpoint-mode", "vip"],
         ] {
             assert!(only_rollback(&args(options)).is_err(), "{options:?}");
         }

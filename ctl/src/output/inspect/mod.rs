@@ -1,11 +1,13 @@
 //! Objects in the JSON of docker's API: its names of fields, in its order.
 
 mod container;
+mod network;
 mod node;
 mod service;
 mod task_template;
 
 pub use container::capabilities;
+pub use network::{InspectedNetwork, Surroundings};
 pub use node::InspectedNode;
 pub use service::InspectedService;
 

@@ -65,11 +65,23 @@ struct Endpoint {
     spec: EndpointSpec,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ports: Vec<Port>,
+    #[serde(rename = "VirtualIPs", skip_serializing_if = "Vec::is_empty")]
+    virtual_ips: Vec<VirtualIp>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct VirtualIp {
+    #[serde(rename = "NetworkID")]
+    network_id: String,
+    /// `ADDRESS/PREFIX`, never empty: those who read it give up on anything else.
+    addr: String,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EndpointSpec {
+    mode: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ports: Vec<Port>,
 }
@@ -102,8 +114,9 @@ impl From<wire::Service> for InspectedService {
             created_at: times::rfc3339(service.created_at),
             updated_at: times::rfc3339(service.updated_at),
             endpoint: Endpoint {
-                spec: EndpointSpec { ports: ports(&spec.ports) },
+                spec: endpoint_spec(&spec),
                 ports: ports(&spec.ports),
+                virtual_ips: service.vips.into_iter().flat_map(virtual_ips).collect(),
             },
             spec: spec.into(),
             previous_spec: service.previous_spec.map(Into::into),
@@ -121,6 +134,7 @@ impl From<wire::ServiceSpec> for Spec {
     fn from(spec: wire::ServiceSpec) -> Self {
         Spec {
             labels: sorted(&spec.labels),
+            endpoint_spec: endpoint_spec(&spec),
             task_template: spec.task.unwrap_or_default().into(),
             mode: match spec.mode {
                 Some(WireMode::Global(_)) => Mode::Global {},
@@ -129,7 +143,6 @@ impl From<wire::ServiceSpec> for Spec {
             },
             update_config: spec.update.map(Into::into),
             rollback_config: spec.rollback.map(Into::into),
-            endpoint_spec: EndpointSpec { ports: ports(&spec.ports) },
             name: spec.name,
         }
     }
@@ -146,6 +159,19 @@ impl From<wire::RolloutConfig> for UpdateConfig {
             order: states::order(config.order()),
         }
     }
+}
+
+fn endpoint_spec(spec: &wire::ServiceSpec) -> EndpointSpec {
+    EndpointSpec { mode: states::endpoint_mode(spec.endpoint_mode()), ports: ports(&spec.ports) }
+}
+
+/// Those of both families, as far as there are any.
+fn virtual_ips(vip: wire::NetworkAddress) -> impl Iterator<Item = VirtualIp> {
+    let network_id = vip.network_id;
+    [vip.ipv4, vip.ipv6]
+        .into_iter()
+        .filter(|addr| !addr.is_empty())
+        .map(move |addr| VirtualIp { network_id: network_id.clone(), addr })
 }
 
 fn ports(ports: &[wire::PublishedPort]) -> Vec<Port> {
@@ -167,6 +193,13 @@ mod tests {
     fn a_service_is_described_as_docker_describes_it() {
         let text = json::indented(&[InspectedService::from(fixtures::web())]).unwrap();
         assert_eq!(text, include_str!("service.golden.json"));
+    }
+
+    #[test]
+    fn an_address_that_is_not_there_is_left_out() {
+        let vip = wire::NetworkAddress { ipv4: "10.0.1.250/24".into(), ..Default::default() };
+        let addrs: Vec<String> = virtual_ips(vip).map(|vip| vip.addr).collect();
+        assert_eq!(addrs, ["10.0.1.250/24"]);
     }
 
     #[test]

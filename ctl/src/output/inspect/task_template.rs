@@ -78,7 +78,9 @@ struct Spread {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Network {
-    target: &'static str,
+    target: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,11 +92,12 @@ struct LogDriver {
 
 impl From<wire::TaskSpec> for TaskTemplate {
     fn from(task: wire::TaskSpec) -> Self {
-        let target = match task.network() {
+        let own = match task.network() {
             wire::TaskNetwork::Node => None,
             wire::TaskNetwork::Host => Some("host"),
             wire::TaskNetwork::None => Some("none"),
         };
+        let own = own.map(|target| Network { target: target.to_owned(), aliases: Vec::new() });
         let preference = |text: String| {
             let spread_descriptor = text.strip_prefix("spread=").map(str::to_owned).unwrap_or(text);
             Preference { spread: Spread { spread_descriptor } }
@@ -116,7 +119,7 @@ impl From<wire::TaskSpec> for TaskTemplate {
                 preferences: task.preferences.into_iter().map(preference).collect(),
                 max_replicas: task.max_replicas_per_node.into(),
             },
-            networks: target.map(|target| Network { target }).into_iter().collect(),
+            networks: own.into_iter().chain(task.attachments.into_iter().map(Network::from)).collect(),
             log_driver: task.log.map(|log| LogDriver {
                 name: "json-file",
                 options: [
@@ -128,6 +131,12 @@ impl From<wire::TaskSpec> for TaskTemplate {
             force_update: task.force_update,
             runtime: "container",
         }
+    }
+}
+
+impl From<wire::NetworkAttachment> for Network {
+    fn from(attachment: wire::NetworkAttachment) -> Self {
+        Network { target: attachment.network, aliases: attachment.aliases }
     }
 }
 

@@ -2,17 +2,18 @@
 
 use super::label_lines;
 use crate::{
-    output::{inspect, sizes, states, times},
+    output::{inspect, networks, sizes, states, times},
     parse::duration,
 };
 use proto::wire::{
-    ContainerSpec, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus, Service,
+    ContainerSpec, Network, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus, Service,
     TaskNetwork, TaskSpec, service_spec::Mode,
 };
 
-/// Writes a service.
-pub fn service(service: &Service, now_ms: i64) -> String {
+/// Writes a service; `networks` tells the names of those it is in.
+pub fn service(service: &Service, networks: &[Network], now_ms: i64) -> String {
     let spec = service.spec.clone().unwrap_or_default();
+    let endpoint_mode = spec.endpoint_mode();
     let task = spec.task.unwrap_or_default();
     let mut text = format!("ID:\t\t{}\nName:\t\t{}\n", service.id, spec.name);
     if !spec.labels.is_empty() {
@@ -30,7 +31,8 @@ pub fn service(service: &Service, now_ms: i64) -> String {
     text += &container(&task.container.clone().unwrap_or_default());
     text += &log(&task);
     text += &resources(&task);
-    text += &network(&task);
+    text += &network_names(&task, networks);
+    text += &format!("Endpoint Mode:\t{}\n", states::endpoint_mode(endpoint_mode));
     text += &ports(&spec.ports);
     text
 }
@@ -142,12 +144,18 @@ fn amount_lines(amounts: &Resources) -> String {
     text
 }
 
-fn network(task: &TaskSpec) -> String {
-    match task.network() {
-        TaskNetwork::Node => String::new(),
-        TaskNetwork::Host => "Networks: host \n".to_owned(),
-        TaskNetwork::None => "Networks: none \n".to_owned(),
-    }
+fn network_names(task: &TaskSpec, networks: &[Network]) -> String {
+    let own = match task.network() {
+        TaskNetwork::Node => None,
+        TaskNetwork::Host => Some("host"),
+        TaskNetwork::None => Some("none"),
+    };
+    let cluster = task.attachments.iter().map(|attachment| {
+        let network = networks.iter().find(|network| network.id == attachment.network);
+        network.map_or(attachment.network.as_str(), networks::name)
+    });
+    let names: String = own.into_iter().chain(cluster).map(|name| format!("{name} ")).collect();
+    if names.is_empty() { names } else { format!("Networks: {names}\n") }
 }
 
 fn ports(ports: &[PublishedPort]) -> String {
@@ -171,7 +179,10 @@ mod tests {
 
     #[test]
     fn a_service_has_dockers_layout() {
-        assert_eq!(service(&fixtures::web(), fixtures::NOW_MS), include_str!("service.golden.txt"));
+        assert_eq!(
+            service(&fixtures::web(), &[fixtures::network("front")], fixtures::NOW_MS),
+            include_str!("service.golden.txt")
+        );
     }
 
     #[test]
@@ -184,7 +195,8 @@ Service Mode:\tGlobal
 Placement:
 ContainerSpec:
  Image:\t\tnginx:1.27
+Endpoint Mode:\tvip
 ";
-        assert_eq!(service(&small, fixtures::NOW_MS), expected);
+        assert_eq!(service(&small, &[], fixtures::NOW_MS), expected);
     }
 }

@@ -1,7 +1,7 @@
 //! Finding what a person names: by id, by name, or by a part of an id that only one object begins with.
 
 use crate::state::State;
-use proto::model::{Id, Node, Service, Task, id::Kind};
+use proto::model::{Id, Network, Node, Service, Task, id::Kind};
 use std::sync::Arc;
 
 /// How many of the objects meant are listed.
@@ -59,6 +59,16 @@ pub fn node<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Node>, FindError
     match named[..] {
         [] => by_prefix(state.nodes(), |node| node.id, name),
         _ => only(named, |node| node.id, name),
+    }
+}
+
+/// Finds a network by its id, its name, or the beginning of its id.
+pub fn network<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Network>, FindError> {
+    let by_id = name.parse().ok().and_then(|id| state.network(id));
+    let by_name = || name.parse().ok().and_then(|name| state.network_named(&name));
+    match by_id.or_else(by_name) {
+        Some(network) => Ok(network),
+        None => by_prefix(state.networks(), |network| network.id, name),
     }
 }
 

@@ -5,5 +5,7 @@
 //! first: the caller makes it anew from the present state, which also checks the request again.
 
 pub mod find;
+pub mod network;
 pub mod node;
+mod ports;
 pub mod service;

@@ -1,11 +1,12 @@
 //! Creating, updating, rolling back and removing services.
 
+use super::ports;
 use crate::{
     state::{Change, Expect, ObjectId, State, Transaction},
     updater::{self, RollbackError},
 };
-use proto::model::{PublishedPort, Service, ServiceId, ServiceMode, ServiceSpec, Timestamp};
-use std::{mem::discriminant, sync::Arc};
+use proto::model::{NetworkId, PublishedPort, Service, ServiceId, ServiceSpec, Timestamp};
+use std::mem::discriminant;
 
 /// Says why a service can't be made or changed as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +43,25 @@ pub enum ServiceError {
         /// The service that has it.
         holder: String,
     },
+    /// A port that is published on every node can't be published by anyone else.
+    #[error(
+        "port {}/{} of every node is taken by service `{holder}`, or would be taken from it: choose another port",
+        port.published, port.protocol
+    )]
+    IngressPortTaken {
+        /// The port wanted.
+        port: PublishedPort,
+        /// The service that has it.
+        holder: String,
+    },
+    /// It is for the traffic of published ports only.
+    #[error(
+        "--network: network `{0}` carries the published ports and can't be attached to: leave it out, and publish a port"
+    )]
+    IngressAttached(String),
+    /// A network was removed meanwhile.
+    #[error("--network: network {0} not found")]
+    NetworkGone(NetworkId),
     /// Nothing to go back to.
     #[error(transparent)]
     Rollback(#[from] RollbackError),
@@ -57,7 +77,8 @@ pub fn create(
     if state.service_named(&spec.name).is_some() {
         return Err(ServiceError::NameTaken(spec.name.to_string()));
     }
-    check_ports(state, id, &spec)?;
+    ports::check(state, id, &spec)?;
+    check_networks(state, &spec)?;
     let service = updater::new_service(id, spec, now);
     Ok(put(0, service))
 }
@@ -84,15 +105,20 @@ pub fn update(
     }
     // A port that it has already is no reason to refuse a change of something else.
     if spec.ports != service.spec.ports {
-        check_ports(state, service.id, &spec)?;
+        ports::check(state, service.id, &spec)?;
     }
+    check_networks(state, &spec)?;
     Ok(put(service.version, updater::begin_update(service, spec, now)))
 }
 
 /// Rolls a service back to its previous spec.
-pub fn rollback(service: &Service, now: Timestamp) -> Result<Transaction, ServiceError> {
+pub fn rollback(state: &State, service: &Service, now: Timestamp) -> Result<Transaction, ServiceError> {
     check_present(service)?;
-    Ok(put(service.version, updater::begin_rollback(service, now)?))
+    let restored = updater::begin_rollback(service, now)?;
+    if restored.spec.ports != service.spec.ports {
+        ports::check(state, service.id, &restored.spec)?;
+    }
+    Ok(put(service.version, restored))
 }
 
 /// Removes a service, whose tasks are stopped first. Removing it twice is no error.
@@ -113,23 +139,15 @@ fn check_present(service: &Service) -> Result<(), ServiceError> {
     }
 }
 
-/// Refuses a host port only where it is certain never to be free. Whether two other services can
-/// share the nodes there are depends on where their tasks are; the scheduler sorts that out.
-fn check_ports(state: &State, id: ServiceId, spec: &ServiceSpec) -> Result<(), ServiceError> {
-    let is_everywhere = |service: &&Arc<Service>| {
-        let spec = &service.spec;
-        service.id != id
-            && !service.removing
-            && spec.mode == ServiceMode::Global
-            && spec.task.constraints.is_empty()
-    };
-    for holder in state.services().filter(is_everywhere) {
-        let is_same = |a: &PublishedPort, b: &PublishedPort| {
-            (a.protocol, a.published, a.mode) == (b.protocol, b.published, b.mode)
-        };
-        let taken = spec.ports.iter().find(|&port| holder.spec.ports.iter().any(|held| is_same(port, held)));
-        if let Some(&port) = taken {
-            return Err(ServiceError::PortTaken { port, holder: holder.spec.name.to_string() });
+/// Refuses networks that are gone, and the one that services use without naming it.
+fn check_networks(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError> {
+    for attachment in &spec.task.attachments {
+        match state.network(attachment.network) {
+            None => return Err(ServiceError::NetworkGone(attachment.network)),
+            Some(network) if network.spec.ingress => {
+                return Err(ServiceError::IngressAttached(network.spec.name.to_string()));
+            }
+            Some(_) => {}
         }
     }
     Ok(())
@@ -194,26 +212,24 @@ mod tests {
         let (mut bench, web) = bench();
         bench.remove(web);
         let service = bench.state.service(web).unwrap();
-        assert_eq!(rollback(service, bench.now), Err(ServiceError::BeingRemoved("web".into())));
+        assert_eq!(rollback(&bench.state, service, bench.now), Err(ServiceError::BeingRemoved("web".into())));
     }
 
     #[test]
-    fn a_port_that_a_global_service_has_on_every_node_is_refused() {
-        let mut bench = Bench::new();
-        bench.create(service("proxy").global().host_port(80));
-        let refused = create(&bench.state, NEW, service("web").host_port(80).build(), bench.now).unwrap_err();
-        assert!(
-            refused
-                .to_string()
-                .starts_with("port *:80->80/tcp is published on every node by global service `proxy`")
-        );
-        assert!(create(&bench.state, NEW, service("web").host_port(81).build(), bench.now).is_ok());
+    fn the_ingress_network_and_networks_that_are_gone_are_not_attached_to() {
+        let bench = Bench::new();
+        let ingress = crate::networks::ingress(&bench.state).unwrap().id;
+        let refused = create(&bench.state, NEW, service("web").network(ingress).build(), bench.now);
+        assert_eq!(refused, Err(ServiceError::IngressAttached("ingress".into())));
+        let gone = NetworkId::from_bits(77);
+        let refused = create(&bench.state, NEW, service("web").network(gone).build(), bench.now);
+        assert_eq!(refused, Err(ServiceError::NetworkGone(gone)));
     }
 
     #[test]
     fn a_rollback_without_a_previous_spec_is_refused() {
         let (bench, web) = bench();
-        let refused = rollback(bench.state.service(web).unwrap(), bench.now).unwrap_err();
+        let refused = rollback(&bench.state, bench.state.service(web).unwrap(), bench.now).unwrap_err();
         assert_eq!(refused.to_string(), "service `web` has no previous spec to roll back to");
     }
 }

@@ -1,6 +1,9 @@
 //! Whether a node fits a task, and the first reason why not.
 
-use super::room::{HostPort, Room, host_ports};
+use super::{
+    addresses::Scarce,
+    room::{HostPort, Room, host_ports},
+};
 use crate::placement;
 use proto::model::{Availability, Constraint, NodeState, ServiceId, ServiceSpec, Task};
 
@@ -8,6 +11,8 @@ use proto::model::{Availability, Constraint, NodeState, ServiceId, ServiceSpec, 
 pub(super) struct Need<'a> {
     pub service: ServiceId,
     pub spec: &'a ServiceSpec,
+    /// The networks in which not every node can have another task.
+    pub scarce: Vec<Scarce<'a>>,
 }
 
 /// Why a node does not fit. In the order of the checks: what a node is comes before what it has left.
@@ -22,11 +27,12 @@ pub(super) enum Unfit<'a> {
     Memory,
     Port(HostPort),
     MaxReplicas(u32),
+    Addresses(&'a str),
 }
 
 impl<'a> Need<'a> {
-    pub fn of(task: &'a Task) -> Self {
-        Self { service: task.service, spec: &task.spec }
+    pub fn of(task: &'a Task, scarce: Vec<Scarce<'a>>) -> Self {
+        Self { service: task.service, spec: &task.spec, scarce }
     }
 }
 
@@ -64,7 +70,11 @@ pub(super) fn check_room<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unf
         return Err(Unfit::Port(port));
     }
     match need.spec.task.max_replicas_per_node {
-        Some(max) if room.tasks_of(need.service) >= max => Err(Unfit::MaxReplicas(max)),
-        _ => Ok(()),
+        Some(max) if room.tasks_of(need.service) >= max => return Err(Unfit::MaxReplicas(max)),
+        _ => {}
+    }
+    match need.scarce.iter().find(|network| !network.members.contains(&room.node.id)) {
+        Some(network) => Err(Unfit::Addresses(network.name)),
+        None => Ok(()),
     }
 }

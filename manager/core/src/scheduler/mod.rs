@@ -8,13 +8,14 @@
 //! Tasks of the same service and task version are alike. For each such group every node is filtered
 //! once (`filter`); the fitting ones go into a tree by the group's spread preferences whose leaves
 //! are ordered by score (`spread`). A task takes the best node, and only that node is looked at again,
-//! so placing costs a logarithm of the number of nodes, not the number. What a task reserves, and the
-//! host ports it publishes, are leased from when it is assigned until the agent confirms its end, or
-//! it is orphaned.
+//! so placing costs a logarithm of the number of nodes, not the number. What a task reserves, the host
+//! ports it publishes and its addresses (`addresses`) are leased from when it is assigned until the
+//! agent confirms its end, or it is orphaned.
 //!
 //! A task that finds no node stays pending, with a message that says why (`explain`). A task of a
 //! global service has its node from the start; it is only checked whether it fits there now.
 
+mod addresses;
 mod explain;
 mod filter;
 mod room;
@@ -24,10 +25,12 @@ mod tests;
 
 use crate::{
     Decision,
+    networks::{lacks_vip, networks_of},
     state::{Change, State},
 };
+use addresses::Addresses;
 use filter::Need;
-use proto::model::{DesiredState, ServiceId, Task, TaskState, Timestamp};
+use proto::model::{DesiredState, Network, NodeId, ServiceId, Task, TaskState, Timestamp};
 use room::Room;
 use spread::Tree;
 use std::collections::BTreeMap;
@@ -37,13 +40,15 @@ use std::collections::BTreeMap;
 /// The nodes are not expected to be unchanged: a task that is placed on one that is being drained at
 /// the same time is moved by the enforcer, like those that were there before.
 pub fn decide(state: &State, now: Timestamp) -> Decision {
-    let mut decision = Decision::default();
     let mut groups: BTreeMap<(ServiceId, u64), Vec<&Task>> = BTreeMap::new();
     for task in state.tasks_unplaced().filter(|task| waits(task)) {
         groups.entry((task.service, task.task_version)).or_default().push(task);
     }
+    // The allocator says what these wait for.
+    let has_vips = |id| state.service(id).is_none_or(|service| lacks_vip(state, service).is_none());
+    groups.retain(|(service, _), _| has_vips(*service));
     if groups.is_empty() {
-        return decision;
+        return Decision::default();
     }
     let mut groups: Vec<Vec<&Task>> = groups.into_values().collect();
     for group in &mut groups {
@@ -51,68 +56,108 @@ pub fn decide(state: &State, now: Timestamp) -> Decision {
     }
     // Whoever has waited longest is served first.
     groups.sort_by_key(|group| (group.iter().map(|task| task.created_at).min(), group[0].service));
-    let mut rooms: Vec<Room<'_>> = state.nodes().map(|node| Room::of(state, node)).collect();
+    let mut placing = Placing {
+        state,
+        rooms: state.nodes().map(|node| Room::of(state, node)).collect(),
+        addresses: Addresses::new(state),
+        now,
+        decision: Decision::default(),
+    };
     for group in groups {
-        place(&group, &mut rooms, now, &mut decision);
+        placing.place(&group);
     }
-    decision
+    placing.decision
 }
 
 fn waits(task: &Task) -> bool {
     task.status.state == TaskState::Pending && task.desired <= DesiredState::Running
 }
 
-fn place(group: &[&Task], rooms: &mut [Room<'_>], now: Timestamp, decision: &mut Decision) {
-    let need = Need::of(group[0]);
-    let (preset, free): (Vec<&Task>, Vec<&Task>) = group.iter().partition(|task| task.node.is_some());
-    for task in preset {
-        place_on_own_node(task, &need, rooms, now, decision);
-    }
-    if free.is_empty() {
-        return;
-    }
-    let mut tree = Tree::grow(rooms, &need);
-    let mut left = free.into_iter();
-    for task in left.by_ref() {
-        let Some(chosen) = tree.take_best(rooms, &need) else {
-            // The others are like it, so none of them fits either.
-            let message = explain::no_suitable_node(rooms, &need);
-            for task in std::iter::once(task).chain(left) {
-                say(task, &message, now, decision);
-            }
-            return;
-        };
-        assign(task, &rooms[chosen], now, decision);
-    }
-}
-
-fn place_on_own_node(
-    task: &Task,
-    need: &Need<'_>,
-    rooms: &mut [Room<'_>],
+/// What is left after the tasks that were placed so far.
+struct Placing<'a> {
+    state: &'a State,
+    /// In order of the nodes' ids.
+    rooms: Vec<Room<'a>>,
+    addresses: Addresses<'a>,
     now: Timestamp,
-    decision: &mut Decision,
-) {
-    // The rooms are in order of the nodes' ids.
-    let own = task.node.and_then(|id| rooms.binary_search_by_key(&id, |room| room.node.id).ok());
-    let Some(room) = own.map(|place| &mut rooms[place]) else {
-        return say(task, "its node was removed", now, decision);
-    };
-    match filter::check(room, need) {
-        Ok(()) => {
-            room.take(need);
-            assign(task, room, now, decision);
+    decision: Decision,
+}
+
+impl<'a> Placing<'a> {
+    /// Places tasks that are alike.
+    fn place(&mut self, group: &[&'a Task]) {
+        let networks = match networks_of(self.state, &group[0].spec) {
+            Ok(networks) => networks,
+            Err(gone) => return self.say_all(group, &format!("its network {gone} was removed")),
+        };
+        let (preset, free): (Vec<&Task>, Vec<&Task>) = group.iter().partition(|task| task.node.is_some());
+        for task in preset {
+            self.place_on_own_node(task, &networks);
         }
-        Err(unfit) => say(task, &explain::own_node_unfit(room, need, &unfit), now, decision),
+        let mut chosen_from: Option<(Need<'a>, Tree)> = None;
+        for (nth, &task) in free.iter().enumerate() {
+            let scarce = match self.addresses.scarce(&networks) {
+                Ok(scarce) => scarce,
+                Err(message) => return self.say_all(&free[nth..], &message),
+            };
+            // Which nodes can have a task changes with the last number but one of a network.
+            let (need, mut tree) = match chosen_from.take().filter(|(need, _)| need.scarce == scarce) {
+                Some(known) => known,
+                None => {
+                    let need = Need::of(task, scarce);
+                    let tree = Tree::grow(&self.rooms, &need);
+                    (need, tree)
+                }
+            };
+            let Some(chosen) = tree.take_best(&mut self.rooms, &need) else {
+                // The others are like it, so none of them fits either.
+                let message = explain::no_suitable_node(&self.rooms, &need);
+                return self.say_all(&free[nth..], &message);
+            };
+            self.assign(task, self.rooms[chosen].node.id, &networks);
+            chosen_from = Some((need, tree));
+        }
     }
-}
 
-fn assign(task: &Task, room: &Room<'_>, now: Timestamp, decision: &mut Decision) {
-    decision.propose(None, [Change::AssignTask { task: task.id, node: room.node.id, at: now }]);
-}
+    fn place_on_own_node(&mut self, task: &'a Task, networks: &[&'a Network]) {
+        let own = task.node.and_then(|id| self.rooms.binary_search_by_key(&id, |room| room.node.id).ok());
+        let Some(own) = own else {
+            return self.say(task, "its node was removed");
+        };
+        let scarce = match self.addresses.scarce(networks) {
+            Ok(scarce) => scarce,
+            Err(message) => return self.say(task, &message),
+        };
+        let (need, room) = (Need::of(task, scarce), &mut self.rooms[own]);
+        match filter::check(room, &need) {
+            Ok(()) => {
+                room.take(&need);
+                let node = room.node.id;
+                self.assign(task, node, networks);
+            }
+            Err(unfit) => {
+                let message = explain::own_node_unfit(room, &need, &unfit);
+                self.say(task, &message);
+            }
+        }
+    }
 
-fn say(task: &Task, message: &str, now: Timestamp, decision: &mut Decision) {
-    if task.status.message != message {
-        decision.propose(None, [Change::SetPending { task: task.id, message: message.to_owned(), at: now }]);
+    fn assign(&mut self, task: &Task, node: NodeId, networks: &[&'a Network]) {
+        let (addresses, mut changes) = self.addresses.lease(node, networks);
+        changes.push(Change::AssignTask { task: task.id, node, at: self.now, addresses });
+        self.decision.propose(None, changes);
+    }
+
+    fn say_all(&mut self, tasks: &[&Task], message: &str) {
+        for task in tasks {
+            self.say(task, message);
+        }
+    }
+
+    fn say(&mut self, task: &Task, message: &str) {
+        if task.status.message != message {
+            let (message, at) = (message.to_owned(), self.now);
+            self.decision.propose(None, [Change::SetPending { task: task.id, message, at }]);
+        }
     }
 }

@@ -68,7 +68,6 @@ impl<'a> Room<'a> {
 
 /// The ports of the node itself that a task takes.
 pub(super) fn host_ports(spec: &ServiceSpec) -> impl Iterator<Item = HostPort> {
-    spec.ports.iter().map(|port| match port.mode {
-        PortMode::Host => (port.protocol, port.published.get()),
-    })
+    let of_node = spec.ports.iter().filter(|port| port.mode == PortMode::Host);
+    of_node.map(|port| (port.protocol, port.published.get()))
 }

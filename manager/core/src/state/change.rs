@@ -1,10 +1,12 @@
 //! Changes to the state: what is written to the log and applied by every member.
 
 use proto::model::{
-    Cluster, DesiredState, Node, NodeId, NodeStatus, RestartHistory, Rollout, RolloutState, Service,
-    ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus, Timestamp,
+    Cluster, DesiredState, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease, NodeStatus,
+    RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Changes that are made together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub enum ObjectId {
     ServiceSpec(ServiceId),
     /// A task.
     Task(TaskId),
+    /// A network.
+    Network(NetworkId),
 }
 
 /// One change. Old logs must still apply: variants and fields are added, never altered.
@@ -56,8 +60,9 @@ pub enum Change {
     },
     /// Removes a node. Its tasks must be gone or ended.
     DeleteNode(NodeId),
-    /// Adds or replaces a service: what a person asked for, or a rollback to it. Refused if another
-    /// service has its name; one that is being removed gives its name up.
+    /// Adds or replaces a service: what a person asked for, or a rollback to it. Its virtual addresses
+    /// stay as they are. Refused if another service has its name, or one of its networks is gone; one
+    /// that is being removed gives its name up.
     PutService(Box<Service>),
     /// Begins a rollout, or replaces what is known of one; ignored if the service is gone.
     PutRollout {
@@ -116,6 +121,10 @@ pub enum Change {
         node: NodeId,
         /// When this was decided.
         at: Timestamp,
+        /// Its addresses, one in each of its networks. The node must take part in these, and nobody
+        /// else may hold them.
+        #[serde(default)]
+        addresses: Vec<NetworkAddress>,
     },
     /// Raises what is wanted of a task; a lower wish is ignored.
     SetDesired {
@@ -133,6 +142,28 @@ pub enum Change {
     },
     /// Forgets a task.
     DeleteTask(TaskId),
+    /// Adds or replaces a network. What nodes hold of it stays as it is. Refused if another one has its
+    /// name, its number or a part of its addresses.
+    PutNetwork(Box<Network>),
+    /// Removes a network. No service may attach to it, and no task hold an address in it.
+    DeleteNetwork(NetworkId),
+    /// Records what a node holds of a network; ignored if the network is gone. Refused if something of
+    /// it is held by others.
+    SetNodeLease {
+        /// The network.
+        network: NetworkId,
+        /// The node.
+        node: NodeId,
+        /// What it holds; `None` if it takes no part any more, which none of its tasks may.
+        lease: Option<NodeLease>,
+    },
+    /// Records the virtual addresses of a service; ignored if it is gone. Refused if others hold them.
+    SetVips {
+        /// The service.
+        service: ServiceId,
+        /// All of them: what is not named is free.
+        vips: BTreeMap<NetworkId, u32>,
+    },
 }
 
 /// A task to create; the rest comes from its service.
@@ -178,5 +209,24 @@ impl Transaction {
     /// A transaction that expects nothing.
     pub fn of(changes: Vec<Change>) -> Self {
         Self { expect: Vec::new(), changes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_from_before_there_were_networks_is_still_read() {
+        #[derive(Serialize)]
+        enum Before {
+            AssignTask { task: TaskId, node: NodeId, at: Timestamp },
+        }
+        let (task, node, at) = (TaskId::from_bits(1), NodeId::from_bits(2), Timestamp(3));
+        let read = |bytes: Vec<u8>| rmp_serde::from_slice::<Change>(&bytes).unwrap();
+        let expected = Change::AssignTask { task, node, at, addresses: Vec::new() };
+        let written = Before::AssignTask { task, node, at };
+        assert_eq!(read(rmp_serde::to_vec_named(&written).unwrap()), expected);
+        assert_eq!(read(rmp_serde::to_vec(&written).unwrap()), expected);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::State;
 use proto::model::{
-    Cluster, DesiredState, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task, TaskId, TaskStatus,
-    Timestamp,
+    Cluster, DesiredState, Network, NetworkAddress, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey,
+    Task, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,6 +21,8 @@ pub struct Image {
     services: Vec<Arc<Service>>,
     specs: Vec<Arc<ServiceSpec>>,
     tasks: Vec<TaskImage>,
+    #[serde(default)]
+    networks: Vec<Arc<Network>>,
 }
 
 /// A task whose spec is named by its place in [`Image::specs`].
@@ -43,6 +45,8 @@ struct BareTask {
     desired: DesiredState,
     start_after: Option<Timestamp>,
     status: TaskStatus,
+    #[serde(default)]
+    addresses: Vec<NetworkAddress>,
 }
 
 /// Says why a snapshot can't be taken in.
@@ -85,6 +89,7 @@ impl State {
             services: self.services().cloned().collect(),
             specs,
             tasks,
+            networks: self.networks().cloned().collect(),
         }
     }
 
@@ -97,8 +102,13 @@ impl State {
         for node in image.nodes {
             state.nodes.insert_mut(node.id, node);
         }
+        for network in image.networks {
+            state.index_network(&network);
+            state.networks.insert_mut(network.id, network);
+        }
         for service in image.services {
             state.index_service(&service);
+            state.index_vips(&service);
             state.services.insert_mut(service.id, service);
         }
         for TaskImage { spec, task } in image.tasks {
@@ -126,6 +136,7 @@ impl BareTask {
             desired,
             start_after,
             status,
+            addresses,
         } = task;
         Self {
             id: *id,
@@ -138,12 +149,24 @@ impl BareTask {
             desired: *desired,
             start_after: *start_after,
             status: status.clone(),
+            addresses: addresses.clone(),
         }
     }
 
     fn with_spec(self, spec: Arc<ServiceSpec>) -> Task {
-        let Self { id, version, created_at, service, slot, task_version, node, desired, start_after, status } =
-            self;
+        let Self {
+            id,
+            version,
+            created_at,
+            service,
+            slot,
+            task_version,
+            node,
+            desired,
+            start_after,
+            status,
+            addresses,
+        } = self;
         Task {
             id,
             version,
@@ -156,6 +179,7 @@ impl BareTask {
             desired,
             start_after,
             status,
+            addresses,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod change;
+mod holder;
 mod image;
 mod query;
 #[cfg(test)]
@@ -13,9 +14,12 @@ mod tests;
 
 pub use apply::{Applied, Refusal};
 pub use change::{Change, Event, EventKind, Expect, NewTask, ObjectId, Transaction};
+pub use holder::Holder;
 pub use image::{Image, ImageError};
 
-use proto::model::{Cluster, Name, Node, NodeId, Service, ServiceId, SlotKey, Task, TaskId};
+use proto::model::{
+    Cluster, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, SlotKey, Task, TaskId,
+};
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use std::sync::Arc;
 
@@ -27,9 +31,15 @@ pub struct State {
     cluster: Option<Arc<Cluster>>,
     nodes: Map<NodeId, Arc<Node>>,
     services: Map<ServiceId, Arc<Service>>,
+    networks: Map<NetworkId, Arc<Network>>,
     tasks: Map<TaskId, Arc<Task>>,
     /// Names are unique among services that are not being removed.
     service_names: Map<Name, ServiceId>,
+    network_names: Map<Name, NetworkId>,
+    /// Who holds which number of which network.
+    numbers: Map<(NetworkId, u32), Holder>,
+    /// Which node holds which block of which network.
+    blocks: Map<(NetworkId, u32), NodeId>,
     /// The tasks of each service, in order of their slots.
     tasks_by_service: Set<(ServiceId, SlotKey, TaskId)>,
     tasks_by_node: Set<(NodeId, TaskId)>,

@@ -1,7 +1,10 @@
 //! Reading the state.
 
 use super::{ObjectId, State};
-use proto::model::{Cluster, Id, Name, Node, NodeId, Service, ServiceId, SlotKey, Task, TaskId};
+use proto::model::{
+    Cluster, Id, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task,
+    TaskId,
+};
 use std::sync::Arc;
 
 impl State {
@@ -18,6 +21,7 @@ impl State {
             ObjectId::Service(id) => self.service(id).map(|service| service.version),
             ObjectId::ServiceSpec(id) => self.service(id).map(|service| service.spec_version),
             ObjectId::Task(id) => self.task(id).map(|task| task.version),
+            ObjectId::Network(id) => self.network(id).map(|network| network.version),
         };
         version.unwrap_or(0)
     }
@@ -50,6 +54,29 @@ impl State {
     /// The service of that name that is not being removed.
     pub fn service_named(&self, name: &Name) -> Option<&Arc<Service>> {
         self.service_names.get(name).and_then(|id| self.services.get(id))
+    }
+
+    /// A network.
+    pub fn network(&self, id: NetworkId) -> Option<&Arc<Network>> {
+        self.networks.get(&id)
+    }
+
+    /// All networks, by id.
+    pub fn networks(&self) -> impl Iterator<Item = &Arc<Network>> {
+        self.networks.values()
+    }
+
+    /// The services with a network in their spec, or in the one before, to which they may go back.
+    pub fn services_in(&self, network: NetworkId) -> impl Iterator<Item = &Arc<Service>> {
+        let attaches = move |spec: &ServiceSpec| spec.task.attachments.iter().any(|it| it.network == network);
+        self.services().filter(move |service| {
+            attaches(&service.spec) || service.previous.as_ref().is_some_and(|it| attaches(&it.spec))
+        })
+    }
+
+    /// The network of that name.
+    pub fn network_named(&self, name: &Name) -> Option<&Arc<Network>> {
+        self.network_names.get(name).and_then(|id| self.networks.get(id))
     }
 
     /// A task.

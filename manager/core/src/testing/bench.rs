@@ -2,18 +2,19 @@
 
 use super::{NodeBuilder, ServiceBuilder, agents, cluster};
 use crate::{
-    Decision,
+    Decision, ipam,
     liveness::{Contact, Liveness},
+    networks::Tables,
     orchestrator::slots::is_live,
     reconcile,
-    requests::{find, node as node_requests, service as service_requests},
+    requests::{find, network as network_requests, node as node_requests, service as service_requests},
     state::{Change, State, Transaction},
 };
 use proto::model::{
-    Availability, Cluster, Id, IdSource, Node, NodeId, Service, ServiceId, ServiceMode, ServiceSpec, Task,
-    TaskState, TaskStatus, Timestamp,
+    Availability, Cluster, Id, IdSource, NetworkId, NetworkSpec, Node, NodeId, Service, ServiceId,
+    ServiceMode, ServiceSpec, Task, TaskState, TaskStatus, Timestamp,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 /// The longest wait that [`Bench::settle`] sits out. It is longer than any restart delay, and shorter
 /// than what makes tasks of a lost node orphans.
@@ -31,6 +32,7 @@ pub struct Bench {
     /// The nodes that can't be heard.
     pub offline: BTreeSet<NodeId>,
     ids: Ids,
+    tables: RefCell<Tables>,
 }
 
 /// Ids that are the same in each run, and in no order.
@@ -60,8 +62,11 @@ impl Bench {
             liveness: Liveness { leader_since: Timestamp(1_000_000), ..Liveness::default() },
             offline: BTreeSet::new(),
             ids: Ids(0),
+            tables: RefCell::default(),
         };
         bench.change(Change::PutCluster(Box::new(cluster())));
+        let ingress = ipam::ingress_network(&bench.state, Id::from_bits(1), bench.now);
+        bench.change(Change::PutNetwork(Box::new(ingress.expect("there is none before"))));
         bench
     }
 
@@ -153,6 +158,14 @@ impl Bench {
         self.liveness.contacts.insert(node, contact);
     }
 
+    /// What nodes know of networks, as the bench's state has it. What has not changed since the last
+    /// time is shared.
+    pub fn tables(&self) -> Tables {
+        let mut tables = self.tables.borrow_mut();
+        *tables = tables.next(&self.state);
+        tables.clone()
+    }
+
     /// What the leader knows of a node's connection.
     pub fn contact(&mut self, node: NodeId) -> &mut Contact {
         self.liveness.contacts.entry(node).or_default()
@@ -196,6 +209,14 @@ impl Bench {
         }
     }
 
+    /// Creates a network.
+    pub fn add_network(&mut self, spec: NetworkSpec) -> NetworkId {
+        let id = Id::from_bits(self.ids.next_bits());
+        let created = network_requests::create(&self.state, id, spec, self.now);
+        self.apply(&created.expect("it can be created"));
+        id
+    }
+
     /// Creates a service.
     pub fn create(&mut self, service: ServiceBuilder) -> ServiceId {
         let id = Id::from_bits(self.ids.next_bits());
@@ -230,7 +251,7 @@ impl Bench {
 
     /// Rolls a service back.
     pub fn rollback(&mut self, id: ServiceId) {
-        let rollback = service_requests::rollback(&self.service(id), self.now);
+        let rollback = service_requests::rollback(&self.state, &self.service(id), self.now);
         self.apply(&rollback.expect("it can be rolled back"));
     }
 

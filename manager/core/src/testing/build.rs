@@ -1,12 +1,13 @@
 //! Builders whose defaults are what most tests want.
 
 use proto::model::{
-    Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, JoinTokens, ManagerStatus,
-    Node, NodeDescription, NodeId, NodeSpec, NodeState, NodeStatus, PortMode, PortProtocol, PublishedPort,
-    RestartPolicy, Role, RolloutConfig, RolloutOrder, RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey,
-    Task, TaskId, TaskSpec, TaskStatus, Timestamp, cluster::FEATURE_LEVEL,
+    Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, EndpointMode, JoinTokens,
+    ManagerStatus, NetworkAttachment, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeState,
+    NodeStatus, PortMode, PortProtocol, PublishedPort, RestartPolicy, Role, RolloutConfig, RolloutOrder,
+    RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec, TaskStatus, Timestamp,
+    cluster::FEATURE_LEVEL,
 };
-use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc};
+use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU16, sync::Arc};
 
 /// A cluster with the default settings.
 pub fn cluster() -> Cluster {
@@ -37,6 +38,7 @@ pub fn node(number: u32) -> NodeBuilder {
             nano_cpus: 4_000_000_000,
             memory_bytes: 8 << 30,
             feature_level: FEATURE_LEVEL,
+            data_path_addr: Some(Ipv4Addr::from_bits(0xc000_0200 | (number & 0xff)).into()),
             ..NodeDescription::default()
         }),
         status: NodeStatus {
@@ -57,6 +59,14 @@ impl NodeBuilder {
     /// Sets a label.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         self.0.spec.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the address at which other nodes reach it.
+    pub fn data_path(mut self, addr: &str) -> Self {
+        if let Some(description) = &mut self.0.description {
+            description.data_path_addr = Some(addr.parse().expect("tests use good addresses"));
+        }
         self
     }
 
@@ -104,6 +114,7 @@ pub fn service(name: &str) -> ServiceBuilder {
         ports: Vec::new(),
         update: RolloutConfig::default(),
         rollback: RolloutConfig::default(),
+        endpoint_mode: EndpointMode::default(),
     })
 }
 
@@ -186,6 +197,26 @@ impl ServiceBuilder {
         self
     }
 
+    /// Publishes a port on every node, which is the container's as well.
+    pub fn ingress_port(mut self, port: u16) -> Self {
+        let port = NonZeroU16::new(port).expect("tests use good ports");
+        let (protocol, mode) = (PortProtocol::Tcp, PortMode::Ingress);
+        self.0.ports.push(PublishedPort { protocol, published: port, target: port, mode });
+        self
+    }
+
+    /// Attaches it to a network.
+    pub fn network(mut self, network: NetworkId) -> Self {
+        self.0.task.attachments.push(NetworkAttachment { network, aliases: Default::default() });
+        self
+    }
+
+    /// Has its name answered with its tasks' addresses.
+    pub fn dnsrr(mut self) -> Self {
+        self.0.endpoint_mode = EndpointMode::Dnsrr;
+        self
+    }
+
     /// Bounds the tasks per node.
     pub fn max_per_node(mut self, max: u32) -> Self {
         self.0.task.max_replicas_per_node = Some(max);
@@ -212,5 +243,6 @@ pub fn task(number: u32, service_name: &str) -> Task {
         desired: DesiredState::Running,
         start_after: None,
         status: TaskStatus::new(Timestamp(0)),
+        addresses: Vec::new(),
     }
 }

@@ -1,9 +1,11 @@
-//! Support for tests: builders of nodes and services, and a bench on which a cluster runs in memory.
+//! Support for tests: builders of nodes, services and networks, and a bench on which a cluster runs in memory.
 
 mod agents;
 mod bench;
 mod build;
+mod networks;
 
 pub use agents::{BROKEN_IMAGE, MISSING_IMAGE};
 pub use bench::Bench;
 pub use build::{NodeBuilder, ServiceBuilder, cluster, node, service, task};
+pub use networks::{network, network_in, network_spec};

@@ -27,6 +27,7 @@ pub fn new_service(id: ServiceId, spec: ServiceSpec, now: Timestamp) -> Service 
         rollout: None,
         restarts: BTreeMap::new(),
         removing: false,
+        vips: BTreeMap::new(),
     }
 }
 

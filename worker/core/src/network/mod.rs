@@ -20,7 +20,7 @@ pub mod guard;
 pub mod lease;
 pub mod ledger;
 pub mod names;
-mod nft_table;
+pub(crate) mod nft_table;
 pub mod ports;
 pub mod refusal;
 pub mod ruleset;

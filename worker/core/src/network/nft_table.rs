@@ -1,26 +1,26 @@
 //! The text of an nft table: blocks, indentation, elements.
 
 /// One table, written block by block.
-pub(super) struct Table {
+pub(crate) struct Table {
     text: String,
     blocks: usize,
 }
 
 impl Table {
     /// Begins with the removal of the table of the same name; `add` first, since nft cannot delete what is not there.
-    pub(super) fn replacing(name: &str) -> Self {
+    pub(crate) fn replacing(name: &str) -> Self {
         let text = format!("add table inet {name}\ndelete table inet {name}\ntable inet {name} {{\n");
         Self { text, blocks: 0 }
     }
 
     /// Writes a chain; `hook` is there for base chains.
-    pub(super) fn chain(&mut self, name: &str, hook: Option<&str>, rules: &[String]) {
+    pub(crate) fn chain(&mut self, name: &str, hook: Option<&str>, rules: &[String]) {
         let lines: Vec<_> = hook.map(str::to_owned).into_iter().chain(rules.iter().cloned()).collect();
         self.block(&format!("chain {name}"), &lines, &[]);
     }
 
     /// Writes a set, map or chain with its elements, if it has any.
-    pub(super) fn block(&mut self, head: &str, lines: &[String], elements: &[String]) {
+    pub(crate) fn block(&mut self, head: &str, lines: &[String], elements: &[String]) {
         if self.blocks > 0 {
             self.text.push('\n');
         }
@@ -46,7 +46,7 @@ impl Table {
     }
 
     /// Closes the table and returns the script.
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         self.text.push_str("}\n");
         self.text
     }

@@ -6,6 +6,7 @@
 mod egress;
 mod forwarding;
 mod lifetime;
+mod overlay;
 mod published;
 mod restart;
 mod sockets;

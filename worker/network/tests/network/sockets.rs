@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use worker_network::Namespace;
 
 /// How long anything may take before the test fails.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a packet that should be dropped is waited for.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -105,4 +105,11 @@ pub async fn assert_refused(from: &Namespace, to: SocketAddr) {
         Ok(_) => panic!("{to} was reached"),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{to}: {error}"),
     }
+}
+
+/// Asserts that a connection, whose other end is still open, breaks with the next word.
+pub fn assert_lost(client: &mut TcpStream) {
+    // The kernel may tell of it with the write or with the read.
+    let error = client.write_all(b"ping").and_then(|()| client.read_exact(&mut [0; 4])).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe), "{error}");
 }

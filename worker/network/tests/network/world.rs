@@ -89,10 +89,15 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for path in files_below(self.folder.path()) {
-            if Namespace::is_bound(&path).unwrap_or(false) {
-                let _ = Namespace::remove(&path);
-            }
+        unbind_below(self.folder.path());
+    }
+}
+
+/// Unbinds all namespaces below a folder.
+pub fn unbind_below(folder: &Path) {
+    for path in files_below(folder) {
+        if Namespace::is_bound(&path).unwrap_or(false) {
+            let _ = Namespace::remove(&path);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Things that happen to a cluster.
 
-use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, node, service};
+use super::wish::{Attached, Networks, Wish, attached, wish};
+use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, network_in, node};
 use proptest::prelude::*;
 use proto::model::{
-    Availability, FailureAction, NodeId, RestartCondition, RolloutOrder, ServiceId, ServiceMode, Task,
-    TaskState,
+    Availability, EndpointMode, NetworkAttachment, NetworkId, NodeId, ServiceId, ServiceMode, Task, TaskState,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +17,8 @@ pub(super) enum Event {
     Rollback { service: usize },
     Repeat { service: usize },
     Remove { service: usize },
+    Attach { service: usize, networks: Attached },
+    EndpointMode { service: usize, dnsrr: bool },
     End { task: usize, state: TaskState },
     AddNode { ssd: bool },
     RemoveNode { node: usize },
@@ -26,55 +28,6 @@ pub(super) enum Event {
     Online { node: usize },
     AgentsObey,
     Time { ms: u64 },
-}
-
-/// What a service is to be.
-#[derive(Debug, Clone)]
-pub(super) struct Wish {
-    global: bool,
-    replicas: u32,
-    start_first: bool,
-    parallelism: u32,
-    action: FailureAction,
-    condition: RestartCondition,
-    max_attempts: u32,
-    gib: u64,
-    port: Option<u16>,
-    ssd: bool,
-}
-
-fn wish() -> impl Strategy<Value = Wish> {
-    let action =
-        prop_oneof![Just(FailureAction::Pause), Just(FailureAction::Continue), Just(FailureAction::Rollback)];
-    let condition = prop_oneof![3 => Just(RestartCondition::Any), 1 => Just(RestartCondition::OnFailure), 1 => Just(RestartCondition::None)];
-    let shape = (prop::bool::weighted(0.3), 0u32..5, any::<bool>(), 0u32..3);
-    let rest = (
-        action,
-        condition,
-        0u32..3,
-        0u64..3,
-        prop::option::weighted(0.3, 80u16..82),
-        prop::bool::weighted(0.3),
-    );
-    (shape, rest).prop_map(
-        |(
-            (global, replicas, start_first, parallelism),
-            (action, condition, max_attempts, gib, port, ssd),
-        )| {
-            Wish {
-                global,
-                replicas,
-                start_first,
-                parallelism,
-                action,
-                condition,
-                max_attempts,
-                gib,
-                port,
-                ssd,
-            }
-        },
-    )
 }
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
@@ -89,6 +42,8 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         1 => which.clone().prop_map(|service| Event::Rollback { service }),
         1 => which.clone().prop_map(|service| Event::Repeat { service }),
         1 => which.clone().prop_map(|service| Event::Remove { service }),
+        1 => (which.clone(), attached()).prop_map(|(service, networks)| Event::Attach { service, networks }),
+        1 => (which.clone(), any::<bool>()).prop_map(|(service, dnsrr)| Event::EndpointMode { service, dnsrr }),
         3 => (which.clone(), ends).prop_map(|(task, state)| Event::End { task, state }),
         2 => any::<bool>().prop_map(|ssd| Event::AddNode { ssd }),
         1 => which.clone().prop_map(|node| Event::RemoveNode { node }),
@@ -105,11 +60,16 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
 pub(super) struct World {
     pub bench: Bench,
     made: u32,
+    front: NetworkId,
+    tiny: NetworkId,
 }
 
 impl World {
     pub fn new() -> Self {
-        let mut world = World { bench: Bench::new(), made: 0 };
+        let mut bench = Bench::new();
+        let front = bench.add_network(network_in("front", "10.1.0.0/24"));
+        let tiny = bench.add_network(network_in("tiny", "10.2.0.0/29"));
+        let mut world = World { bench, made: 0, front, tiny };
         world.happen(Event::AddNode { ssd: true });
         world.happen(Event::AddNode { ssd: false });
         world
@@ -117,13 +77,27 @@ impl World {
 
     /// Lets it happen; what makes no sense now does not.
     pub fn happen(&mut self, event: Event) {
+        let ids = Networks { front: self.front, tiny: self.tiny };
         let bench = &mut self.bench;
         match event {
             Event::Create(wish) => {
                 self.made += 1;
-                if !holds_its_port_everywhere(bench, &wish) {
-                    bench.create(wish.spec(self.made));
+                let spec = wish.spec(self.made, ids);
+                if !is_refused(bench, &spec) {
+                    bench.create(spec);
                 }
+            }
+            Event::Attach { service, networks } => {
+                let Some(id) = pick(services(bench), service) else { return };
+                let attach = |network| NetworkAttachment { network, aliases: Default::default() };
+                bench.update(id, |spec| {
+                    spec.task.attachments = ids.of(networks).into_iter().map(attach).collect();
+                });
+            }
+            Event::EndpointMode { service, dnsrr } => {
+                let Some(id) = pick(services(bench), service) else { return };
+                let mode = if dnsrr { EndpointMode::Dnsrr } else { EndpointMode::Vip };
+                bench.update(id, |spec| spec.endpoint_mode = mode);
             }
             Event::Update { service, image } => {
                 let Some(id) = pick(services(bench), service) else { return };
@@ -196,38 +170,18 @@ impl World {
             bench.update_image(id, "app:final");
         }
     }
-}
 
-impl Wish {
-    fn spec(&self, number: u32) -> ServiceBuilder {
-        let order = if self.start_first { RolloutOrder::StartFirst } else { RolloutOrder::StopFirst };
-        let action = self.action;
-        let mut spec = service(&format!("service-{number}"))
-            .replicas(self.replicas)
-            .order(order)
-            .parallelism(self.parallelism)
-            .update(|config| config.failure_action = action)
-            .restart(|policy| {
-                policy.condition = self.condition;
-                policy.max_attempts = self.max_attempts;
-            })
-            .memory(self.gib << 30);
-        if self.global {
-            spec = spec.global();
+    /// Every service is removed.
+    pub fn clear(&mut self) {
+        for id in services(&self.bench) {
+            self.bench.remove(id);
         }
-        if let Some(port) = self.port {
-            spec = spec.host_port(port);
-        }
-        if self.ssd {
-            spec = spec.constraint("node.labels.disk==ssd");
-        }
-        spec
     }
 }
 
 /// Whether the request would be refused because of a port.
-fn holds_its_port_everywhere(bench: &Bench, wish: &Wish) -> bool {
-    let spec = wish.spec(0).build();
+fn is_refused(bench: &Bench, spec: &ServiceBuilder) -> bool {
+    let spec = spec.clone().build();
     crate::requests::service::create(&bench.state, ServiceId::from_bits(0), spec, bench.now).is_err()
 }
 

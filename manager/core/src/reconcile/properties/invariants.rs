@@ -1,5 +1,6 @@
 //! What must hold at every moment, and what must hold in the end.
 
+use super::numbers;
 use crate::{
     orchestrator::{
         global,
@@ -9,7 +10,7 @@ use crate::{
 };
 use proptest::{prelude::*, test_runner::TestCaseError};
 use proto::model::{
-    DesiredState, NodeId, RolloutOrder, Service, ServiceMode, SlotKey, Task, TaskId, TaskState,
+    DesiredState, NodeId, PortMode, RolloutOrder, Service, ServiceMode, SlotKey, Task, TaskId, TaskState,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,7 @@ impl Watch {
         for node in state.nodes() {
             check_leases(state, node.id)?;
         }
+        numbers::check(state)?;
         self.check_history(state)
     }
 
@@ -60,7 +62,7 @@ fn check_leases(state: &State, node: NodeId) -> Result<(), TestCaseError> {
     let (mut ports, mut memory) = (BTreeSet::new(), 0);
     for task in state.tasks_on(node).filter(|task| holds_node(task)) {
         memory += task.spec.task.reservations.memory_bytes;
-        for port in &task.spec.ports {
+        for port in task.spec.ports.iter().filter(|port| port.mode == PortMode::Host) {
             prop_assert!(ports.insert((port.protocol, port.published)), "{port} is held twice on {node}");
         }
     }
@@ -90,7 +92,9 @@ pub(super) fn check_converged(state: &State) -> Result<(), TestCaseError> {
                     waiting.insert(task.slot);
                     let said = &task.status.message;
                     prop_assert!(
-                        said.contains("no suitable node") || said.contains("no room"),
+                        ["no suitable node", "no room", "has no free address"]
+                            .iter()
+                            .any(|it| said.contains(it)),
                         "{name}: {said}"
                     );
                 }

@@ -2,6 +2,9 @@
 
 mod churn;
 mod invariants;
+mod numbers;
+mod tables;
+mod wish;
 
 use super::*;
 use crate::{
@@ -44,6 +47,9 @@ proptest! {
         world.bench.settle();
         watch.check(&world.bench.state)?;
         invariants::check_converged(&world.bench.state)?;
+        world.clear();
+        world.bench.settle();
+        numbers::check_nothing_held(&world.bench.state)?;
     }
 
     #[test]
@@ -53,6 +59,18 @@ proptest! {
             world.happen(event);
             world.bench.pass();
             prop_assert_eq!(world.bench.pass().transactions, vec![]);
+        }
+    }
+
+    #[test]
+    fn nodes_that_take_in_what_they_are_told_know_what_the_managers_do(history in histories()) {
+        let mut world = World::new();
+        let mut agents = tables::Agents::default();
+        for event in history {
+            world.happen(event);
+            agents.listen(&world.bench)?;
+            world.bench.pass();
+            agents.listen(&world.bench)?;
         }
     }
 

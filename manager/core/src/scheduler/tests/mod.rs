@@ -1,5 +1,6 @@
 //! Where tasks go, and what is said if they go nowhere.
 
+mod addresses;
 mod oracle;
 
 use crate::{
@@ -200,6 +201,6 @@ fn a_task_keeps_its_node() {
     bench.pass();
     let task = bench.live(id)[0].clone();
     let other = NodeId::from_bits(3 - task.node.unwrap().bits());
-    bench.change(Change::AssignTask { task: task.id, node: other, at: bench.now });
+    bench.change(Change::AssignTask { task: task.id, node: other, at: bench.now, addresses: vec![] });
     assert_eq!(bench.live(id)[0].node, task.node);
 }

@@ -1,10 +1,11 @@
 //! Applying transactions: the only way the state changes.
 
+mod networks;
 mod services;
 mod tasks;
 
-use super::{Change, Event, EventKind, ObjectId, State, Transaction};
-use proto::model::{Cluster, Node, NodeId, NodeStatus};
+use super::{Change, Event, EventKind, Holder, ObjectId, State, Transaction};
+use proto::model::{Cluster, NetworkId, Node, NodeId, NodeStatus};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub enum Refusal {
     #[error("name `{0}` is already in use by another service")]
     NameTaken(String),
     /// Something that is still needed can't be deleted.
-    #[error("{0:?} still has tasks")]
+    #[error("{0:?} is still in use")]
     InUse(ObjectId),
     /// Something that is named does not exist.
     #[error("{0:?} does not exist")]
@@ -42,6 +43,43 @@ pub enum Refusal {
     /// An id that was just drawn is taken already.
     #[error("{0:?} exists already")]
     Exists(ObjectId),
+    /// A network that was made at the same time has the same name, number or addresses.
+    #[error("network {0} has the same name, number or addresses")]
+    NetworkClash(NetworkId),
+    /// Somebody else holds a number of a network.
+    #[error("number {number} of network {network} is held by {holder}")]
+    NumberTaken {
+        /// The network.
+        network: NetworkId,
+        /// The number.
+        number: u32,
+        /// Who holds it.
+        holder: Holder,
+    },
+    /// A number that no one can hold.
+    #[error("network {network} has no number {number} to give out")]
+    NoSuchNumber {
+        /// The network.
+        network: NetworkId,
+        /// The number.
+        number: u32,
+    },
+    /// A block of a network is another node's, or lies outside of it.
+    #[error("block {block} of network {network} can't be leased")]
+    BlockTaken {
+        /// The network.
+        network: NetworkId,
+        /// The block.
+        block: u32,
+    },
+    /// A task's node takes no part in one of its networks.
+    #[error("node {node} has no lease in network {network}")]
+    NoLease {
+        /// The network.
+        network: NetworkId,
+        /// The node.
+        node: NodeId,
+    },
 }
 
 impl State {
@@ -84,10 +122,18 @@ impl State {
             Change::DeleteService(id) => self.delete_service(*id).map(Some),
             Change::CreateTask(new) => self.create_task(new).map(Some),
             Change::SetPending { task, message, at } => Ok(self.set_pending(*task, message, *at)),
-            Change::AssignTask { task, node, at } => self.assign_task(*task, *node, *at),
+            Change::AssignTask { task, node, at, addresses } => {
+                self.assign_task(*task, *node, *at, addresses)
+            }
             Change::SetDesired { task, desired } => Ok(self.set_desired(*task, *desired)),
             Change::ReportStatus { task, status } => Ok(self.report_status(*task, status)),
             Change::DeleteTask(id) => Ok(self.delete_task(*id)),
+            Change::PutNetwork(network) => self.put_network(network).map(Some),
+            Change::DeleteNetwork(id) => self.delete_network(*id).map(Some),
+            Change::SetNodeLease { network, node, lease } => {
+                self.set_node_lease(*network, *node, lease.as_ref())
+            }
+            Change::SetVips { service, vips } => self.set_vips(*service, vips),
         }
     }
 
@@ -116,6 +162,7 @@ impl State {
         if self.tasks_on(id).any(|task| !task.status.state.is_terminal()) {
             return Err(Refusal::InUse(ObjectId::Node(id)));
         }
+        self.give_up_leases_of(id);
         self.nodes.remove_mut(&id);
         Ok(deleted(ObjectId::Node(id)))
     }

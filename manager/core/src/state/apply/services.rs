@@ -1,11 +1,11 @@
 //! Applying changes of services: their specs, their rollouts and their restarts.
 
 use super::{Refusal, deleted, put};
-use crate::state::{Event, ObjectId, State};
+use crate::state::{Event, Holder, ObjectId, State};
 use proto::model::{
-    RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, Timestamp,
+    NetworkId, RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, Timestamp,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 impl State {
     pub(super) fn put_service(&mut self, service: &Service) -> Result<Event, Refusal> {
@@ -13,9 +13,15 @@ impl State {
         if !service.removing && self.service_names.get(name).is_some_and(|&holder| holder != service.id) {
             return Err(Refusal::NameTaken(name.to_string()));
         }
+        let attachments = &service.spec.task.attachments;
+        if let Some(gone) = attachments.iter().find(|it| self.network(it.network).is_none()) {
+            return Err(Refusal::NotFound(ObjectId::Network(gone.network)));
+        }
         self.release_name(service.id);
         let version = self.version;
-        let service = Arc::new(Service { version, spec_version: version, ..service.clone() });
+        // Whoever made the change may not have seen the addresses that a loop has given out meanwhile.
+        let vips = self.service(service.id).map_or_else(BTreeMap::new, |known| known.vips.clone());
+        let service = Arc::new(Service { version, spec_version: version, vips, ..service.clone() });
         let event = put(ObjectId::Service(service.id));
         self.index_service(&service);
         self.services.insert_mut(service.id, service);
@@ -27,6 +33,7 @@ impl State {
             return Err(Refusal::InUse(ObjectId::Service(id)));
         }
         self.release_name(id);
+        self.release_vips(id);
         self.services.remove_mut(&id);
         Ok(deleted(ObjectId::Service(id)))
     }
@@ -92,6 +99,39 @@ impl State {
             };
             true
         })
+    }
+
+    pub(super) fn set_vips(
+        &mut self,
+        id: ServiceId,
+        vips: &BTreeMap<NetworkId, u32>,
+    ) -> Result<Option<Event>, Refusal> {
+        for (&network, &number) in vips {
+            self.check_number(network, number, Holder::Service(id))?;
+        }
+        self.release_vips(id);
+        let event = self.change_service(id, |service| {
+            let changed = service.vips != *vips;
+            service.vips.clone_from(vips);
+            changed
+        });
+        if let Some(service) = self.service(id).cloned() {
+            self.index_vips(&service);
+        }
+        Ok(event)
+    }
+
+    fn release_vips(&mut self, id: ServiceId) {
+        let held = self.service(id).map_or_else(BTreeMap::new, |service| service.vips.clone());
+        for (network, number) in held {
+            self.give_up(network, number, Holder::Service(id));
+        }
+    }
+
+    pub(in crate::state) fn index_vips(&mut self, service: &Service) {
+        for (&network, &number) in &service.vips {
+            self.hold(network, number, Holder::Service(service.id));
+        }
     }
 
     /// Enters the service's name, which it keeps until a person removes it: its tasks may take long

@@ -1,8 +1,10 @@
 //! Applying changes of tasks.
 
 use super::{Refusal, deleted, put};
-use crate::state::{Event, NewTask, ObjectId, State};
-use proto::model::{DesiredState, Id, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp};
+use crate::state::{Event, Holder, NewTask, ObjectId, State};
+use proto::model::{
+    DesiredState, Id, NetworkAddress, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp,
+};
 use std::{sync::Arc, time::Duration};
 
 impl State {
@@ -24,6 +26,7 @@ impl State {
             desired: new.desired,
             start_after: new.start_after,
             status: TaskStatus::new(new.at),
+            addresses: Vec::new(),
         };
         self.index_task(&task);
         self.tasks_by_service.insert_mut((task.service, task.slot, task.id));
@@ -54,9 +57,16 @@ impl State {
         id: TaskId,
         node: NodeId,
         at: Timestamp,
+        addresses: &[NetworkAddress],
     ) -> Result<Option<Event>, Refusal> {
         if self.node(node).is_none() {
             return Err(Refusal::NotFound(ObjectId::Node(node)));
+        }
+        for &NetworkAddress { network, number } in addresses {
+            self.check_number(network, number, Holder::Task(id))?;
+            if !self.network(network).is_some_and(|network| network.nodes.contains_key(&node)) {
+                return Err(Refusal::NoLease { network, node });
+            }
         }
         Ok(self.change_task(id, |task| {
             // A task is immutable once it has a node.
@@ -64,6 +74,7 @@ impl State {
                 return false;
             }
             task.node = Some(node);
+            task.addresses = addresses.to_vec();
             let status =
                 TaskStatus { message: "scheduler assigned task to node".into(), ..TaskStatus::new(at) };
             advance(task, &TaskStatus { state: TaskState::Assigned, ..status })
@@ -83,6 +94,9 @@ impl State {
         self.tasks.remove_mut(&id);
         self.tasks_by_service.remove_mut(&(task.service, task.slot, id));
         self.tasks_unplaced.remove_mut(&id);
+        for address in &task.addresses {
+            self.give_up(address.network, address.number, Holder::Task(id));
+        }
         if let Some(node) = task.node {
             self.tasks_by_node.remove_mut(&(node, id));
         }
@@ -105,6 +119,7 @@ impl State {
 
     /// Brings the indexes that depend on a task's node and state up to date.
     pub(in crate::state) fn index_task(&mut self, task: &Task) {
+        self.index_numbers_of(task);
         if let Some(node) = task.node {
             self.tasks_by_node.insert_mut((node, task.id));
         }

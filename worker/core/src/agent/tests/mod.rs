@@ -4,8 +4,8 @@ mod world;
 
 use super::*;
 use proto::model::{
-    ContainerSpec, ExitStatus, PortMode, PortProtocol, PublishedPort, RolloutConfig, ServiceId, ServiceMode,
-    ServiceSpec, SlotKey, TaskSpec, Timestamp,
+    ContainerSpec, EndpointMode, ExitStatus, PortMode, PortProtocol, PublishedPort, RolloutConfig, ServiceId,
+    ServiceMode, ServiceSpec, SlotKey, TaskSpec, Timestamp,
 };
 use std::{num::NonZeroU16, sync::Arc};
 
@@ -26,6 +26,7 @@ pub(super) fn task(number: u8, desired: DesiredState) -> Task {
         mode: ServiceMode::Replicated { replicas: 1 },
         task: TaskSpec { container, ..TaskSpec::default() },
         ports: Vec::new(),
+        endpoint_mode: EndpointMode::default(),
         update: RolloutConfig::default(),
         rollback: RolloutConfig::default(),
     };
@@ -38,6 +39,7 @@ pub(super) fn task(number: u8, desired: DesiredState) -> Task {
         spec: Arc::new(spec),
         task_version: 1,
         node: None,
+        addresses: Vec::new(),
         desired,
         start_after: None,
         status: TaskStatus { state: TaskState::Assigned, ..TaskStatus::new(Timestamp(0)) },

@@ -1,0 +1,110 @@
+//! `shoal network`: networks that span nodes.
+
+use super::list::ListArgs;
+use clap::{Args, Subcommand};
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum NetworkCommand {
+    /// Create a network
+    Create(CreateArgs),
+    /// List networks
+    #[command(visible_alias = "list")]
+    Ls(LsArgs),
+    /// Show everything about networks
+    Inspect(NetworkInspectArgs),
+    /// Remove networks
+    #[command(visible_alias = "remove")]
+    Rm(RmArgs),
+    /// Remove all networks that no service uses
+    Prune(PruneArgs),
+}
+
+/// Options of `network create`.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Subnet of the network, one IPv4 and one IPv6 at most [default: from the cluster's pools]
+    #[arg(long = "subnet", value_name = "CIDR", value_delimiter = ',')]
+    pub subnets: Vec<String>,
+    /// Address of the containers' router in a subnet [default: its first]
+    #[arg(long = "gateway", value_name = "IP", value_delimiter = ',')]
+    pub gateways: Vec<String>,
+    /// Part of a subnet that addresses are given out from [default: all of it]
+    #[arg(long = "ip-range", value_name = "CIDR", value_delimiter = ',')]
+    pub ip_ranges: Vec<String>,
+    /// Give containers IPv6 addresses too
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
+    pub ipv6: bool,
+    /// Let nothing out of the network, and nothing in
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
+    pub internal: bool,
+    /// Let containers join that belong to no service
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
+    pub attachable: bool,
+    /// Make it the network that carries the traffic of published ports
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
+    #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
+    pub ingress: bool,
+    /// Labels of the network (KEY=VALUE)
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+    /// Kind of network: overlay
+    #[arg(short, long, default_value = "overlay")]
+    pub driver: String,
+    /// Options of the driver (mtu=BYTES)
+    #[arg(short, long = "opt", value_name = "OPTION")]
+    pub options: Vec<String>,
+    /// Name of the network
+    #[arg(value_name = "NETWORK")]
+    pub name: String,
+}
+
+/// Options of `network ls`.
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// Options of every list. Filters: dangling, driver, id, label, name, scope, type.
+    #[command(flatten)]
+    pub list: ListArgs,
+    /// Do not shorten ids
+    #[arg(long)]
+    pub no_trunc: bool,
+}
+
+/// Options of `network inspect`.
+#[derive(Debug, Args)]
+pub struct NetworkInspectArgs {
+    /// 'json' or a Go template
+    #[arg(short, long)]
+    pub format: Option<String>,
+    /// Show the services in the network and the nodes that take part too
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Networks by id or name
+    #[arg(required = true, value_name = "NETWORK")]
+    pub networks: Vec<String>,
+}
+
+/// Options of `network rm`.
+#[derive(Debug, Args)]
+pub struct RmArgs {
+    /// Do not fail if a network does not exist
+    #[arg(short, long)]
+    pub force: bool,
+    /// Networks by id or name
+    #[arg(required = true, value_name = "NETWORK")]
+    pub networks: Vec<String>,
+}
+
+/// Options of `network prune`.
+#[derive(Debug, Args)]
+pub struct PruneArgs {
+    /// Only networks that match (label=KEY[=VALUE]; may be repeated)
+    #[arg(long = "filter", value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub force: bool,
+}

@@ -1,0 +1,195 @@
+//! What the nodes that take part in networks know of them, worked out once for a state.
+//!
+//! What has not changed since the tables before is shared with them, so that comparing what a node was
+//! told with what it is to know looks at pointers.
+
+#[cfg(test)]
+mod tests;
+
+use super::{data_path, networks_of};
+use crate::state::{Holder, State};
+use proto::model::{
+    DesiredState, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService,
+    NetworkUpdate, NodeId, NodeState, PortMode, Service, ServiceId, Task, TaskId, TaskState,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// The tables of all networks, as a state has them.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// The state's version.
+    version: u64,
+    networks: BTreeMap<NetworkId, Arc<Table>>,
+    /// The networks that each node takes part in.
+    of_nodes: BTreeMap<NodeId, BTreeSet<NetworkId>>,
+}
+
+/// What is known of one network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    info: NetworkInfo,
+    peers: BTreeMap<NodeId, Arc<NetworkPeer>>,
+    services: BTreeMap<ServiceId, Arc<NetworkService>>,
+}
+
+impl Tables {
+    /// The tables of a state that comes after the one these are of.
+    pub fn next(&self, state: &State) -> Self {
+        let mut next = Self { version: state.version(), ..Self::default() };
+        let users = users(state);
+        for network in state.networks().filter(|network| !network.nodes.is_empty()) {
+            let before = self.networks.get(&network.id);
+            let users = users.get(&network.id).map_or(&[][..], Vec::as_slice);
+            let table = Table::of(state, network, users, before.map(AsRef::as_ref));
+            let table = match before {
+                Some(before) if **before == table => before.clone(),
+                _ => Arc::new(table),
+            };
+            for &node in table.peers.keys() {
+                next.of_nodes.entry(node).or_default().insert(network.id);
+            }
+            next.networks.insert(network.id, table);
+        }
+        next
+    }
+
+    /// The version of the state that these are the tables of.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The networks that a node takes part in.
+    pub fn of_node(&self, node: NodeId) -> impl Iterator<Item = (NetworkId, &Arc<Table>)> {
+        let networks = self.of_nodes.get(&node).into_iter().flatten();
+        networks.filter_map(|&id| Some((id, self.networks.get(&id)?)))
+    }
+
+    /// The nodes that have to be told something, knowing these tables and not the ones before.
+    pub fn concerned(&self, before: &Tables) -> BTreeSet<NodeId> {
+        let ids: BTreeSet<_> = self.networks.keys().chain(before.networks.keys()).collect();
+        let mut nodes = BTreeSet::new();
+        for id in ids {
+            let (then, now) = (before.networks.get(id), self.networks.get(id));
+            if then.map(Arc::as_ptr) != now.map(Arc::as_ptr) {
+                nodes.extend(then.into_iter().chain(now).flat_map(|table| table.peers.keys()));
+            }
+        }
+        nodes
+    }
+}
+
+impl Table {
+    fn of(state: &State, network: &Network, users: &[&Service], before: Option<&Table>) -> Self {
+        let (mut endpoints, mut singles) = (Endpoints::new(), BTreeMap::<NodeId, BTreeSet<u32>>::new());
+        for (number, holder) in state.held_in(network.id) {
+            let Holder::Task(id) = holder else { continue };
+            let Some(task) = state.task(id) else { continue };
+            let Some(node) = task.node else { continue };
+            if !network.nodes.get(&node).is_some_and(|lease| lease.holds(number)) {
+                singles.entry(node).or_default().insert(number);
+            }
+            let endpoint = endpoint(state, task, node, number);
+            endpoints.entry(task.service).or_default().insert(id, endpoint);
+        }
+        let peers = network.nodes.iter().filter_map(|(&id, lease)| {
+            let data_path = data_path(state.node(id)?)?;
+            let singles = singles.remove(&id).unwrap_or_default();
+            let peer = NetworkPeer { node: id, data_path, lease: lease.clone(), singles };
+            Some((id, shared(before.and_then(|before| before.peers.get(&id)), peer)))
+        });
+        let peers = peers.collect();
+        // A service that leaves the network is in it as long as one of its tasks is.
+        let leaving: Vec<&Service> =
+            endpoints.keys().filter_map(|&id| state.service(id)).map(|service| &**service).collect();
+        let mut services = BTreeMap::new();
+        for service in users.iter().copied().chain(leaving).filter(|service| !service.removing) {
+            if services.contains_key(&service.id) {
+                continue;
+            }
+            let entry = entry(network, service, endpoints.remove(&service.id).unwrap_or_default());
+            let known = before.and_then(|before| before.services.get(&service.id));
+            services.insert(service.id, shared(known, entry));
+        }
+        Self { info: network.info(), peers, services }
+    }
+
+    /// All of it, for a node that knows nothing of the network.
+    pub fn in_full(&self) -> NetworkUpdate {
+        NetworkUpdate {
+            full: true,
+            info: self.info.clone(),
+            put_peers: self.peers.values().map(|peer| NetworkPeer::clone(peer)).collect(),
+            remove_peers: Vec::new(),
+            put_services: self.services.values().map(|service| NetworkService::clone(service)).collect(),
+            remove_services: Vec::new(),
+        }
+    }
+
+    /// What is different for a node that knows the table before.
+    pub fn since(&self, before: &Table) -> NetworkUpdate {
+        let (put_peers, remove_peers) = difference(&before.peers, &self.peers);
+        let (put_services, remove_services) = difference(&before.services, &self.services);
+        let info = self.info.clone();
+        NetworkUpdate { full: false, info, put_peers, remove_peers, put_services, remove_services }
+    }
+}
+
+type Endpoints = BTreeMap<ServiceId, BTreeMap<TaskId, NetworkEndpoint>>;
+
+/// The services of each network: those that attach to it, or publish a port through it. One that is
+/// being removed has given its name up, and is in none.
+fn users(state: &State) -> BTreeMap<NetworkId, Vec<&Service>> {
+    let mut users: BTreeMap<NetworkId, Vec<&Service>> = BTreeMap::new();
+    for service in state.services().filter(|service| !service.removing) {
+        // Networks stay as long as a service is in them.
+        for network in networks_of(state, &service.spec).into_iter().flatten() {
+            users.entry(network.id).or_default().push(service);
+        }
+    }
+    users
+}
+
+fn entry(
+    network: &Network,
+    service: &Service,
+    endpoints: BTreeMap<TaskId, NetworkEndpoint>,
+) -> NetworkService {
+    let attachment = service.spec.task.attachments.iter().find(|it| it.network == network.id);
+    let published = service.spec.ports.iter().filter(|port| port.mode == PortMode::Ingress);
+    NetworkService {
+        id: service.id,
+        name: service.spec.name.clone(),
+        aliases: attachment.map_or_else(BTreeSet::new, |it| it.aliases.clone()),
+        vip: service.vips.get(&network.id).copied(),
+        ports: if network.spec.ingress { published.copied().collect() } else { Vec::new() },
+        endpoints,
+    }
+}
+
+fn endpoint(state: &State, task: &Task, node: NodeId, number: u32) -> NetworkEndpoint {
+    let is_there = state.node(node).is_some_and(|node| node.status.state != NodeState::Down);
+    let serving =
+        task.status.state == TaskState::Running && task.desired == DesiredState::Running && is_there;
+    NetworkEndpoint { slot: task.slot, number, node, serving }
+}
+
+/// What was there before, if it is the same.
+fn shared<T: PartialEq>(before: Option<&Arc<T>>, now: T) -> Arc<T> {
+    match before {
+        Some(before) if **before == now => before.clone(),
+        _ => Arc::new(now),
+    }
+}
+
+/// What is new or different, and what is gone.
+fn difference<K: Ord + Copy, V: Clone>(
+    before: &BTreeMap<K, Arc<V>>,
+    now: &BTreeMap<K, Arc<V>>,
+) -> (Vec<V>, Vec<K>) {
+    let is_known = |key: &K, value: &Arc<V>| before.get(key).is_some_and(|known| Arc::ptr_eq(known, value));
+    let put = now.iter().filter(|(key, value)| !is_known(key, value)).map(|(_, value)| V::clone(value));
+    (put.collect(), before.keys().filter(|key| !now.contains_key(key)).copied().collect())
+}

@@ -1,0 +1,95 @@
+//! What is in the tables, what is shared with those before, and whom that concerns.
+
+use super::*;
+use crate::testing::{Bench, network_spec, node, service};
+
+/// A cluster of two nodes whose service is in a network, and its tables.
+fn bench() -> (Bench, NetworkId, ServiceId, Tables) {
+    let mut bench = Bench::new();
+    bench.add(node(1));
+    bench.add(node(2));
+    let front = bench.add_network(network_spec("front"));
+    let web = bench.create(service("web").replicas(2).network(front));
+    bench.settle();
+    let tables = Tables::default().next(&bench.state);
+    (bench, front, web, tables)
+}
+
+fn serving(tables: &Tables, network: NetworkId, service: ServiceId) -> Vec<bool> {
+    tables.networks[&network].services[&service].endpoints.values().map(|it| it.serving).collect()
+}
+
+#[test]
+fn a_service_that_leaves_a_network_is_known_there_until_its_last_task_there_has_ended() {
+    let (mut bench, front, web, tables) = bench();
+    bench.update(web, |spec| spec.task.attachments.clear());
+    bench.pass();
+    let tables = tables.next(&bench.state);
+    assert_eq!(tables.networks[&front].services[&web].endpoints.len(), 2);
+    bench.settle();
+    assert!(tables.next(&bench.state).networks.is_empty());
+}
+
+#[test]
+fn a_table_has_the_nodes_that_take_part_and_where_the_services_tasks_are() {
+    let (bench, front, web, tables) = bench();
+    let table = &tables.networks[&front];
+    let numbers: Vec<u32> = table.peers.values().map(|peer| peer.lease.number).collect();
+    assert_eq!(numbers, [2, 16]);
+    let entry = &table.services[&web];
+    assert_eq!((entry.vip, entry.ports.len()), (Some(254), 0));
+    for task in bench.live(web) {
+        let found = &entry.endpoints[&task.id];
+        assert_eq!((Some(found.node), found.number), (task.node, task.addresses[0].number));
+        assert!(found.serving);
+    }
+}
+
+#[test]
+fn tasks_that_do_not_run_and_those_of_a_node_that_is_down_do_not_serve() {
+    let (mut bench, front, web, tables) = bench();
+    assert_eq!(serving(&tables, front, web), [true, true]);
+    let id = bench.live(web)[0].node.unwrap();
+    bench.edit_node(id, |node| node.status.state = NodeState::Down);
+    let tables = tables.next(&bench.state);
+    assert_eq!(serving(&tables, front, web).into_iter().filter(|it| *it).count(), 1);
+    bench.create(service("db").image("missing").network(front));
+    bench.pass();
+    let db = bench.state.service_named(&"db".parse().unwrap()).unwrap().id;
+    assert_eq!(serving(&tables.next(&bench.state), front, db), [false]);
+}
+
+#[test]
+fn what_is_the_same_is_shared_with_the_tables_before() {
+    let (mut bench, front, _, tables) = bench();
+    let back = bench.add_network(network_spec("back"));
+    bench.create(service("db").network(back));
+    bench.settle();
+    let next = tables.next(&bench.state);
+    assert!(Arc::ptr_eq(&tables.networks[&front], &next.networks[&front]));
+    let nodes: BTreeSet<NodeId> = bench.state.network(back).unwrap().nodes.keys().copied().collect();
+    assert_eq!(next.concerned(&tables), nodes);
+    assert_eq!(next.concerned(&next), BTreeSet::new());
+}
+
+#[test]
+fn a_node_outside_of_every_network_knows_of_none() {
+    let (mut bench, ..) = bench();
+    let third = bench.add(node(3));
+    bench.settle();
+    assert_eq!(Tables::default().next(&bench.state).of_node(third).count(), 0);
+}
+
+#[test]
+fn the_ingress_network_has_the_ports_that_are_published_there() {
+    let mut bench = Bench::new();
+    let ids = [1, 2].map(|n| bench.add(node(n)));
+    let web = bench.create(service("web").ingress_port(80));
+    bench.settle();
+    let tables = Tables::default().next(&bench.state);
+    for id in ids {
+        let (_, table) = tables.of_node(id).next().unwrap();
+        assert_eq!(table.services[&web].ports, bench.service(web).spec.ports);
+        assert_eq!((table.peers.len(), table.services[&web].endpoints.len()), (2, 1));
+    }
+}

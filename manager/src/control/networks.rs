@@ -1,0 +1,104 @@
+//! Networks: making them, looking at them, removing them.
+
+use super::ControlService;
+use crate::{
+    clock::new_id,
+    status::{of_find, of_network, of_problems, of_propose},
+    store::ProposeError,
+};
+use manager_core::{
+    ipam,
+    requests::{find, network},
+    state::{Refusal, State},
+};
+use proto::{
+    model::{Network, NetworkSpec},
+    wire::{
+        self, CreateNetworkRequest, GetNetworkRequest, ListNetworksRequest, ListNetworksResponse,
+        RemoveNetworkRequest, RemoveNetworkResponse,
+    },
+};
+use tonic::{Request, Status};
+use tracing::info;
+
+impl ControlService {
+    pub(super) async fn create_network(
+        &self,
+        request: Request<CreateNetworkRequest>,
+    ) -> Result<wire::Network, Status> {
+        let spec = request
+            .into_inner()
+            .spec
+            .ok_or_else(|| Status::invalid_argument("the request has no network"))?;
+        let spec = NetworkSpec::try_from(spec).map_err(of_problems)?;
+        let id = new_id();
+        loop {
+            let state = self.state().await?;
+            let transaction =
+                network::create(&state, id, spec.clone(), self.clock.now()).map_err(of_network)?;
+            match self.store.propose(transaction).await {
+                Ok(_) => break,
+                // Another network was made at the same moment: this one gets other addresses, or the
+                // request is refused in words.
+                Err(ProposeError::Refused(Refusal::NetworkClash(_))) => {}
+                Err(error) => return Err(of_propose(error)),
+            }
+        }
+        info!(network = %id, "network created");
+        let state = self.store.snapshot();
+        let network =
+            state.network(id).ok_or_else(|| Status::not_found("the network was removed meanwhile"))?;
+        Ok(view(&state, network))
+    }
+
+    pub(super) async fn list_networks(
+        &self,
+        _: Request<ListNetworksRequest>,
+    ) -> Result<ListNetworksResponse, Status> {
+        let state = self.state().await?;
+        Ok(ListNetworksResponse { networks: state.networks().map(|network| view(&state, network)).collect() })
+    }
+
+    pub(super) async fn get_network(
+        &self,
+        request: Request<GetNetworkRequest>,
+    ) -> Result<wire::Network, Status> {
+        let state = self.state().await?;
+        let network = find::network(&state, &request.into_inner().network).map_err(of_find)?;
+        Ok(view(&state, network))
+    }
+
+    pub(super) async fn remove_network(
+        &self,
+        request: Request<RemoveNetworkRequest>,
+    ) -> Result<RemoveNetworkResponse, Status> {
+        let name = request.into_inner().network;
+        let id = loop {
+            let state = self.state().await?;
+            let found = find::network(&state, &name).map_err(of_find)?;
+            let transaction = network::remove(&state, found).map_err(of_network)?;
+            match self.store.propose(transaction).await {
+                Ok(_) => break found.id,
+                // A service attached to it at the same moment: looked at again, it is named.
+                Err(ProposeError::Refused(Refusal::InUse(_))) => {}
+                Err(error) => return Err(of_propose(error)),
+            }
+        };
+        info!(network = %id, "network removed");
+        Ok(RemoveNetworkResponse { id: id.to_string() })
+    }
+}
+
+/// A network with who uses it, and how much of it is used.
+fn view(state: &State, network: &Network) -> wire::Network {
+    let attaches = |service: &&std::sync::Arc<proto::model::Service>| {
+        service.spec.task.attachments.iter().any(|attachment| attachment.network == network.id)
+    };
+    let service_ids = state.services_in(network.id).filter(attaches).map(|service| service.id.to_string());
+    wire::Network {
+        addresses_used: u32::try_from(state.held_in(network.id).count()).unwrap_or(u32::MAX),
+        addresses_total: ipam::total(network),
+        service_ids: service_ids.collect(),
+        ..wire::Network::from(network)
+    }
+}

@@ -1,0 +1,65 @@
+//! Looking out of a container: commands of this machine in its network, with its name servers.
+
+use super::TestCluster;
+use anyhow::{Context, Result, ensure};
+use std::{fs, process::Command};
+
+/// A running container of a service.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// Its task.
+    pub task: String,
+    /// Its main process.
+    pub pid: i32,
+}
+
+impl TestCluster {
+    /// The running containers of a service.
+    pub fn containers(&self, service: &str) -> Result<Vec<Container>> {
+        let processes = self.processes("m1", service)?;
+        Ok(processes.into_iter().map(|(task, pid)| Container { task, pid }).collect())
+    }
+
+    /// The only running container of a service.
+    pub fn container(&self, service: &str) -> Result<Container> {
+        let all = self.containers(service)?;
+        ensure!(all.len() == 1, "{service} runs {} containers", all.len());
+        all.into_iter().next().context("there is one")
+    }
+}
+
+impl Container {
+    /// What a shell command prints that sees the container's network and names, but this machine's
+    /// programs: the container needs none.
+    pub fn sh(&self, script: &str) -> Result<String> {
+        let resolv_conf = tempfile::NamedTempFile::new()?;
+        fs::write(&resolv_conf, fs::read(format!("/proc/{}/root/etc/resolv.conf", self.pid))?)?;
+        let script = format!("mount --bind {} /etc/resolv.conf && {script}", resolv_conf.path().display());
+        let net = format!("--net=/proc/{}/ns/net", self.pid);
+        let output =
+            Command::new("nsenter").args([&net, "--", "unshare", "--mount", "sh", "-c", &script]).output()?;
+        ensure!(
+            output.status.success(),
+            "`{script}` in {} of task {}: {}",
+            net,
+            self.task,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// What is answered to an HTTP request.
+    pub fn http(&self, url: &str) -> Result<String> {
+        self.sh(&format!("curl --globoff --silent --show-error --fail --max-time 5 '{url}'"))
+    }
+
+    /// The addresses of a name, sorted.
+    pub fn resolve(&self, name: &str) -> Result<Vec<String>> {
+        let found = self.sh(&format!("getent ahosts {name}"))?;
+        let mut addresses: Vec<String> =
+            found.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+        addresses.sort();
+        addresses.dedup();
+        Ok(addresses)
+    }
+}

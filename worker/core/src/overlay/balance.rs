@@ -1,0 +1,90 @@
+//! Which backend each slot of a virtual address leads to.
+//!
+//! A new connection takes the next slot of its virtual address; each backend fills several, nearly as many as any other.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// How many slots a virtual address has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// 16 slots, for up to 4 backends.
+    Small,
+    /// 256 slots, for up to 64 backends.
+    Medium,
+    /// 4096 slots; backends beyond the 4096th get none.
+    Large,
+}
+
+impl Tier {
+    /// All tiers, in the order in which they are looked up.
+    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+
+    /// Returns the number of slots.
+    pub fn slots(self) -> usize {
+        match self {
+            Self::Small => 16,
+            Self::Medium => 256,
+            Self::Large => 4096,
+        }
+    }
+
+    /// Chooses the tier in which no backend gets more than 5 connections where another gets 4, up to 1024 backends.
+    pub fn for_backends(count: usize) -> Self {
+        match count {
+            0..=4 => Self::Small,
+            5..=64 => Self::Medium,
+            _ => Self::Large,
+        }
+    }
+}
+
+/// Fills the slots; a virtual address without backends has none. Nodes with different turns begin with different
+/// backends: many nodes with a connection or two each would else all choose the first.
+pub fn slots(backends: &BTreeSet<IpAddr>, turn: u32) -> impl Iterator<Item = (Tier, usize, IpAddr)> + '_ {
+    let tier = Tier::for_backends(backends.len());
+    let first = turn as usize % backends.len().max(1);
+    backends
+        .iter()
+        .cycle()
+        .skip(first)
+        .take(tier.slots())
+        .enumerate()
+        .map(move |(slot, backend)| (tier, slot, *backend))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn backends(count: u32) -> BTreeSet<IpAddr> {
+        (0..count).map(|number| IpAddr::from((0x0a00_0000 + number).to_be_bytes())).collect()
+    }
+
+    #[test]
+    fn every_backend_gets_nearly_as_many_slots_as_any_other() {
+        for count in 1..=1024 {
+            let backends = backends(count);
+            let mut shares = BTreeMap::new();
+            slots(&backends, 0).for_each(|(_, _, backend)| *shares.entry(backend).or_insert(0) += 1);
+            let (least, most) = (shares.values().min().unwrap(), shares.values().max().unwrap());
+            assert_eq!(shares.len(), backends.len());
+            assert!(most * 4 <= least * 5, "{count} backends: {least} to {most} slots");
+            assert!(most - least <= 1);
+        }
+    }
+
+    #[test]
+    fn nodes_begin_with_different_backends() {
+        let backends = backends(3);
+        let first = |turn| slots(&backends, turn).next().unwrap().2;
+        assert_eq!(BTreeSet::from([first(5), first(6), first(7)]), backends);
+    }
+
+    #[test]
+    fn without_backends_there_are_no_slots() {
+        assert_eq!(slots(&BTreeSet::new(), 7).count(), 0);
+    }
+}

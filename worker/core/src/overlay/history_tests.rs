@@ -1,0 +1,150 @@
+//! Properties: what matters is what the table says, not how it came to; and a difference leads from one state to the other.
+
+use proptest::prelude::*;
+use proto::model::{NetworkTable, NetworkUpdate};
+
+use super::diff::{Step, diff};
+use super::sample::{containers, desired, info, node, peer, service};
+use super::state::{Desired, Kernel};
+
+/// What the table says in the end, of each thing that may be there.
+#[derive(Debug, Clone)]
+struct Facts {
+    /// Blocks and single numbers of the nodes 1 to 4; node 1 is always there.
+    peers: Vec<Option<(Vec<u32>, Vec<u32>)>>,
+    /// Endpoints of the services 1 to 3.
+    services: Vec<Option<Vec<(u32, u8, bool)>>>,
+    /// Numbers of node 1's containers.
+    containers: Vec<u32>,
+    ipv6: bool,
+    mtu: Option<u16>,
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let peer = (prop::collection::vec(1u32..14, 0..3), prop::collection::vec(16u32..250, 0..3));
+    let endpoints = prop::collection::vec((16u32..250, 1u8..=4, any::<bool>()), 0..7);
+    (
+        prop::collection::vec(prop::option::of(peer), 4),
+        prop::collection::vec(prop::option::of(endpoints), 3),
+        prop::collection::btree_set(16u32..40, 0..4),
+        any::<bool>(),
+        prop::option::of(1280u16..1400),
+    )
+        .prop_map(|(mut peers, services, containers, ipv6, mtu)| {
+            peers[0].get_or_insert_default();
+            Facts { peers, services, containers: containers.into_iter().collect(), ipv6, mtu }
+        })
+}
+
+impl Facts {
+    /// The update that says all of this at once.
+    fn update(&self, full: bool) -> NetworkUpdate {
+        let mut update = NetworkUpdate {
+            full,
+            info: proto::model::NetworkInfo { mtu: self.mtu, ..info(self.ipv6) },
+            put_peers: Vec::new(),
+            remove_peers: Vec::new(),
+            put_services: Vec::new(),
+            remove_services: Vec::new(),
+        };
+        for (index, held) in (1..).zip(&self.peers) {
+            match held {
+                Some((blocks, singles)) => update.put_peers.push(peer(index, blocks, singles)),
+                None => update.remove_peers.push(node(index)),
+            }
+        }
+        for (index, endpoints) in (1..).zip(&self.services) {
+            let service = service(index, 250 + u32::from(index), endpoints.as_deref().unwrap_or_default());
+            match endpoints {
+                Some(_) => update.put_services.push(service),
+                None => update.remove_services.push(service.id),
+            }
+        }
+        update
+    }
+
+    fn table(&self) -> NetworkTable {
+        let mut table = NetworkTable::new(info(false));
+        table.apply(self.update(true));
+        table
+    }
+
+    fn desired(&self) -> Desired {
+        desired(&self.table(), &containers(&self.containers))
+    }
+}
+
+/// Does to a state what the kernel does; the rules are checked by themselves.
+fn take(kernel: &mut Kernel, step: Step) {
+    let tunnel = kernel.tunnel.is_some();
+    match step {
+        Step::RemoveTunnel => kernel.drop_tunnel(),
+        Step::AddTunnel(tunnel) => assert_eq!(kernel.tunnel.replace(tunnel), None),
+        Step::SetTunnelMtu(mtu) => kernel.tunnel.as_mut().unwrap().mtu = mtu,
+        Step::RemoveLink(name) => kernel.drop_link(&name),
+        Step::AddLink(name, link) => assert_eq!(kernel.links.insert(name, link), None),
+        Step::SetLinkMtu(name, link) => kernel.links.get_mut(&name).unwrap().mtu = link.mtu,
+        Step::AddAddress(link, net) => {
+            assert!(link == "lo" || kernel.links.contains_key(&link), "{link} is not there");
+            assert!(kernel.addresses.insert((link, net)));
+        }
+        Step::RemoveAddress(link, net) => assert!(kernel.addresses.remove(&(link, net))),
+        Step::PutForwarding(mac, at) => {
+            assert!(tunnel);
+            kernel.forwarding.insert(mac, at);
+        }
+        Step::RemoveForwarding(mac) => assert!(kernel.forwarding.remove(&mac).is_some()),
+        Step::PutNeighbour(router, mac) => {
+            assert!(tunnel);
+            kernel.neighbours.insert(router, mac);
+        }
+        Step::RemoveNeighbour(router) => assert!(kernel.neighbours.remove(&router).is_some()),
+        Step::PutRoute(net, way) => {
+            assert!(way.link() == "vx0" && tunnel || kernel.links.contains_key(way.link()));
+            kernel.routes.insert(net, way);
+        }
+        Step::RemoveRoute(net, way) => assert_eq!(kernel.routes.remove(&net), Some(way)),
+        Step::AddUnreachable(net) => assert!(kernel.unreachable.insert(net)),
+        Step::RemoveUnreachable(net) => assert!(kernel.unreachable.remove(&net)),
+        Step::Load(_) | Step::ForgetStaleFlows => {}
+    }
+}
+
+proptest! {
+    #[test]
+    fn histories_that_lead_to_the_same_table_lead_to_the_same_state(
+        detour in prop::collection::vec(facts(), 0..4),
+        end in facts(),
+    ) {
+        let mut table = NetworkTable::new(info(true));
+        detour.iter().for_each(|facts| table.apply(facts.update(false)));
+        table.apply(end.update(false));
+        prop_assert_eq!(desired(&table, &containers(&end.containers)), end.desired());
+    }
+
+    #[test]
+    fn the_difference_of_two_states_leads_from_one_to_the_other(from in facts(), to in facts()) {
+        let (from, to) = (from.desired(), to.desired());
+        let mut kernel = from.kernel.clone();
+        for step in diff(&from.kernel, Some(&from.rules), &to) {
+            take(&mut kernel, step);
+        }
+        prop_assert_eq!(kernel, to.kernel);
+    }
+
+    #[test]
+    fn nothing_is_done_to_a_state_that_is_right(at in facts()) {
+        let at = at.desired();
+        prop_assert_eq!(diff(&at.kernel, Some(&at.rules), &at), vec![]);
+    }
+
+    #[test]
+    fn a_state_is_made_from_nothing(to in facts()) {
+        let to = to.desired();
+        let mut kernel = Kernel::default();
+        for step in diff(&Kernel::default(), None, &to) {
+            take(&mut kernel, step);
+        }
+        prop_assert_eq!(kernel, to.kernel);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a node decides about the networks that span nodes: from what the managers tell to what its kernel should hold.
+//!
+//! Each network has a sandbox namespace of its own: a router with a link to each local container and a VXLAN device, the
+//! *tunnel*, to all other nodes. It has no way to the host, so nothing but the network's own packets can pass.
+//!
+//! ```text
+//!   container 10.0.1.18 ──eth1── c<task> ┐         ┌ block 10.0.1.32/28, via node B's router and tunnel address
+//!   container 10.0.1.19 ──eth1── c<task> ┤ sandbox ┤
+//!                    10.0.1.1, fe80::1   └── vx0 ──┴ block 10.0.1.48/28, via node C's
+//! ```
+//!
+//! | module | decides |
+//! | --- | --- |
+//! | [`plan()`] | all of it, from the managers' table and the local containers: a function |
+//! | [`state`] | what links, addresses, neighbours and routes are |
+//! | [`balance`] | which backend each slot of a virtual address leads to |
+//! | [`rules`], [`sets`] | the nft text, whole and as a change |
+//! | [`diff()`] | the steps from one state to another, in an order in which no packet is lost that need not be |
+//! | [`flows`] | which connections have lost their backend |
+//! | [`names`], [`mac`] | names in the kernel, hardware addresses |
+
+pub mod balance;
+pub mod diff;
+pub mod flows;
+pub mod mac;
+pub mod names;
+pub mod plan;
+pub mod rules;
+pub mod sets;
+pub mod state;
+
+#[cfg(test)]
+mod history_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod sample;
+
+pub use diff::{Step, diff};
+pub use flows::Flow;
+pub use mac::Mac;
+pub use names::Interface;
+pub use plan::{PlanError, View, container_addresses, plan};
+pub use rules::Rules;
+pub use state::{Container, ContainerLink, Desired, Kernel, Tunnel, Way};

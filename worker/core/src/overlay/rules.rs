@@ -1,0 +1,181 @@
+//! The nft table of a network's sandbox: balancing, source checks, and the border of the network.
+//!
+//! A virtual address leads to a backend by two lookups in all, however many services there are: whether it is one, and
+//! what its next slot holds. A change of backends changes elements only; connections under way live in conntrack.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::balance::Tier;
+use super::names::{CONTAINER_LINKS, TUNNEL};
+use super::sets::{self, Elements, Family, Set};
+use crate::network::nft_table::Table;
+
+/// All that the table of one sandbox depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The table's name.
+    pub table: String,
+    /// The network's families, IPv4 first.
+    pub sides: Vec<Side>,
+    /// Which of a service's backends this node begins with; see [`super::balance::slots`].
+    pub turn: u32,
+    /// Virtual addresses and their backends.
+    pub services: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    /// Links to containers and the containers' addresses.
+    pub containers: BTreeMap<String, BTreeSet<IpAddr>>,
+}
+
+/// One address family of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Side {
+    /// All its addresses.
+    pub pool: IpNet,
+    /// This node's own address in it.
+    pub router: IpAddr,
+}
+
+impl Side {
+    fn family(&self) -> Family {
+        Family::of(self.router)
+    }
+}
+
+impl Rules {
+    /// Renders the whole table, in the place of one of the same name.
+    pub fn script(&self) -> String {
+        let mut table = Table::replacing(&self.table);
+        let elements = self.elements();
+        for set in self.sets() {
+            let own: Vec<_> =
+                elements.iter().filter(|(of, _)| *of == set).map(|(_, element)| element.clone()).collect();
+            table.block(&set.head(), &[set.kind()], &own);
+        }
+        for (name, hook, rules) in [
+            ("sources", "type filter hook prerouting priority raw; policy accept;", self.source_rules()),
+            ("balance", "type nat hook prerouting priority dstnat; policy accept;", self.balance_rules()),
+            // After balancing: what still goes to a virtual address found no backend.
+            ("refuse", "type filter hook prerouting priority -90; policy accept;", self.refuse_rules()),
+            ("hairpin", "type nat hook postrouting priority srcnat; policy accept;", self.hairpin_rules()),
+            ("border", "type filter hook forward priority filter; policy drop;", self.border_rules()),
+        ] {
+            table.chain(name, Some(hook), &rules);
+        }
+        table.finish()
+    }
+
+    /// Renders what turns this table into another, as one transaction; `None` when there is nothing to do.
+    pub fn change(&self, to: &Self) -> Option<String> {
+        if (&self.table, &self.sides, self.turn) != (&to.table, &to.sides, to.turn) {
+            return Some(to.script());
+        }
+        let (mut old, mut new) = (Elements::new(), Elements::new());
+        for (mine, theirs, into) in [(self, to, &mut old), (to, self, &mut new)] {
+            let services =
+                mine.services.iter().filter(|(vip, backends)| theirs.services.get(vip) != Some(backends));
+            into.extend(services.flat_map(|(vip, backends)| sets::of_service(*vip, backends, mine.turn)));
+            let containers = mine
+                .containers
+                .iter()
+                .filter(|(link, addresses)| theirs.containers.get(*link) != Some(addresses));
+            into.extend(containers.flat_map(|(link, addresses)| sets::of_container(link, addresses)));
+        }
+        let script = sets::change(&to.table, &old, &new);
+        (!script.is_empty()).then_some(script)
+    }
+
+    /// Tells whether connections to a virtual address may go to a backend.
+    pub fn balances(&self, vip: IpAddr, backend: IpAddr) -> bool {
+        self.services.get(&vip).is_some_and(|backends| backends.contains(&backend))
+    }
+
+    fn elements(&self) -> Elements {
+        let services =
+            self.services.iter().flat_map(|(vip, backends)| sets::of_service(*vip, backends, self.turn));
+        let containers =
+            self.containers.iter().flat_map(|(link, addresses)| sets::of_container(link, addresses));
+        services.chain(containers).collect()
+    }
+
+    fn sets(&self) -> Vec<Set> {
+        let mut all = Vec::new();
+        for family in self.families() {
+            all.push(Set::Vips(family));
+            all.extend(Tier::ALL.map(|tier| Set::Slots(family, tier)));
+            all.push(Set::Sources(family));
+        }
+        all.push(Set::Hairpins);
+        all
+    }
+
+    fn families(&self) -> impl Iterator<Item = Family> + '_ {
+        self.sides.iter().map(Side::family)
+    }
+
+    /// Only a container's own addresses come from its link; link-local IPv6 is needed by neighbour discovery and goes no
+    /// further than the sandbox.
+    fn source_rules(&self) -> Vec<String> {
+        let mut rules = Vec::new();
+        if self.families().any(|family| family == Family::Ipv6) {
+            rules.push("ip6 saddr { ::, fe80::/10 } ip6 daddr { fe80::/10, ff02::/16 } accept".to_owned());
+        }
+        rules.extend(self.families().map(|family| {
+            let (word, sources) = (family.word(), Set::Sources(family).name());
+            format!("iifname {CONTAINER_LINKS:?} iifname . {word} saddr != @{sources} drop")
+        }));
+        rules
+    }
+
+    fn balance_rules(&self) -> Vec<String> {
+        let rule = |(family, tier): (Family, Tier)| {
+            let (word, vips, map) =
+                (family.word(), Set::Vips(family).name(), Set::Slots(family, tier).name());
+            let slots = tier.slots();
+            // A map without the virtual address ends the rule, and the next tier is asked.
+            format!("{word} daddr @{vips} dnat {word} to {word} daddr . numgen inc mod {slots} map @{map}")
+        };
+        self.families().flat_map(|family| Tier::ALL.map(|tier| (family, tier))).map(rule).collect()
+    }
+
+    fn refuse_rules(&self) -> Vec<String> {
+        let rules = |family: Family| {
+            let (word, vips) = (family.word(), Set::Vips(family).name());
+            let message = match family {
+                Family::Ipv4 => "icmp",
+                Family::Ipv6 => "icmpv6",
+            };
+            [
+                format!("{word} daddr @{vips} meta l4proto tcp reject with tcp reset"),
+                format!("{word} daddr @{vips} reject with {message} port-unreachable"),
+            ]
+        };
+        self.families().flat_map(rules).collect()
+    }
+
+    /// A container that is balanced to itself would take its own packet for a forgery, and would answer itself directly.
+    fn hairpin_rules(&self) -> Vec<String> {
+        let hairpins = Set::Hairpins.name();
+        let rule = |side: &Side| {
+            let (word, router) = (side.family().word(), side.router);
+            let family = match side.family() {
+                Family::Ipv4 => "ipv4",
+                Family::Ipv6 => "ipv6",
+            };
+            format!("meta nfproto {family} iifname . oifname @{hairpins} snat {word} to {router}")
+        };
+        self.sides.iter().map(rule).collect()
+    }
+
+    /// Nothing but the network's own addresses passes, and nothing goes back to where it came from: two nodes whose
+    /// tables differ for a moment do not play ball.
+    fn border_rules(&self) -> Vec<String> {
+        let mut rules = vec![format!("iifname {TUNNEL:?} oifname {TUNNEL:?} drop")];
+        rules.extend(self.sides.iter().map(|Side { pool, router }| {
+            let word = Family::of(*router).word();
+            format!("{word} saddr {pool} {word} daddr {pool} accept")
+        }));
+        rules
+    }
+}

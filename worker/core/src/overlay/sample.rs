@@ -1,0 +1,91 @@
+//! A network for tests: three nodes, one service with a virtual address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use proto::model::{
+    Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService, NetworkTable,
+    NodeId, NodeLease, ServiceId, SlotKey, TaskId,
+};
+
+use super::names::Interface;
+use super::plan::{View, plan};
+use super::state::{Container, Desired};
+
+/// The MTU of the hosts' links in tests, in bytes.
+pub(super) const UNDERLAY_MTU: u32 = 1500;
+
+pub(super) fn info(ipv6: bool) -> NetworkInfo {
+    let ipv6 = ipv6
+        .then(|| Ipv6Pool { subnet: "fd00:1::/64".parse().unwrap(), gateway: "fd00:1::1".parse().unwrap() });
+    NetworkInfo {
+        id: NetworkId::from_bits(77),
+        name: "backend".parse().unwrap(),
+        vni: 4097,
+        ipv4: Ipv4Pool {
+            subnet: "10.0.1.0/24".parse().unwrap(),
+            gateway: "10.0.1.1".parse().unwrap(),
+            range: "10.0.1.0/24".parse().unwrap(),
+        },
+        ipv6,
+        mtu: None,
+        internal: false,
+        ingress: false,
+    }
+}
+
+/// The node with this index: its host is 192.0.2.`index`, its router has the number 1 + `index`.
+pub(super) fn node(index: u8) -> NodeId {
+    NodeId::from_bits(u128::MAX / 5 + u128::from(index))
+}
+
+pub(super) fn peer(index: u8, blocks: &[u32], singles: &[u32]) -> NetworkPeer {
+    NetworkPeer {
+        node: node(index),
+        data_path: IpAddr::V4(Ipv4Addr::new(192, 0, 2, index)),
+        lease: NodeLease { number: 1 + u32::from(index), blocks: blocks.iter().copied().collect() },
+        singles: singles.iter().copied().collect(),
+    }
+}
+
+pub(super) fn task(number: u32) -> TaskId {
+    TaskId::from_bits(u128::MAX / 7 - (u128::from(number) << 80))
+}
+
+pub(super) fn service(index: u8, vip: u32, endpoints: &[(u32, u8, bool)]) -> NetworkService {
+    let endpoint = |&(number, at, serving): &(u32, u8, bool)| {
+        let slot = SlotKey::Replica(number);
+        (task(number), NetworkEndpoint { slot, number, node: node(at), serving })
+    };
+    NetworkService {
+        id: ServiceId::from_bits(u128::from(index)),
+        name: format!("service{index}").parse().unwrap(),
+        aliases: BTreeSet::new(),
+        vip: Some(vip),
+        ports: Vec::new(),
+        endpoints: endpoints.iter().map(endpoint).collect(),
+    }
+}
+
+/// Node 1 has block 1, node 2 block 2, node 3 block 3 and a single; the service at 200 is on nodes 1 and 2, that at 201
+/// serves nowhere.
+pub(super) fn table(ipv6: bool) -> NetworkTable {
+    let mut table = NetworkTable::new(info(ipv6));
+    for peer in [peer(1, &[1], &[]), peer(2, &[2], &[]), peer(3, &[3], &[99])] {
+        table.peers.insert(peer.node, peer);
+    }
+    for service in [service(1, 200, &[(17, 1, true), (33, 2, true)]), service(2, 201, &[(34, 2, false)])] {
+        table.services.insert(service.id, service);
+    }
+    table
+}
+
+pub(super) fn containers(numbers: &[u32]) -> BTreeMap<TaskId, Container> {
+    let container = |number: &u32| (task(*number), Container { number: *number, interface: Interface(1) });
+    numbers.iter().map(container).collect()
+}
+
+/// What node 1 should hold with these containers.
+pub(super) fn desired(table: &NetworkTable, containers: &BTreeMap<TaskId, Container>) -> Desired {
+    plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU }).unwrap()
+}

@@ -1,0 +1,207 @@
+//! Connections a namespace tracks: those that lost their backend are forgotten.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use netlink_packet_core::{
+    DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+};
+use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, Tuple};
+use netlink_packet_netfilter::{
+    NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
+};
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use netlink_sys::{Socket, SocketAddr};
+use nix::errno::Errno;
+use thiserror::Error;
+use worker_core::overlay::{Flow, Rules};
+
+use crate::links::is;
+use crate::namespace::{Namespace, NamespaceError};
+
+/// Netlink messages begin at multiples of this many bytes.
+const ALIGNMENT: usize = 4;
+
+/// Why connections could not be forgotten.
+#[derive(Debug, Error)]
+pub enum ConntrackError {
+    /// The namespace cannot be entered.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// There is no socket to the kernel's connection tracking.
+    #[error("cannot open a socket to connection tracking in the namespace {namespace}")]
+    Socket {
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel refused a request.
+    #[error(
+        "cannot {verb} connections in the namespace {namespace}: it takes CONFIG_NF_CT_NETLINK or the module nf_conntrack_netlink"
+    )]
+    Refused {
+        /// `list` or `forget`.
+        verb: &'static str,
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel's answer makes no sense.
+    #[error("connection tracking in the namespace {namespace} answered what cannot be read")]
+    Answer {
+        /// The namespace.
+        namespace: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
+    },
+}
+
+/// Forgets the connections that were balanced to what is no backend any more; tells how many. The rules are loaded by
+/// then, so that none of them comes back.
+pub(crate) async fn forget_stale(namespace: &Namespace, rules: Rules) -> Result<usize, ConntrackError> {
+    let path = namespace.path().to_owned();
+    namespace
+        .run(move || {
+            let tracking = Tracking::open(&path)?;
+            let mut forgotten = 0;
+            for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
+                for connection in tracking.list(family)? {
+                    if connection.flow().is_some_and(|flow| flow.is_stale(&rules)) {
+                        tracking.forget(family, connection)?;
+                        forgotten += 1;
+                    }
+                }
+            }
+            Ok(forgotten)
+        })
+        .await?
+}
+
+/// Finds out whether the kernel lists connections at all.
+pub(crate) async fn try_listing(namespace: &Namespace) -> Result<(), ConntrackError> {
+    let path = namespace.path().to_owned();
+    namespace.run(move || Tracking::open(&path)?.list(NetfilterProtoFamily::IPv4).map(drop)).await?
+}
+
+/// The two directions of a connection.
+struct Connection {
+    original: Vec<Tuple>,
+    reply: Vec<Tuple>,
+}
+
+impl Connection {
+    fn of(attributes: Vec<ConntrackAttribute>) -> Self {
+        let mut connection = Self { original: Vec::new(), reply: Vec::new() };
+        for attribute in attributes {
+            match attribute {
+                ConntrackAttribute::CtaTupleOrig(tuples) => connection.original = tuples,
+                ConntrackAttribute::CtaTupleReply(tuples) => connection.reply = tuples,
+                _ => {}
+            }
+        }
+        connection
+    }
+
+    fn flow(&self) -> Option<Flow> {
+        let destination = find(&self.original, |part| match part {
+            IPTuple::DestinationAddress(address) => Some(*address),
+            _ => None,
+        })?;
+        let answerer = find(&self.reply, |part| match part {
+            IPTuple::SourceAddress(address) => Some(*address),
+            _ => None,
+        })?;
+        Some(Flow { destination, answerer })
+    }
+}
+
+fn find(tuples: &[Tuple], want: impl Fn(&IPTuple) -> Option<IpAddr>) -> Option<IpAddr> {
+    tuples.iter().find_map(|tuple| match tuple {
+        Tuple::Ip(parts) => parts.iter().find_map(&want),
+        _ => None,
+    })
+}
+
+/// A socket to connection tracking, blocking.
+struct Tracking<'a> {
+    socket: Socket,
+    namespace: &'a Path,
+}
+
+impl<'a> Tracking<'a> {
+    fn open(namespace: &'a Path) -> Result<Self, ConntrackError> {
+        let open = || {
+            let mut socket = Socket::new(NETLINK_NETFILTER)?;
+            socket.bind_auto()?;
+            socket.connect(&SocketAddr::new(0, 0))?;
+            Ok(socket)
+        };
+        let failed = |source| ConntrackError::Socket { namespace: namespace.to_owned(), source };
+        Ok(Self { socket: open().map_err(failed)?, namespace })
+    }
+
+    fn list(&self, family: NetfilterProtoFamily) -> Result<Vec<Connection>, ConntrackError> {
+        let message = ConntrackMessage::Get(Vec::new());
+        let messages = self.ask("list", family, message, NLM_F_DUMP)?;
+        Ok(messages.into_iter().map(Connection::of).collect())
+    }
+
+    fn forget(&self, family: NetfilterProtoFamily, connection: Connection) -> Result<(), ConntrackError> {
+        let original = ConntrackAttribute::CtaTupleOrig(connection.original);
+        match self.ask("forget", family, ConntrackMessage::Delete(vec![original]), NLM_F_ACK) {
+            // It ended by itself meanwhile.
+            Err(ConntrackError::Refused { source, .. }) if is(&source, Errno::ENOENT) => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Sends one request and reads answers until the last.
+    fn ask(
+        &self,
+        verb: &'static str,
+        family: NetfilterProtoFamily,
+        request: ConntrackMessage,
+        flags: u16,
+    ) -> Result<Vec<Vec<ConntrackAttribute>>, ConntrackError> {
+        let refused = |source| ConntrackError::Refused { verb, namespace: self.namespace.to_owned(), source };
+        let garbled = |source| ConntrackError::Answer { namespace: self.namespace.to_owned(), source };
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        let message = NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), request);
+        let mut packet = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        packet.finalize();
+        let mut bytes = vec![0; packet.buffer_len()];
+        packet.serialize(&mut bytes);
+        self.socket.send(&bytes, 0).map_err(refused)?;
+        let mut answers = Vec::new();
+        loop {
+            let (datagram, _) = self.socket.recv_from_full().map_err(refused)?;
+            let mut rest = datagram.as_slice();
+            while !rest.is_empty() {
+                let message = NetlinkMessage::<NetfilterMessage>::deserialize(rest).map_err(garbled)?;
+                let length = (message.header.length as usize).next_multiple_of(ALIGNMENT);
+                rest = rest.get(length..).unwrap_or_default();
+                match message.payload {
+                    NetlinkPayload::InnerMessage(message) => {
+                        if let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) =
+                            message.inner
+                        {
+                            answers.push(attributes);
+                        }
+                    }
+                    NetlinkPayload::Error(error) if error.code.is_some() => {
+                        return Err(refused(error.to_io()));
+                    }
+                    NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(answers),
+                    _ => {}
+                }
+            }
+        }
+    }
+}

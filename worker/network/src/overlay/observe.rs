@@ -1,0 +1,105 @@
+//! What a sandbox holds, read back from the kernel.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use proto::model::TaskId;
+use worker_core::network::TaskShort;
+use worker_core::network::addressing::GATEWAY_IPV6;
+use worker_core::overlay::names::{TUNNEL, parse_alias};
+use worker_core::overlay::{Container, ContainerLink, Kernel, Way};
+
+use crate::link_error::LinkError;
+use crate::links::{Link, Links};
+use crate::overlay::tunnel;
+use crate::routes::PresentRoute;
+
+/// What was found in a sandbox.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// What is as we make it.
+    pub(crate) kernel: Kernel,
+    /// Links that are not as we make them: half-made ones of ours, or what somebody put there.
+    pub(crate) strangers: Vec<String>,
+}
+
+/// Reads what a sandbox holds. Other links that the kernel puts into every namespace, such as `sit0`, are passed over.
+pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
+    let known: BTreeMap<u32, Link> = links.list().await?.into_iter().map(|link| (link.index, link)).collect();
+    let (mut kernel, strangers) = links_of(known.values());
+    let name = |index: u32| known.get(&index).map(|link| link.name.clone());
+    if let Some(link) = known.values().find(|link| link.name == TUNNEL) {
+        let neighbours = links.neighbours(link).await?;
+        kernel.neighbours = neighbours.into_iter().map(|entry| (entry.address, entry.mac)).collect();
+        let forwarding = links.forwarding(link).await?;
+        kernel.forwarding = forwarding.into_iter().map(|entry| (entry.mac, entry.address)).collect();
+    }
+    for present in links.addresses().await?.into_iter().filter(|present| !is_the_kernels(present.address)) {
+        if let (Some(link), Ok(net)) = (name(present.link), IpNet::new(present.address, present.prefix)) {
+            kernel.addresses.insert((link, net));
+        }
+    }
+    for route in links.routes().await?.into_iter().filter(|route| route.made) {
+        let Ok(net) = IpNet::new(route.destination, route.prefix) else { continue };
+        if route.unreachable {
+            kernel.unreachable.insert(net);
+        } else if let Some(way) = way_of(&route, name) {
+            kernel.routes.insert(net, way);
+        }
+    }
+    // What hangs on them goes with them.
+    strangers.iter().for_each(|name| kernel.drop_link(name));
+    if kernel.tunnel.is_none() {
+        kernel.drop_tunnel();
+    }
+    Ok(Observed { kernel, strangers })
+}
+
+/// Tells links that are as we make them from those of our names that are not.
+fn links_of<'a>(present: impl Iterator<Item = &'a Link>) -> (Kernel, Vec<String>) {
+    let (mut kernel, mut strangers) = (Kernel::default(), Vec::new());
+    for link in present {
+        if link.name == TUNNEL {
+            kernel.tunnel = tunnel::read(link);
+            strangers.extend(kernel.tunnel.is_none().then(|| link.name.clone()));
+        } else if TaskShort::is_container_link(&link.name) {
+            match container_of(link) {
+                Some((task, container)) => {
+                    let held = ContainerLink { task, container, mtu: link.mtu };
+                    kernel.links.insert(link.name.clone(), held);
+                }
+                None => strangers.push(link.name.clone()),
+            }
+        }
+    }
+    (kernel, strangers)
+}
+
+/// Tells whether the kernel gives a link this address by itself.
+fn is_the_kernels(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unicast_link_local() && address != GATEWAY_IPV6
+        }
+    }
+}
+
+/// Reads which containers a sandbox has links to.
+pub(crate) async fn containers(links: &Links) -> Result<BTreeMap<TaskId, Container>, LinkError> {
+    Ok(links.list().await?.iter().filter_map(container_of).collect())
+}
+
+fn container_of(link: &Link) -> Option<(TaskId, Container)> {
+    let (task, container) = parse_alias(link.alias.as_deref()?)?;
+    TaskShort::is_container_link(&link.name).then_some((task, container))
+}
+
+fn way_of(route: &PresentRoute, name: impl Fn(u32) -> Option<String>) -> Option<Way> {
+    match (route.gateway, name(route.link?)?) {
+        (None, link) => Some(Way::Link(link)),
+        (Some(router), link) if link == TUNNEL => Some(Way::Via(router)),
+        (Some(_), _) => None,
+    }
+}

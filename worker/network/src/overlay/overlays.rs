@@ -1,0 +1,181 @@
+//! All networks of this node that span nodes: told of, joined, left, removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
+use tokio::sync::OwnedMutexGuard;
+use tracing::{info, warn};
+use worker_core::network::InterfaceAddress;
+use worker_core::overlay::names::network_of_file;
+use worker_core::overlay::{Container, Interface, container_addresses};
+
+use crate::config::NetworkConfig;
+use crate::links::Links;
+use crate::namespace::Namespace;
+use crate::nft::Nft;
+use crate::open::names_in;
+use crate::overlay::error::OverlayError;
+use crate::overlay::settle::{Ground, Overlay};
+use crate::sysctl::kernel_has_ipv6;
+
+type Entry = Arc<tokio::sync::Mutex<Overlay>>;
+
+/// The networks of one node that span nodes.
+///
+/// Calls for different networks may overlap; those for one network wait for each other. A call that was cancelled
+/// half-way is made good by the next one for the same network.
+#[derive(Debug)]
+pub struct Overlays {
+    config: NetworkConfig,
+    host: Links,
+    nft: Nft,
+    /// Whether the kernel has IPv6; if not, networks are IPv4 only here, whatever else they are elsewhere.
+    ipv6: bool,
+    networks: Mutex<BTreeMap<NetworkId, Entry>>,
+}
+
+impl Overlays {
+    /// Finds the sandboxes that an earlier daemon left; what they should hold is known with the first [`Overlays::apply`].
+    pub(crate) async fn open(
+        config: &NetworkConfig,
+        host: Links,
+        nft: Nft,
+        held: &BTreeSet<String>,
+    ) -> Result<Self, OverlayError> {
+        let mut networks = BTreeMap::new();
+        let names = names_in(&config.netns_dir())
+            .map_err(|source| OverlayError::Folder { source: Box::new(source) })?;
+        for network in names.iter().filter_map(|name| network_of_file(name)) {
+            let path = config.netns_of_network(network);
+            if !Namespace::is_bound(&path).map_err(OverlayError::failed("examine", network))? {
+                Namespace::remove(&path).map_err(OverlayError::failed("remove", network))?;
+                continue;
+            }
+            let overlay = Overlay::take_over(network, &path, |task| held.contains(&task.to_string())).await?;
+            networks.insert(network, Arc::new(tokio::sync::Mutex::new(overlay)));
+        }
+        let (config, ipv6) = (config.clone(), kernel_has_ipv6());
+        Ok(Self { config, host, nft, ipv6, networks: Mutex::new(networks) })
+    }
+
+    /// Makes this node's part of a network what the managers say; tells whether anything had to be changed.
+    ///
+    /// Connections under way go on, but those balanced to a backend that is none any more are reset with their next
+    /// packet. Calling it again after an error starts from what the kernel has.
+    pub async fn apply(&self, table: &NetworkTable) -> Result<bool, OverlayError> {
+        let ground = self.ground()?;
+        let mut overlay = self.lock(table.info.id).await;
+        let mut table = table.clone();
+        if !self.ipv6 {
+            table.info.ipv6 = None;
+        }
+        overlay.table = Some(table);
+        Ok(overlay.settle(ground).await? > 0)
+    }
+
+    /// Removes a network from this node; containers that are still in it lose their link. Nothing happens when it is not
+    /// there.
+    pub async fn remove(&self, network: NetworkId) -> Result<(), OverlayError> {
+        let mut overlay = self.lock(network).await;
+        overlay.raze(&self.config).await?;
+        overlay.retired = true;
+        self.networks().remove(&network);
+        Ok(())
+    }
+
+    /// Gives a container, whose namespace is there, an interface in a network, and returns the interface's addresses;
+    /// one that has it keeps it. The interface leads to the network's subnets only.
+    pub async fn join(
+        &self,
+        task: TaskId,
+        network: NetworkId,
+        number: u32,
+        interface: Interface,
+    ) -> Result<Vec<InterfaceAddress>, OverlayError> {
+        let ground = self.ground()?;
+        let mut overlay = self.lock(network).await;
+        let Some(table) = &overlay.table else {
+            return Err(OverlayError::Unknown { task, network });
+        };
+        let addresses = container_addresses(&table.info, number);
+        let before = overlay.containers.insert(task, Container { number, interface });
+        if let Err(error) = overlay.settle(ground).await {
+            if let Err(error) = overlay.let_go(task, ground).await {
+                warn!(%task, %network, %error, "a failed join could not be taken back");
+            }
+            return Err(error);
+        }
+        if before.is_none() {
+            info!(%task, %network, number, %interface, "container joined");
+        }
+        Ok(addresses)
+    }
+
+    /// Takes a container's interface in a network back; nothing happens when it has none there.
+    pub async fn leave(&self, task: TaskId, network: NetworkId) -> Result<(), OverlayError> {
+        let ground = self.ground()?;
+        let mut overlay = self.lock(network).await;
+        if overlay.containers.contains_key(&task) {
+            overlay.let_go(task, ground).await?;
+            info!(%task, %network, "container left");
+        }
+        Ok(())
+    }
+
+    /// Returns the networks this node has sandboxes of or was told of.
+    pub fn list(&self) -> Vec<NetworkId> {
+        self.networks().keys().copied().collect()
+    }
+
+    /// Returns the containers in a network and their places there.
+    pub async fn containers(&self, network: NetworkId) -> BTreeMap<TaskId, Container> {
+        let entry = self.networks().get(&network).cloned();
+        match entry {
+            Some(entry) => entry.lock().await.containers.clone(),
+            None => BTreeMap::new(),
+        }
+    }
+
+    /// Returns the sandbox of a network.
+    pub async fn sandbox(&self, network: NetworkId) -> Option<Namespace> {
+        let entry = self.networks().get(&network).cloned()?;
+        let overlay = entry.lock().await;
+        overlay.sandbox.as_ref().map(|sandbox| sandbox.namespace.clone())
+    }
+
+    /// Takes back all of a task's interfaces.
+    pub(crate) async fn leave_all(&self, task: &str) -> Result<(), OverlayError> {
+        // A task whose id no cluster gave is in no network.
+        let Ok(task) = task.parse::<TaskId>() else { return Ok(()) };
+        for network in self.list() {
+            if self.containers(network).await.contains_key(&task) {
+                self.leave(task, network).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ground(&self) -> Result<Ground<'_>, OverlayError> {
+        let id = &self.config.node_id;
+        let node: NodeId = id.parse().map_err(|_| OverlayError::Node { id: id.clone() })?;
+        Ok(Ground { node, config: &self.config, host: &self.host, nft: &self.nft })
+    }
+
+    /// Waits for a network's turn; makes an entry for one that has none.
+    async fn lock(&self, network: NetworkId) -> OwnedMutexGuard<Overlay> {
+        loop {
+            let fresh = || Arc::new(tokio::sync::Mutex::new(Overlay::new(network)));
+            let entry = self.networks().entry(network).or_insert_with(fresh).clone();
+            let overlay = entry.lock_owned().await;
+            if !overlay.retired {
+                return overlay;
+            }
+        }
+    }
+
+    fn networks(&self) -> MutexGuard<'_, BTreeMap<NetworkId, Entry>> {
+        // Every change of the map is complete before anything can panic.
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,147 @@
+//! Carries out single steps in a sandbox.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use proto::model::{NetworkId, NetworkInfo};
+use tracing::info;
+use worker_core::overlay::names::{TUNNEL, alias, short};
+use worker_core::overlay::{self, ContainerLink, Rules, Step, Way};
+
+use crate::config::NetworkConfig;
+use crate::conntrack;
+use crate::container::{Reach, furnish};
+use crate::link_error::LinkError;
+use crate::links::{Link, Links, VethPair};
+use crate::namespace::Namespace;
+use crate::neighbours::Neighbour;
+use crate::nft::Nft;
+use crate::overlay::error::{OverlayError, OverlayFault};
+use crate::overlay::tunnel;
+use crate::routes::{self, Route};
+
+/// What steps are carried out with.
+pub(crate) struct Hands<'a> {
+    config: &'a NetworkConfig,
+    nft: &'a Nft,
+    host: &'a Links,
+    info: &'a NetworkInfo,
+    rules: &'a Rules,
+    sandbox: &'a Namespace,
+    links: &'a Links,
+    /// The sandbox's links by name, so that not every step asks for them.
+    known: BTreeMap<String, Link>,
+}
+
+impl<'a> Hands<'a> {
+    /// Readies for steps in a sandbox.
+    pub(crate) async fn new(
+        (config, nft, host): (&'a NetworkConfig, &'a Nft, &'a Links),
+        (info, rules): (&'a NetworkInfo, &'a Rules),
+        (sandbox, links): (&'a Namespace, &'a Links),
+    ) -> Result<Self, LinkError> {
+        let known = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
+        Ok(Self { config, nft, host, info, rules, sandbox, links, known })
+    }
+
+    /// Carries out one step.
+    pub(crate) async fn perform(&mut self, step: &Step) -> Result<(), OverlayError> {
+        let network = self.info.id;
+        match step {
+            Step::AddTunnel(tunnel) => {
+                tunnel::add(network, self.host, self.sandbox, tunnel).await?;
+                self.raise_tunnel().await.map_err(OverlayError::failed("raise the tunnel of", network))
+            }
+            step => self.change(network, step).await.map_err(OverlayError::failed("set up", network)),
+        }
+    }
+
+    async fn change(&mut self, network: NetworkId, step: &Step) -> Result<(), OverlayFault> {
+        let links = self.links;
+        match step {
+            Step::AddTunnel(_) => {}
+            Step::RemoveTunnel => links.delete(TUNNEL).await?,
+            Step::SetTunnelMtu(mtu) => links.set_mtu(self.link(TUNNEL)?, *mtu).await?,
+            Step::AddLink(name, link) => self.add_link(name, link).await?,
+            Step::RemoveLink(name) => links.delete(name).await?,
+            Step::SetLinkMtu(name, link) => self.set_link_mtu(name, link).await?,
+            Step::AddAddress(link, net) => {
+                links.put_address(self.link(link)?, net.addr(), net.prefix_len()).await?;
+            }
+            Step::RemoveAddress(link, net) => {
+                links.delete_address(self.link(link)?, net.addr(), net.prefix_len()).await?;
+            }
+            Step::PutForwarding(mac, address) => {
+                links.put_forwarding(self.link(TUNNEL)?, Neighbour { address: *address, mac: *mac }).await?;
+            }
+            Step::RemoveForwarding(mac) => links.delete_forwarding(self.link(TUNNEL)?, *mac).await?,
+            Step::PutNeighbour(address, mac) => {
+                links.put_neighbour(self.link(TUNNEL)?, Neighbour { address: *address, mac: *mac }).await?;
+            }
+            Step::RemoveNeighbour(address) => links.delete_neighbour(self.link(TUNNEL)?, *address).await?,
+            Step::PutRoute(net, way) => links.put_route(self.route(net, way)?).await?,
+            Step::RemoveRoute(net, way) => links.delete_route(self.route(net, way)?).await?,
+            Step::AddUnreachable(net) => links.put_route(last_resort(net)).await?,
+            Step::RemoveUnreachable(net) => links.delete_route(last_resort(net)).await?,
+            Step::Load(script) => self.nft.load(self.sandbox, &self.rules.table, script.clone()).await?,
+            Step::ForgetStaleFlows => {
+                let forgotten = conntrack::forget_stale(self.sandbox, self.rules.clone()).await?;
+                if forgotten > 0 {
+                    info!(%network, connections = forgotten, "connections to lost backends forgotten");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn raise_tunnel(&mut self) -> Result<(), LinkError> {
+        let link = self.links.expect(TUNNEL).await?;
+        self.links.set_up(&link).await?;
+        self.known.insert(TUNNEL.to_owned(), link);
+        Ok(())
+    }
+
+    /// Joins a container. The alias comes last: a link without one is half-made, and made anew after a crash.
+    async fn add_link(&mut self, name: &str, held: &ContainerLink) -> Result<(), OverlayFault> {
+        let namespace = self.namespace_of(held)?;
+        let interface = held.container.interface.to_string();
+        let pair = VethPair { name, peer: &interface, peer_in: &namespace, mtu: held.mtu, group: 0 };
+        let link = self.links.add_veth(pair).await?;
+        let addresses = overlay::container_addresses(self.info, held.container.number);
+        furnish(&namespace, &interface, &addresses, Reach::Subnets).await.map_err(Box::new)?;
+        self.links.set_up(&link).await?;
+        self.links.set_alias(&link, &alias(held.task, &held.container)).await?;
+        self.known.insert(name.to_owned(), link);
+        Ok(())
+    }
+
+    async fn set_link_mtu(&self, name: &str, held: &ContainerLink) -> Result<(), OverlayFault> {
+        let inside = Links::of(&self.namespace_of(held)?).await?;
+        let far = inside.expect(&held.container.interface.to_string()).await?;
+        inside.set_mtu(&far, held.mtu).await?;
+        Ok(self.links.set_mtu(self.link(name)?, held.mtu).await?)
+    }
+
+    fn namespace_of(&self, held: &ContainerLink) -> Result<Namespace, OverlayFault> {
+        Ok(Namespace::open(&self.config.netns_of(&short(held.task)))?)
+    }
+
+    fn link(&self, name: &str) -> Result<&Link, LinkError> {
+        let namespace = || self.links.namespace().to_owned();
+        let missing = || LinkError::Missing { link: name.to_owned(), namespace: namespace() };
+        self.known.get(name).ok_or_else(missing)
+    }
+
+    fn route(&self, net: &IpNet, way: &Way) -> Result<Route, LinkError> {
+        let link = self.link(way.link())?;
+        let way = match way {
+            Way::Link(_) => routes::Way::Link(link.index),
+            Way::Via(router) => routes::Way::Gateway(*router, link.index),
+        };
+        Ok(Route { destination: net.addr(), prefix: net.prefix_len(), way })
+    }
+}
+
+fn last_resort(net: &IpNet) -> Route {
+    Route { destination: net.addr(), prefix: net.prefix_len(), way: routes::Way::LastResort }
+}

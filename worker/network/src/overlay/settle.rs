@@ -1,0 +1,201 @@
+//! One network on this node: what is known of it, and what was applied last.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
+use tracing::{debug, info, warn};
+use worker_core::overlay::names::{TUNNEL, container_link};
+use worker_core::overlay::{Container, Desired, View, diff, plan};
+
+use crate::config::NetworkConfig;
+use crate::links::Links;
+use crate::namespace::Namespace;
+use crate::nft::Nft;
+use crate::overlay::error::{OverlayError, OverlayFault};
+use crate::overlay::observe::{Observed, containers, observe};
+use crate::overlay::perform::Hands;
+use crate::overlay::underlay;
+use crate::sandbox::settings;
+use crate::sysctl;
+
+/// What all networks of a node have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) node: NodeId,
+    pub(crate) config: &'a NetworkConfig,
+    pub(crate) host: &'a Links,
+    pub(crate) nft: &'a Nft,
+}
+
+/// A sandbox that is there.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    pub(crate) namespace: Namespace,
+    links: Links,
+}
+
+/// One network.
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    network: NetworkId,
+    pub(crate) sandbox: Option<Sandbox>,
+    pub(crate) table: Option<NetworkTable>,
+    pub(crate) containers: BTreeMap<TaskId, Container>,
+    /// `None` when it is not known what the kernel has: at the start, and after a failure.
+    applied: Option<Desired>,
+    /// Whether it was removed: who waited for it must look for it anew.
+    pub(crate) retired: bool,
+}
+
+impl Overlay {
+    pub(crate) fn new(network: NetworkId) -> Self {
+        let (sandbox, table, applied) = (None, None, None);
+        Self { network, sandbox, table, containers: BTreeMap::new(), applied, retired: false }
+    }
+
+    /// Takes over the sandbox that an earlier daemon left, with the containers that are still held; links of others go.
+    pub(crate) async fn take_over(
+        network: NetworkId,
+        path: &Path,
+        held: impl Fn(TaskId) -> bool,
+    ) -> Result<Self, OverlayError> {
+        let taken = async {
+            let namespace = Namespace::open(path)?;
+            let links = Links::of(&namespace).await?;
+            let mut present = containers(&links).await?;
+            for (task, _) in present.extract_if(.., |task, _| !held(*task)) {
+                warn!(%network, %task, "link of no known task removed");
+                links.delete(&container_link(task)).await?;
+            }
+            Ok::<_, OverlayFault>((Sandbox { namespace, links }, present))
+        };
+        let (sandbox, containers) = taken.await.map_err(OverlayError::failed("take over", network))?;
+        Ok(Self { sandbox: Some(sandbox), containers, ..Self::new(network) })
+    }
+
+    /// Makes the kernel hold what the table and the containers ask for; tells how many steps it took.
+    pub(crate) async fn settle(&mut self, ground: Ground<'_>) -> Result<usize, OverlayError> {
+        let network = self.network;
+        let Some(table) = &self.table else { return Ok(0) };
+        let desired = self.desired(ground, table).await?;
+        let failed = |fault: OverlayFault| OverlayError::failed("set up", network)(fault);
+        if self.sandbox.is_none() {
+            self.sandbox = Some(make_sandbox(ground.config, &desired, network).await.map_err(failed)?);
+        }
+        let sandbox = self.sandbox.as_ref().expect("the sandbox was just made");
+        // Taken, and put back at the end only: what is left half-way, by an error or because the caller went away, is
+        // read back from the kernel the next time.
+        let (kernel, rules) = match self.applied.take() {
+            Some(applied) => (applied.kernel, Some((applied.rules, applied.out_of_reach))),
+            None => (clean(sandbox).await.map_err(failed)?.kernel, None),
+        };
+        let known = rules.as_ref().map(|(_, out_of_reach)| out_of_reach);
+        if known != Some(&desired.out_of_reach) && !desired.out_of_reach.is_empty() {
+            let nodes = &desired.out_of_reach;
+            warn!(%network, ?nodes, "nodes are out of reach: their data path is of the other address family");
+        }
+        let steps = diff(&kernel, rules.as_ref().map(|(rules, _)| rules), &desired);
+        if steps.is_empty() {
+            self.applied = Some(desired);
+            return Ok(0);
+        }
+        let common = (ground.config, ground.nft, ground.host);
+        let place = (&sandbox.namespace, &sandbox.links);
+        let hands = Hands::new(common, (&table.info, &desired.rules), place).await;
+        let mut hands = hands.map_err(|error| failed(error.into()))?;
+        for step in &steps {
+            debug!(%network, ?step, "network changes");
+            hands.perform(step).await?;
+        }
+        self.applied = Some(desired);
+        Ok(steps.len())
+    }
+
+    /// Takes a container out. Where the rest cannot be settled, its link goes all the same: a task must be able to end
+    /// although the managers are silent or the host has lost its address. The next [`Overlay::settle`] tidies up.
+    pub(crate) async fn let_go(&mut self, task: TaskId, ground: Ground<'_>) -> Result<(), OverlayError> {
+        let network = self.network;
+        let held = self.containers.remove(&task);
+        if self.table.is_some() {
+            match self.settle(ground).await {
+                Ok(_) => return Ok(()),
+                Err(error) => warn!(%network, %task, %error, "network not settled as a container leaves"),
+            }
+        }
+        let cut = self.cut(task).await;
+        if let (Err(_), Some(held)) = (&cut, held) {
+            // So that leaving can be tried again.
+            self.containers.insert(task, held);
+        }
+        cut
+    }
+
+    async fn cut(&mut self, task: TaskId) -> Result<(), OverlayError> {
+        self.applied = None;
+        let Some(sandbox) = &self.sandbox else { return Ok(()) };
+        let cut = sandbox.links.delete(&container_link(task)).await;
+        cut.map_err(OverlayError::failed("leave", self.network))
+    }
+
+    /// Deletes the sandbox and all that is in it.
+    pub(crate) async fn raze(&mut self, config: &NetworkConfig) -> Result<(), OverlayError> {
+        let network = self.network;
+        self.applied = None;
+        self.table = None;
+        if let Some(sandbox) = &self.sandbox {
+            let names = self.containers.keys().map(|task| container_link(*task));
+            for name in names.chain([TUNNEL.to_owned()]) {
+                sandbox.links.delete(&name).await.map_err(OverlayError::failed("remove", network))?;
+            }
+        }
+        self.containers.clear();
+        self.sandbox = None;
+        if Namespace::remove(&config.netns_of_network(network))
+            .map_err(OverlayError::failed("remove", network))?
+        {
+            info!(%network, "network removed");
+        }
+        Ok(())
+    }
+
+    async fn desired(&self, ground: Ground<'_>, table: &NetworkTable) -> Result<Desired, OverlayError> {
+        let network = self.network;
+        let Some(me) = table.peers.get(&ground.node) else {
+            // Without a data path there is no MTU to find; the plan says what is wrong.
+            let view = View { node: ground.node, table, containers: &self.containers, underlay_mtu: 0 };
+            return Ok(plan(&view)?);
+        };
+        let found = underlay::mtu_of(ground.host, me.data_path).await;
+        let underlay_mtu = found
+            .map_err(OverlayError::failed("find the data path of", network))?
+            .ok_or(OverlayError::NoDataPath { network, address: me.data_path })?;
+        Ok(plan(&View { node: ground.node, table, containers: &self.containers, underlay_mtu })?)
+    }
+}
+
+/// Makes an empty sandbox, or opens the one that is there.
+async fn make_sandbox(
+    config: &NetworkConfig,
+    desired: &Desired,
+    network: NetworkId,
+) -> Result<Sandbox, OverlayFault> {
+    let namespace = Namespace::create(&config.netns_of_network(network)).await?;
+    let links = Links::of(&namespace).await?;
+    let ipv6 = desired.rules.sides.iter().any(|side| side.router.is_ipv6());
+    sysctl::apply(&namespace, settings(ipv6)).await?;
+    let lo = links.expect("lo").await?;
+    links.set_up(&lo).await?;
+    info!(%network, "network made");
+    Ok(Sandbox { namespace, links })
+}
+
+/// Reads what a sandbox holds, and deletes what is not ours to keep.
+async fn clean(sandbox: &Sandbox) -> Result<Observed, OverlayFault> {
+    let observed = observe(&sandbox.links).await?;
+    for name in &observed.strangers {
+        warn!(link = %name, sandbox = %sandbox.namespace.path().display(), "half-made or foreign link removed");
+        sandbox.links.delete(name).await?;
+    }
+    Ok(observed)
+}
