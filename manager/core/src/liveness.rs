@@ -10,7 +10,10 @@
 //! | it said that it restarts | [`PLANNED_RESTART`] |
 //! | nothing, because the leader is new | [`grace`] from when the leader began |
 //!
-//! So after a change of leader nodes stay ready, and get tasks, while their agents find the new one.
+//! So after a change of leader nodes stay ready, and keep their tasks, while their agents find the new
+//! one. New tasks go only to nodes that have a session: one that died with the leader can't be told
+//! from one that is on its way. A new leader gives them one heartbeat period to come before it begins
+//! to place tasks on those that are there ([`Liveness::gathers_until`]).
 //! The tasks of a node that is down are replaced at once, but what they hold stays theirs until their
 //! end is confirmed or [`ORPHANED_AFTER`] has passed, as the node may still run them.
 
@@ -49,6 +52,20 @@ pub struct Contact {
     pub connected: bool,
     /// Whether it said that it restarts, and has not registered since.
     pub goodbye: bool,
+}
+
+impl Liveness {
+    /// Whether a node has a session now.
+    pub fn is_connected(&self, node: NodeId) -> bool {
+        self.contacts.get(&node).is_some_and(|contact| contact.connected)
+    }
+
+    /// Until when a new leader waits for ready nodes that have not called; `None` if all have.
+    pub fn gathers_until(&self, state: &State) -> Option<Timestamp> {
+        let period = state.cluster()?.spec.heartbeat_period;
+        let mut ready = state.nodes().filter(|node| node.status.state == NodeState::Ready);
+        ready.any(|node| !self.contacts.contains_key(&node.id)).then(|| self.leader_since + period)
+    }
 }
 
 /// How long after its election a leader waits for nodes it has not heard from.

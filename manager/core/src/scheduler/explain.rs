@@ -45,6 +45,7 @@ fn describe(unfit: &Unfit<'_>, rooms: &[&Room<'_>], need: &Need<'_>) -> String {
         Unfit::Unregistered => "not registered yet".to_owned(),
         Unfit::Drained => "drained".to_owned(),
         Unfit::Paused => "paused".to_owned(),
+        Unfit::Disconnected => "not connected just now".to_owned(),
         Unfit::Constraint(constraint) if constraint.equal => {
             format!("{} {constraint}", one_or_more("lacks", "lack"))
         }

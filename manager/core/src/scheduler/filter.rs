@@ -22,6 +22,7 @@ pub(super) enum Unfit<'a> {
     Unregistered,
     Drained,
     Paused,
+    Disconnected,
     Constraint(&'a Constraint),
     Cpus,
     Memory,
@@ -49,6 +50,7 @@ fn check_node<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
         (NodeState::Unknown, _) => return Err(Unfit::Unregistered),
         (NodeState::Ready, Availability::Drain) => return Err(Unfit::Drained),
         (NodeState::Ready, Availability::Pause) => return Err(Unfit::Paused),
+        (NodeState::Ready, Availability::Active) if !room.is_connected => return Err(Unfit::Disconnected),
         (NodeState::Ready, Availability::Active) => {}
     }
     match placement::first_unmet(room.node, &need.spec.task.constraints) {

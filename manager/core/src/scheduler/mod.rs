@@ -25,6 +25,7 @@ mod tests;
 
 use crate::{
     Decision,
+    liveness::Liveness,
     networks::{lacks_vip, networks_of},
     state::{Change, State},
 };
@@ -39,7 +40,7 @@ use std::collections::BTreeMap;
 ///
 /// The nodes are not expected to be unchanged: a task that is placed on one that is being drained at
 /// the same time is moved by the enforcer, like those that were there before.
-pub fn decide(state: &State, now: Timestamp) -> Decision {
+pub fn decide(state: &State, now: Timestamp, liveness: &Liveness) -> Decision {
     let mut groups: BTreeMap<(ServiceId, u64), Vec<&Task>> = BTreeMap::new();
     for task in state.tasks_unplaced().filter(|task| waits(task)) {
         groups.entry((task.service, task.task_version)).or_default().push(task);
@@ -50,6 +51,11 @@ pub fn decide(state: &State, now: Timestamp) -> Decision {
     if groups.is_empty() {
         return Decision::default();
     }
+    if let Some(until) = liveness.gathers_until(state).filter(|&until| until > now) {
+        let mut later = Decision::default();
+        later.wake(until);
+        return later;
+    }
     let mut groups: Vec<Vec<&Task>> = groups.into_values().collect();
     for group in &mut groups {
         group.sort_by_key(|task| (task.slot, task.id));
@@ -58,7 +64,7 @@ pub fn decide(state: &State, now: Timestamp) -> Decision {
     groups.sort_by_key(|group| (group.iter().map(|task| task.created_at).min(), group[0].service));
     let mut placing = Placing {
         state,
-        rooms: state.nodes().map(|node| Room::of(state, node)).collect(),
+        rooms: state.nodes().map(|node| Room::of(state, node, liveness.is_connected(node.id))).collect(),
         addresses: Addresses::new(state),
         now,
         decision: Decision::default(),

@@ -14,6 +14,8 @@ pub(super) type HostPort = (PortProtocol, u16);
 /// A node, and what it has left.
 pub(super) struct Room<'a> {
     pub node: &'a Node,
+    /// Whether it has a session with the leader.
+    pub is_connected: bool,
     /// What no task has reserved.
     pub free: Reservations,
     pub ports: BTreeSet<HostPort>,
@@ -25,13 +27,13 @@ pub(super) struct Room<'a> {
 
 impl<'a> Room<'a> {
     /// What a node has left beside the tasks on it whose end is not confirmed.
-    pub fn of(state: &'a State, node: &'a Node) -> Self {
+    pub fn of(state: &'a State, node: &'a Node, is_connected: bool) -> Self {
         let total = node.description.as_ref().map_or(Reservations::default(), |description| Reservations {
             nano_cpus: description.nano_cpus,
             memory_bytes: description.memory_bytes,
         });
-        let mut room =
-            Room { node, free: total, ports: BTreeSet::new(), tasks: 0, by_service: BTreeMap::new() };
+        let (ports, by_service) = (BTreeSet::new(), BTreeMap::new());
+        let mut room = Room { node, is_connected, free: total, ports, tasks: 0, by_service };
         for task in state.tasks_on(node.id).filter(|task| holds_node(task)) {
             room.lease(&task.spec);
             // A task that is on its way out holds what it has, but is none to spread against.

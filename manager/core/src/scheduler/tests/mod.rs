@@ -4,10 +4,11 @@ mod addresses;
 mod oracle;
 
 use crate::{
+    liveness::Liveness,
     state::Change,
     testing::{Bench, NodeBuilder, ServiceBuilder, node, service},
 };
-use proto::model::{Availability, NodeId, NodeState, ServiceId, TaskState};
+use proto::model::{Availability, ClusterSpec, NodeId, NodeState, ServiceId, TaskState};
 use std::collections::BTreeMap;
 
 const GIB: u64 = 1 << 30;
@@ -134,7 +135,7 @@ fn each_reason_has_its_words() {
     bench.edit_node(id(2), |node| node.spec.availability = Availability::Pause);
     bench.edit_node(id(3), |node| node.status.state = NodeState::Down);
     bench.offline.insert(id(3));
-    bench.liveness.contacts.clear();
+    bench.liveness.contacts.remove(&id(3));
     bench.add(node(7).unregistered());
     let at = |n: u32| format!("node.hostname==node-{n}");
     placed(&mut bench, service("proxy").host_port(80).constraint(&at(4)));
@@ -203,4 +204,36 @@ fn a_task_keeps_its_node() {
     let other = NodeId::from_bits(3 - task.node.unwrap().bits());
     bench.change(Change::AssignTask { task: task.id, node: other, at: bench.now, addresses: vec![] });
     assert_eq!(bench.live(id)[0].node, task.node);
+}
+
+#[test]
+fn a_new_leader_gives_the_nodes_a_heartbeat_period_to_call_and_then_uses_those_that_did() {
+    let mut bench = bench((1..=2).map(node));
+    bench.pass();
+    bench.liveness = Liveness { leader_since: bench.now, ..Liveness::default() };
+    bench.offline.insert(NodeId::from_bits(1));
+    assert_eq!(placed(&mut bench, service("web").replicas(2)), BTreeMap::new());
+    bench.now = bench.now + ClusterSpec::default().heartbeat_period;
+    bench.pass();
+    let web = bench.state.service_named(&"web".parse().unwrap()).unwrap().id;
+    assert_eq!(per_node(&bench, web), BTreeMap::from([(2, 2)]));
+}
+
+#[test]
+fn when_all_nodes_have_called_a_new_leader_waits_for_nothing() {
+    let mut bench = bench((1..=2).map(node));
+    bench.pass();
+    bench.liveness = Liveness { leader_since: bench.now, ..Liveness::default() };
+    assert_eq!(placed(&mut bench, service("web").replicas(2)), BTreeMap::from([(1, 1), (2, 1)]));
+}
+
+#[test]
+fn a_node_without_a_session_gets_no_new_tasks() {
+    let mut bench = bench([node(1)]);
+    bench.pass();
+    let node = NodeId::from_bits(1);
+    bench.contact(node).connected = false;
+    bench.offline.insert(node);
+    placed(&mut bench, service("web"));
+    assert_eq!(said(&bench, "web"), "no suitable node (0 of 1 node: 1 not connected just now)");
 }
