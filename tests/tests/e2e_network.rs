@@ -96,18 +96,20 @@ fn networks_do_not_see_each_other() -> Result<()> {
     let url = format!("http://{task}:8080/");
     ensure!(inside.http(&url)?.starts_with("shoal example 1"));
     ensure!(cluster.container("both")?.http("http://web:8080/")?.starts_with("shoal example 1"));
+    ensure!(outside.resolve("outside").is_ok(), "the names of its own network are not known");
     ensure!(outside.resolve("web").is_err(), "a name of another network is known");
     ensure!(outside.http(&url).is_err(), "an address of another network is reached");
     Ok(())
 }
 
 #[test]
-fn connections_go_on_while_every_daemon_restarts() -> Result<()> {
+fn a_service_is_reached_while_no_daemon_runs_and_after_they_are_back() -> Result<()> {
     let cluster = start(1, 1)?;
     cluster.shoal(&["network", "create", "front"])?;
     web(&cluster, &["--name", "web", "--network", "front", "--constraint", "node.hostname==w1"])?;
     client(&cluster, "here", &["--network", "front", "--constraint", "node.hostname==m1"])?;
     let from = cluster.container("here")?;
+    let before = cluster.container("web")?.pid;
     let url = format!("http://{}:8080/", from.resolve("web")?.remove(0));
     ensure!(from.http(&url).is_ok());
     for node in ["w1", "m1"] {
@@ -119,5 +121,29 @@ fn connections_go_on_while_every_daemon_restarts() -> Result<()> {
     }
     cluster.wait_until("the service is as it was", SOON, || Ok(cluster.running("web")?.len() == 1))?;
     ensure!(from.http(&url).is_ok(), "the address does not answer after the restart");
-    cluster.wait_until("the name is answered again", SOON, || Ok(from.http("http://web:8080/").is_ok()))
+    cluster.wait_until("the name is answered again", SOON, || Ok(from.http("http://web:8080/").is_ok()))?;
+    ensure!(cluster.container("web")?.pid == before, "the container was made anew");
+    Ok(())
+}
+
+#[test]
+fn a_network_that_is_removed_can_be_made_again_with_the_same_name_and_subnet() -> Result<()> {
+    let cluster = start(1, 1)?;
+    // The second time it gets what the first one had, down to the number on the wire.
+    for _ in 0..2 {
+        cluster.shoal(&["network", "create", "--subnet", "10.78.0.0/24", "--internal", "front"])?;
+        web(&cluster, &["--name", "web", "--network", "front", "--constraint", "node.hostname==w1"])?;
+        client(&cluster, "here", &["--network", "front", "--constraint", "node.hostname==m1"])?;
+        let from = cluster.container("here")?;
+        ensure!(from.http("http://web:8080/")?.starts_with("shoal example 1"));
+        let routes = from.sh("ip route show default")?;
+        ensure!(routes.is_empty(), "an internal network has a way out: {routes}");
+        let failed = cluster.shoal(&["service", "ps", "--filter", "desired-state=shutdown", "-q", "web"])?;
+        ensure!(failed.is_empty(), "tasks failed before one ran: {failed}");
+        cluster.shoal(&["service", "rm", "web", "here"])?;
+        cluster.wait_until("the network can be removed", SOON, || {
+            Ok(cluster.shoal(&["network", "rm", "front"]).is_ok())
+        })?;
+    }
+    Ok(())
 }

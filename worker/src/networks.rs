@@ -1,32 +1,47 @@
 //! The networks this node takes part in: what the managers tell of them is carried into the kernel.
 //!
 //! ```text
-//! session --take--> tables --follow--> overlays --> carried out --> tasks that wait for a network
+//! session --take--> tables --follow--> kernel --> carried out --> tasks that wait for a network
 //!                      '-----------> name servers of containers
 //! ```
 
 use crate::chain::Chain;
 use proto::model::{NetworkId, NetworkTable};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use worker_core::{
     dns::Zone,
     tables::{Tables, Told, UnknownNetwork},
 };
-use worker_network::Overlays;
+use worker_network::{OverlayError, Overlays};
 
 /// How long after a fault it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long a task waits for a network that fails or was not told, before it fails itself: several tries.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the managers told, and how much of it is carried out. Tables that were told before a restart
 /// are told again; until then the kernel keeps what it has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Networks {
     /// `None` until the managers have told something since the daemon started.
     tables: watch::Sender<Option<Tables>>,
-    zones: watch::Sender<Zones>,
+    zones: watch::Sender<Option<Zones>>,
     state: watch::Sender<BTreeMap<NetworkId, State>>,
+    retry: Duration,
+    patience: Duration,
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self::new(RETRY, PATIENCE)
+    }
 }
 
 /// The names of every network.
@@ -43,98 +58,155 @@ enum State {
 
 /// Says why a task's network can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("network `{name}` can't be set up on this node: {reason}")]
-pub(crate) struct NetworkFault {
-    name: String,
-    reason: String,
+pub(crate) enum NetworkFault {
+    #[error("network `{name}` can't be set up on this node: {reason}")]
+    SetUp { name: String, reason: String },
+    #[error(
+        "the managers have not told this node of the task's network {0}; if it still exists, \
+        `shoal service update --force` has the task made anew"
+    )]
+    Untold(NetworkId),
+}
+
+/// What networks are carried out in.
+pub(crate) trait Kernel {
+    /// The networks it holds anything of, those of an earlier daemon among them.
+    fn list(&self) -> Vec<NetworkId>;
+    /// Makes a network what the managers say.
+    async fn apply(&self, table: &NetworkTable) -> Result<(), OverlayError>;
+    /// Removes a network.
+    async fn remove(&self, id: NetworkId) -> Result<(), OverlayError>;
+}
+
+impl Kernel for Overlays {
+    fn list(&self) -> Vec<NetworkId> {
+        self.list()
+    }
+
+    async fn apply(&self, table: &NetworkTable) -> Result<(), OverlayError> {
+        self.apply(table).await.map(drop)
+    }
+
+    async fn remove(&self, id: NetworkId) -> Result<(), OverlayError> {
+        self.remove(id).await
+    }
 }
 
 impl Networks {
-    /// Takes in what the managers told.
+    fn new(retry: Duration, patience: Duration) -> Self {
+        let (tables, zones, state) = Default::default();
+        Self { tables, zones, state, retry, patience }
+    }
+
+    /// Takes in what the managers told. Calls must follow each other.
     pub(crate) fn take(&self, told: Told) -> Result<(), UnknownNetwork> {
         let known = self.tables.borrow().clone();
         let mut tables = known.clone().unwrap_or_default();
         tables.take(told.clone())?;
         if known.as_ref() != Some(&tables) {
-            self.zones.send_modify(|zones| name(zones, &tables, &told));
+            self.zones.send_modify(|zones| name(zones.get_or_insert_default(), &tables, &told));
             self.tables.send_replace(Some(tables));
         }
         Ok(())
     }
 
-    /// The names now and whenever they change.
-    pub(crate) fn zones(&self) -> watch::Receiver<Zones> {
+    /// The names now and whenever they change; `None` until the managers have told them.
+    pub(crate) fn zones(&self) -> watch::Receiver<Option<Zones>> {
         self.zones.subscribe()
     }
 
-    /// Whether there is no way out of a network; not known before it was told.
-    pub(crate) fn is_internal(&self, id: NetworkId) -> Option<bool> {
-        self.tables.borrow().as_ref()?.get(id).map(|table| table.info.internal)
-    }
-
-    /// Waits until a network can be used.
-    pub(crate) async fn ready(&self, id: NetworkId) -> Result<(), NetworkFault> {
+    /// Waits until a network can be used, and returns what is carried out of it. While the managers are
+    /// away after a restart this takes as long as they do; a fault has to last for a while to count.
+    pub(crate) async fn ready(&self, id: NetworkId) -> Result<Arc<NetworkTable>, NetworkFault> {
+        // Waiting fails only when the senders are gone, which `self` holds.
+        let _ = self.tables.subscribe().wait_for(Option::is_some).await;
         let mut state = self.state.subscribe();
-        // An error means that the node's networks are gone, which they are only when the daemon ends.
-        let Ok(state) = state.wait_for(|state| state.contains_key(&id)).await else {
-            return std::future::pending().await;
-        };
-        match state.get(&id) {
-            Some(State::Failed(table, reason)) => {
-                Err(NetworkFault { name: table.info.name.to_string(), reason: reason.clone() })
+        loop {
+            let carried_out = state.wait_for(|state| matches!(state.get(&id), Some(State::CarriedOut(_))));
+            // Its outcome is looked up below. Read guards must not live on until the next wait.
+            drop(timeout(self.patience, carried_out).await);
+            match state.borrow().get(&id) {
+                Some(State::CarriedOut(table)) => return Ok(table.clone()),
+                Some(State::Failed(table, reason)) => {
+                    return Err(NetworkFault::SetUp {
+                        name: table.info.name.to_string(),
+                        reason: reason.clone(),
+                    });
+                }
+                None if self.wanted(id).is_none() => return Err(NetworkFault::Untold(id)),
+                // Others are carried out before it.
+                None => {}
             }
-            Some(State::CarriedOut(_)) | None => Ok(()),
         }
     }
 
-    /// Carries out what is told, as it is told, for ever.
-    pub(crate) async fn follow(&self, overlays: &Overlays) {
+    /// Carries out what is told, as it is told, until it is stopped between two networks.
+    pub(crate) async fn follow(&self, kernel: &impl Kernel, stop: &CancellationToken) {
         let mut tables = self.tables.subscribe();
-        loop {
+        while !stop.is_cancelled() {
             let wanted = tables.borrow_and_update().clone();
             let retry = match wanted {
-                Some(wanted) => self.carry_out(&wanted, overlays).await,
+                Some(wanted) => self.carry_out(&wanted, kernel, stop).await,
                 None => false,
             };
             tokio::select! {
-                changed = tables.changed() => if changed.is_err() { return },
-                () = sleep(RETRY), if retry => {}
+                // Fails only when the sender is gone, which `self` holds.
+                _ = tables.changed() => {}
+                () = sleep(self.retry), if retry => {}
+                () = stop.cancelled() => {}
             }
         }
     }
 
-    /// Carries tables out; says whether something failed.
-    async fn carry_out(&self, wanted: &Tables, overlays: &Overlays) -> bool {
+    /// Carries tables out; says whether something failed. What goes goes first: a new network may have
+    /// got its number on the wire.
+    async fn carry_out(&self, wanted: &Tables, kernel: &impl Kernel, stop: &CancellationToken) -> bool {
+        // From here on tasks wait for a network that goes, even if it is told again meanwhile.
+        self.state.send_modify(|state| state.retain(|id, _| wanted.get(*id).is_some()));
         let mut failed = false;
-        for (id, table) in wanted.iter() {
-            if matches!(self.state.borrow().get(&id), Some(State::CarriedOut(done)) if done == table) {
+        for id in kernel.list().into_iter().filter(|id| wanted.get(*id).is_none()) {
+            // One that was told again meanwhile may have a task in it that came before the line above.
+            if stop.is_cancelled() || self.wanted(id).is_some() {
                 continue;
             }
-            let state = match overlays.apply(table).await {
-                Ok(_) => State::CarriedOut(table.clone()),
-                Err(error) => {
-                    failed = true;
-                    let reason = Chain(&error).to_string();
-                    warn!(network = %table.info.name, error = reason, "network could not be carried out");
-                    State::Failed(table.clone(), reason)
-                }
-            };
-            self.state.send_modify(|known| drop(known.insert(id, state)));
-        }
-        // Among them are those that an earlier daemon left.
-        for id in overlays.list().into_iter().filter(|id| wanted.get(*id).is_none()) {
-            match overlays.remove(id).await {
-                Ok(()) => {
-                    debug!(network = %id, "network removed");
-                    self.state.send_modify(|known| drop(known.remove(&id)));
-                }
+            match kernel.remove(id).await {
+                Ok(()) => debug!(network = %id, "network removed"),
                 Err(error) => {
                     failed = true;
                     warn!(network = %id, error = %Chain(&error), "network could not be removed");
                 }
             }
         }
+        for (id, table) in wanted.iter() {
+            let is_done =
+                matches!(self.state.borrow().get(&id), Some(State::CarriedOut(done)) if done == table);
+            if !is_done && !stop.is_cancelled() {
+                failed |= !self.carry_out_one(id, table, kernel).await;
+            }
+        }
         failed
+    }
+
+    /// Carries one table out; says whether that succeeded.
+    async fn carry_out_one(&self, id: NetworkId, table: &Arc<NetworkTable>, kernel: &impl Kernel) -> bool {
+        let fault = kernel.apply(table).await.err().map(|error| Chain(&error).to_string());
+        let state = match &fault {
+            None => State::CarriedOut(table.clone()),
+            Some(reason) => {
+                // It is tried every second, and people want to read of it once.
+                if !matches!(self.state.borrow().get(&id), Some(State::Failed(_, known)) if known == reason) {
+                    warn!(network = %table.info.name, error = reason, "network could not be carried out");
+                }
+                State::Failed(table.clone(), reason.clone())
+            }
+        };
+        self.state.send_modify(|known| drop(known.insert(id, state)));
+        fault.is_none()
+    }
+
+    /// What the managers want of a network now.
+    fn wanted(&self, id: NetworkId) -> Option<Arc<NetworkTable>> {
+        self.tables.borrow().as_ref()?.get(id).cloned()
     }
 }
 
@@ -149,3 +221,7 @@ fn name(zones: &mut Zones, tables: &Tables, told: &Told) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "networks_tests.rs"]
+mod tests;

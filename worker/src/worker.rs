@@ -161,10 +161,13 @@ impl Worker {
         let mut keeping = JoinSet::new();
         keeping.spawn(sessions.run(stop_sessions.clone()));
         let mut following = JoinSet::new();
-        let node = self.node.clone();
-        following.spawn(async move { node.networks.follow(node.network.overlays()).await });
-        let node = self.node.clone();
-        following.spawn(async move { node.name_servers.follow(&node.networks).await });
+        let stop_following = CancellationToken::new();
+        let (node, stopped) = (self.node.clone(), stop_following.clone());
+        following.spawn(async move { node.networks.follow(node.network.overlays(), &stopped).await });
+        let (node, stopped) = (self.node.clone(), stop_following.clone());
+        following.spawn(async move {
+            stopped.run_until_cancelled(node.name_servers.follow(&node.networks)).await;
+        });
 
         let driver = Driver {
             agent: self.agent,
@@ -181,7 +184,9 @@ impl Worker {
         stop_sessions.cancel();
         while keeping.join_next().await.is_some() {}
         executor.wind_down().await;
-        following.shutdown().await;
+        // A network that is being made is finished: it could not be removed below otherwise.
+        stop_following.cancel();
+        while following.join_next().await.is_some() {}
         if ended == Ended::Cleared {
             Network::destroy(&self.config.network).await.map_err(WorkerError::Network)?;
             let node = self.node.clone();

@@ -1,6 +1,9 @@
 //! The texts of the files below `/etc` that a container is given: `hosts` and `resolv.conf`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The address inside a container of the name server that knows its networks, as Docker has it.
+pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
 /// Names that every container knows, as Docker writes them.
 const FIXED_HOSTS: &str = "127.0.0.1\tlocalhost
@@ -31,9 +34,6 @@ pub fn resolv_conf(host: &str, upstream: Option<&str>) -> String {
     });
     kept.map(|line| format!("{}\n", line.trim())).collect()
 }
-
-/// The address inside a container of the name server that knows its networks, as docker has it.
-pub const NAME_SERVER: &str = "127.0.0.11";
 
 /// Writes the `resolv.conf` of a container that has a name server of its own, from the host's: its
 /// search domains and options stay, but a name without a dot is asked for as it is first.
@@ -103,10 +103,11 @@ mod tests {
 
     #[test]
     fn a_name_server_of_its_own_takes_the_place_of_the_hosts() {
-        let host = "nameserver 192.0.2.1\nsearch example.org\n# by hand\noptions edns0\n";
+        let host = "nameserver 192.0.2.1\nsearch example.org\n# by hand\noptions edns0 ndots:5\n";
+        // Of two lines that say the same, resolvers follow the last.
         assert_eq!(
             resolv_conf_with_name_server(host),
-            "nameserver 127.0.0.11\nsearch example.org\noptions edns0\noptions ndots:0\n"
+            "nameserver 127.0.0.11\nsearch example.org\noptions edns0 ndots:5\noptions ndots:0\n"
         );
     }
 

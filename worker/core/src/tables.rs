@@ -128,4 +128,14 @@ mod tests {
         assert_eq!(tables.take(told), Err(UnknownNetwork(Id::from_bits(2))));
         assert_eq!(tables, Tables::default());
     }
+
+    #[test]
+    fn a_full_message_tells_every_network_whole() {
+        let mut tables = Tables::default();
+        tables.take(Told { updates: vec![update(1, true, &[7])], ..Told::default() }).unwrap();
+        let known = tables.clone();
+        let told = Told { full: true, updates: vec![update(1, false, &[8])], remove: Vec::new() };
+        assert_eq!(tables.take(told), Err(UnknownNetwork(Id::from_bits(1))));
+        assert_eq!(tables, known);
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use thiserror::Error;
-use worker_network::NamespaceError;
+use worker_network::{NamespaceError, NftError};
 
 /// Why a container gets no name server.
 #[derive(Debug, Error)]
@@ -33,21 +33,7 @@ pub enum ResolverError {
         #[source]
         source: io::Error,
     },
-    /// The nft program cannot be run.
-    #[error("cannot run {program}: install the package nftables")]
-    StartNft {
-        /// The program.
-        program: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The nft program or the kernel refused the rules.
-    #[error("nft refused the rules of the name server in the namespace {namespace}: {complaint}")]
-    Refused {
-        /// The namespace.
-        namespace: PathBuf,
-        /// The beginning of what nft said.
-        complaint: String,
-    },
+    /// The rules that lead queries to the name server cannot be loaded.
+    #[error(transparent)]
+    Nft(#[from] NftError),
 }

@@ -4,12 +4,13 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use tokio::net::{TcpListener, UdpSocket};
+use worker_core::etc_files::NAME_SERVER;
 use worker_network::Namespace;
 
 use crate::error::ResolverError;
 
 /// Where containers look for their name server, as their `resolv.conf` says.
-pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+pub(crate) const ADDRESS: Ipv4Addr = NAME_SERVER;
 
 /// The sockets of a container's name server, at ports that the kernel chose: port 53 is the application's.
 pub(crate) struct Sockets {

@@ -46,7 +46,7 @@ pub use error::NetworkError;
 pub use link_error::LinkError;
 pub use namespace::{Namespace, NamespaceError};
 pub use network::{Adopted, Network, Opened};
-pub use nft::NftError;
+pub use nft::{Nft, NftError};
 pub use overlay::{OverlayError, OverlayFault, Overlays};
 pub use preflight::{Check, Outcome, preflight};
 pub use sysctl::SysctlError;

@@ -51,22 +51,18 @@ pub enum NftError {
 
 /// The nft program.
 #[derive(Debug, Clone)]
-pub(crate) struct Nft {
+pub struct Nft {
     program: PathBuf,
 }
 
 impl Nft {
-    pub(crate) fn new(program: &Path) -> Self {
+    /// Names the program; a bare name is looked up in `PATH`.
+    pub fn new(program: &Path) -> Self {
         Self { program: program.to_owned() }
     }
 
-    /// Loads a script in a namespace: all of it or nothing.
-    pub(crate) async fn load(
-        &self,
-        namespace: &Namespace,
-        table: &str,
-        script: String,
-    ) -> Result<(), NftError> {
+    /// Loads a script in a namespace: all of it or nothing. Errors name the table.
+    pub async fn load(&self, namespace: &Namespace, table: &str, script: String) -> Result<(), NftError> {
         let program = self.program.clone();
         let name = table.to_owned();
         let output = namespace.run(move || feed(&program, &name, &script)).await??;

@@ -5,10 +5,14 @@ use crate::{
     networks::NetworkFault,
     task_files::{TaskFilesError, host_resolv_conf},
 };
-use proto::model::{NetworkId, Task, TaskNetwork};
+use futures::future::try_join_all;
+use proto::model::{NetworkId, NetworkTable, Task, TaskNetwork};
 use std::{net::IpAddr, sync::Arc};
 use worker_dns::ResolverError;
 use worker_network::{Attachment, Interface, NetworkError, OverlayError};
+
+/// In how many networks a container can be: interfaces are numbered up to 255, and `eth0` may be taken.
+const NETWORKS_MAX: usize = 255;
 
 /// How a container is connected.
 pub(super) struct Connection {
@@ -25,27 +29,36 @@ pub(super) struct Connection {
 pub(crate) enum ConnectError {
     #[error("cannot connect the container to the node's network")]
     Node(#[from] NetworkError),
-    #[error(transparent)]
-    Network(#[from] NetworkFault),
     #[error("cannot connect the container to a network of the cluster")]
     Overlay(#[from] OverlayError),
     #[error("cannot give the container a name server")]
     NameServer(#[from] ResolverError),
     #[error(
-        "the managers gave the task no address in its network {0}; remove the task, so that it is made anew"
+        "the managers gave the task no address in its network {0}; `shoal service update --force` has it made anew"
     )]
     NoAddress(NetworkId),
+    #[error("a container can't be in {0} networks, only in {NETWORKS_MAX}: attach the service to fewer")]
+    TooMany(usize),
     #[error(transparent)]
     Files(#[from] TaskFilesError),
 }
 
-/// Connects a task's container; waits until its networks can be used. What was done until it fails, or
-/// is dropped, is taken back by [`Node::give_back`].
-pub(super) async fn connect(node: &Arc<Node>, task: &Task) -> Result<Connection, ConnectError> {
+/// Waits until a task's networks can be used, in their order. Nothing is done for the task yet, so that
+/// it may be dropped.
+pub(super) async fn await_networks(node: &Node, task: &Task) -> Result<Vec<Arc<NetworkTable>>, NetworkFault> {
+    try_join_all(networks_of(task).into_iter().map(|network| node.networks.ready(network))).await
+}
+
+/// Connects a task's container to its networks. It is not to be dropped before it is done: what is under
+/// way on a thread would go on, and perhaps be done only after [`Node::give_back`] took the rest back.
+pub(super) async fn connect(
+    node: &Arc<Node>,
+    task: &Task,
+    networks: &[Arc<NetworkTable>],
+) -> Result<Connection, ConnectError> {
     let id = task.id.to_string();
-    let spec = &task.spec.task;
-    let attachment = match spec.network {
-        TaskNetwork::Node if !spec.attachments.is_empty() => return connect_all(node, task).await,
+    let attachment = match task.spec.task.network {
+        TaskNetwork::Node if !networks.is_empty() => return connect_all(node, task, networks).await,
         TaskNetwork::Node => Some(node.network.attach(&id).await?),
         TaskNetwork::None => Some(node.network.none(&id).await?),
         TaskNetwork::Host => None,
@@ -54,23 +67,25 @@ pub(super) async fn connect(node: &Arc<Node>, task: &Task) -> Result<Connection,
     Ok(Connection { attachment, addresses, has_name_server: false })
 }
 
-async fn connect_all(node: &Arc<Node>, task: &Task) -> Result<Connection, ConnectError> {
-    let networks = networks_of(task);
-    for network in &networks {
-        node.networks.ready(*network).await?;
-    }
+async fn connect_all(
+    node: &Arc<Node>,
+    task: &Task,
+    networks: &[Arc<NetworkTable>],
+) -> Result<Connection, ConnectError> {
     // Without a link to the node's own network there is no way out.
-    let is_internal = networks.iter().all(|network| node.networks.is_internal(*network) == Some(true));
+    let is_internal = networks.iter().all(|network| network.info.internal);
+    let interfaces = interfaces(is_internal, networks.len())?;
     let id = task.id.to_string();
     let attachment = match is_internal {
         true => node.network.none(&id).await?,
         false => node.network.attach(&id).await?,
     };
     let mut addresses = Vec::new();
-    for (interface, network) in (u8::from(!is_internal)..).map(Interface).zip(&networks) {
-        let held = task.addresses.iter().find(|held| held.network == *network);
-        let number = held.ok_or(ConnectError::NoAddress(*network))?.number;
-        let joined = node.network.overlays().join(task.id, *network, number, interface).await?;
+    for (interface, network) in interfaces.zip(networks) {
+        let network = network.info.id;
+        let held = task.addresses.iter().find(|held| held.network == network);
+        let number = held.ok_or(ConnectError::NoAddress(network))?.number;
+        let joined = node.network.overlays().join(task.id, network, number, interface).await?;
         addresses.extend(joined.iter().map(|held| held.address));
     }
     open_name_server(node, task, &attachment).await?;
@@ -89,10 +104,36 @@ pub(crate) async fn open_name_server(
     Ok(servers.open(task.id, &attachment.netns, networks_of(task), has_way_out, &host, known).await?)
 }
 
+/// The interfaces in as many networks; `eth0` is the node's own network's, if the container is in that.
+fn interfaces(is_internal: bool, networks: usize) -> Result<impl Iterator<Item = Interface>, ConnectError> {
+    if networks > NETWORKS_MAX {
+        return Err(ConnectError::TooMany(networks));
+    }
+    Ok((u8::from(!is_internal)..=u8::MAX).map(Interface))
+}
+
 fn networks_of(task: &Task) -> Vec<NetworkId> {
     task.spec.task.attachments.iter().map(|attachment| attachment.network).collect()
 }
 
 fn addresses_of(attachment: Option<&Attachment>) -> Vec<IpAddr> {
     attachment.iter().flat_map(|held| &held.addresses).map(|held| held.address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_network_has_an_interface_after_that_of_the_nodes_own() {
+        let names = |is_internal, networks| -> Result<Vec<String>, ConnectError> {
+            let interfaces = interfaces(is_internal, networks)?;
+            Ok(interfaces.take(networks).map(|interface| interface.to_string()).collect())
+        };
+        assert_eq!(names(false, 2).unwrap(), ["eth1", "eth2"]);
+        assert_eq!(names(true, 2).unwrap(), ["eth0", "eth1"]);
+        assert_eq!(names(false, NETWORKS_MAX).unwrap().len(), NETWORKS_MAX);
+        let refused = names(true, NETWORKS_MAX + 1).unwrap_err();
+        assert!(refused.to_string().contains("256"), "{refused}");
+    }
 }

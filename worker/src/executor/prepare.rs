@@ -1,13 +1,14 @@
 //! Makes a task ready to start: image, mounts, network, files, and the spec of its container.
 
 use super::{
-    connection::{ConnectError, Connection, connect},
+    connection::{ConnectError, Connection, await_networks, connect},
     mounts::{self, ResolveError},
     node::{Node, blocking},
     ports::{self, PortError},
 };
 use crate::{
     ledger::{Holding, LedgerError},
+    networks::NetworkFault,
     task_files::TaskFilesError,
 };
 use proto::model::Task;
@@ -67,6 +68,8 @@ pub(super) enum PrepareError {
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
+    Network(#[from] NetworkFault),
+    #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Files(#[from] TaskFilesError),
@@ -83,7 +86,7 @@ pub(super) enum PrepareError {
 pub(super) struct Preparation<'a, P> {
     pub node: &'a Arc<Node>,
     pub task: &'a Task,
-    /// Ends it between two steps, or in the middle of a pull.
+    /// Ends it between two steps, or in the middle of a pull or of the wait for networks.
     pub cancel: &'a CancellationToken,
     /// Told what is being done.
     pub progress: P,
@@ -106,7 +109,9 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         let identity = self.identity(&config, &lower_dirs).await?;
         let mounts = self.mounts(&config, layers).await?;
         self.go_on()?;
-        let connection = self.unless_cancelled(connect(self.node, self.task)).await??;
+        let networks = self.unless_cancelled(await_networks(self.node, self.task)).await??;
+        let connection = connect(self.node, self.task, &networks).await?;
+        self.go_on()?;
         let attachment = connection.attachment.clone();
         let holding = Holding { attachment: attachment.clone(), ports: ports.clone() };
         let (node, id) = (self.node.clone(), self.task.id);

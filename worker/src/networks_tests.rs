@@ -1,0 +1,178 @@
+//! What tasks and the kernel see of networks that are told, gone, told again or faulty.
+
+use super::*;
+use futures::FutureExt;
+use proto::model::{Id, Ipv4Pool, NetworkInfo, NetworkUpdate};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// Holds networks as the kernel does: two never have the same number on the wire.
+#[derive(Debug, Default)]
+struct FakeKernel {
+    held: Mutex<BTreeMap<NetworkId, u32>>,
+    removed: Mutex<BTreeSet<NetworkId>>,
+    /// How many times it will fail.
+    faults: AtomicU32,
+    tries: AtomicU32,
+}
+
+impl Kernel for FakeKernel {
+    fn list(&self) -> Vec<NetworkId> {
+        self.held.lock().unwrap().keys().copied().collect()
+    }
+
+    async fn apply(&self, table: &NetworkTable) -> Result<(), OverlayError> {
+        let (network, vni) = (table.info.id, table.info.vni);
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        let fails = |left: u32| left.checked_sub(1);
+        let has_fault = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok();
+        let mut held = self.held.lock().unwrap();
+        if has_fault || held.iter().any(|(id, taken)| *id != network && *taken == vni) {
+            return Err(OverlayError::VniTaken { network, vni });
+        }
+        held.insert(network, vni);
+        Ok(())
+    }
+
+    async fn remove(&self, id: NetworkId) -> Result<(), OverlayError> {
+        self.held.lock().unwrap().remove(&id);
+        self.removed.lock().unwrap().insert(id);
+        Ok(())
+    }
+}
+
+fn id(number: u128) -> NetworkId {
+    Id::from_bits(number)
+}
+
+/// These networks, all with the same name and number on the wire, and no others.
+fn all(networks: &[u128]) -> Told {
+    let subnet = "10.5.0.0/24".parse().unwrap();
+    let info = |&number: &u128| NetworkInfo {
+        id: id(number),
+        name: "front".parse().unwrap(),
+        vni: 4096,
+        ipv4: Ipv4Pool { subnet, gateway: "10.5.0.1".parse().unwrap(), range: subnet },
+        ipv6: None,
+        mtu: None,
+        internal: false,
+        ingress: false,
+    };
+    let update = |number| NetworkUpdate {
+        full: true,
+        info: info(number),
+        put_peers: Vec::new(),
+        remove_peers: Vec::new(),
+        put_services: Vec::new(),
+        remove_services: Vec::new(),
+    };
+    Told { full: true, updates: networks.iter().map(update).collect(), remove: Vec::new() }
+}
+
+/// Tries again at once, and has tasks wait as long as a test can take.
+fn patient() -> Networks {
+    Networks::new(Duration::ZERO, Duration::from_secs(3600))
+}
+
+/// Has tasks wait as good as not.
+fn impatient() -> Networks {
+    Networks::new(Duration::ZERO, Duration::ZERO)
+}
+
+/// Follows until something else is done.
+async fn while_following<T>(networks: &Networks, kernel: &FakeKernel, work: impl Future<Output = T>) -> T {
+    let stop = CancellationToken::new();
+    tokio::select! {
+        done = work => done,
+        () = networks.follow(kernel, &stop) => panic!("nobody stopped it"),
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_takes_the_place_of_a_removed_one_is_carried_out_at_once() {
+    let (networks, kernel) = (patient(), FakeKernel::default());
+    networks.take(all(&[2])).unwrap();
+    while_following(&networks, &kernel, networks.ready(id(2))).await.unwrap();
+    networks.take(all(&[1])).unwrap();
+    while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
+    assert_eq!((kernel.list(), kernel.tries.load(Ordering::Relaxed)), (vec![id(1)], 2));
+    assert!(!networks.state.borrow().contains_key(&id(2)));
+}
+
+#[tokio::test]
+async fn what_an_earlier_daemon_left_is_removed_only_when_the_managers_do_not_name_it() {
+    let (networks, kernel) = (patient(), FakeKernel::default());
+    kernel.held.lock().unwrap().insert(id(7), 5000);
+    assert_eq!(networks.follow(&kernel, &CancellationToken::new()).now_or_never(), None);
+    assert_eq!(kernel.list(), [id(7)], "nothing was told yet");
+    networks.take(all(&[1])).unwrap();
+    while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
+    assert_eq!(kernel.list(), [id(1)]);
+}
+
+#[tokio::test]
+async fn a_task_waits_while_a_fault_passes() {
+    let (networks, kernel) = (patient(), FakeKernel::default());
+    kernel.faults.store(3, Ordering::Relaxed);
+    networks.take(all(&[1])).unwrap();
+    assert!(networks.carry_out(&tables(&networks), &kernel, &CancellationToken::new()).await);
+    assert_eq!(while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap().info.id, id(1));
+}
+
+#[tokio::test]
+async fn a_fault_that_lasts_is_said() {
+    let (networks, kernel) = (impatient(), FakeKernel::default());
+    kernel.faults.store(u32::MAX, Ordering::Relaxed);
+    networks.take(all(&[1])).unwrap();
+    let fault = while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap_err();
+    let said = fault.to_string();
+    assert!(said.contains("`front`") && said.contains("4096"), "{said}");
+}
+
+#[tokio::test]
+async fn a_task_waits_for_managers_that_are_away_and_not_for_a_network_they_do_not_name() {
+    let (networks, kernel) = (impatient(), FakeKernel::default());
+    // Many times its patience.
+    let waited = timeout(Duration::from_millis(50), networks.ready(id(1)));
+    assert!(while_following(&networks, &kernel, waited).await.is_err(), "the managers are away");
+    networks.take(all(&[])).unwrap();
+    let fault = while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap_err();
+    assert!(matches!(fault, NetworkFault::Untold(network) if network == id(1)));
+}
+
+#[tokio::test]
+async fn a_network_that_is_told_again_while_it_goes_is_not_taken_from_under_a_task() {
+    let (networks, kernel) = (patient(), FakeKernel::default());
+    let stop = CancellationToken::new();
+    networks.take(all(&[1])).unwrap();
+    networks.carry_out(&tables(&networks), &kernel, &stop).await;
+    networks.take(all(&[])).unwrap();
+    let without = tables(&networks);
+    networks.take(all(&[1])).unwrap();
+    // A task may have come right here, where the network is both told and carried out.
+    networks.ready(id(1)).await.unwrap();
+    networks.carry_out(&without, &kernel, &stop).await;
+    assert_eq!(*kernel.removed.lock().unwrap(), BTreeSet::new());
+    assert!(networks.state.borrow().is_empty(), "it is carried out anew before others may use it");
+    while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_begun_after_the_stop() {
+    let (networks, kernel) = (patient(), FakeKernel::default());
+    networks.take(all(&[1])).unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    networks.follow(&kernel, &stop).await;
+    assert!(!networks.carry_out(&tables(&networks), &kernel, &stop).await);
+    assert_eq!(kernel.tries.load(Ordering::Relaxed), 0);
+}
+
+fn tables(networks: &Networks) -> Tables {
+    networks.tables.borrow().clone().unwrap()
+}
