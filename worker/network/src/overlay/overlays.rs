@@ -71,6 +71,7 @@ impl Overlays {
             table.info.ipv6 = None;
         }
         overlay.table = Some(table);
+        overlay.let_go_of_lost(&self.config);
         Ok(overlay.settle(ground).await? > 0)
     }
 

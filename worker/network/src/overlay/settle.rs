@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
 use tracing::{debug, info, warn};
-use worker_core::overlay::names::{TUNNEL, container_link};
+use worker_core::overlay::names::{TUNNEL, container_link, short};
 use worker_core::overlay::{Container, Desired, View, diff, plan};
 
 use crate::config::NetworkConfig;
@@ -72,6 +72,19 @@ impl Overlay {
         };
         let (sandbox, containers) = taken.await.map_err(OverlayError::failed("take over", network))?;
         Ok(Self { sandbox: Some(sandbox), containers, ..Self::new(network) })
+    }
+
+    /// Lets go of containers whose namespace is gone: none of them may keep the others' network from being changed.
+    pub(crate) fn let_go_of_lost(&mut self, config: &NetworkConfig) {
+        let network = self.network;
+        self.containers.retain(|&task, _| {
+            // One that can't be looked at is left alone.
+            let is_there = Namespace::is_bound(&config.netns_of(&short(task))).unwrap_or(true);
+            if !is_there {
+                warn!(%task, %network, "container's namespace is gone: its interface is given up");
+            }
+            is_there
+        });
     }
 
     /// Makes the kernel hold what the table and the containers ask for; tells how many steps it took.

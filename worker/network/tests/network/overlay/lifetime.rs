@@ -132,3 +132,21 @@ async fn a_failed_join_is_taken_back() {
     let inside = Namespace::open(&attachment.netns).unwrap();
     connect(&inside, "10.0.1.1:80".parse().unwrap()).await.expect_err("the router serves nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_namespace_vanished_does_not_keep_the_network_from_changing() {
+    let cluster = Cluster::new().await;
+    let table = table(1);
+    cluster.apply(&table).await;
+    let (lost, kept) = (cluster.member(&table, 0, 16).await, cluster.member(&table, 0, 17).await);
+    let host = &cluster.hosts[0];
+    let attachments = host.network().attachments();
+    let of_lost = attachments.iter().find(|held| held.task == lost.task.to_string()).unwrap();
+    assert!(Namespace::remove(&of_lost.netns).unwrap());
+    drop(lost);
+    let mut less = table.clone();
+    less.peers.remove(&node(2));
+    assert!(host.apply(&less).await.unwrap());
+    let members = host.network().overlays().containers(table.info.id).await;
+    assert_eq!(members.into_keys().collect::<Vec<_>>(), [kept.task]);
+}
