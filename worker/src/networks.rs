@@ -5,7 +5,10 @@
 //!                      '-----------> name servers of containers
 //! ```
 
-use crate::chain::Chain;
+use crate::{
+    chain::Chain,
+    network_kernel::{Extent, Kernel},
+};
 use proto::model::{NetworkId, NetworkTable};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
@@ -18,7 +21,6 @@ use worker_core::{
     dns::Zone,
     tables::{Tables, Told, UnknownNetwork},
 };
-use worker_network::{OverlayError, Overlays};
 
 /// How long after a fault it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -52,6 +54,8 @@ pub(crate) type Zones = BTreeMap<NetworkId, Zone>;
 enum State {
     /// The kernel holds this.
     CarriedOut(Arc<NetworkTable>),
+    /// The kernel holds this but for published ports that programs of the node have.
+    Partly(Arc<NetworkTable>),
     /// This could not be carried out, and why.
     Failed(Arc<NetworkTable>, String),
 }
@@ -66,30 +70,6 @@ pub(crate) enum NetworkFault {
         `shoal service update --force` has the task made anew"
     )]
     Untold(NetworkId),
-}
-
-/// What networks are carried out in.
-pub(crate) trait Kernel {
-    /// The networks it holds anything of, those of an earlier daemon among them.
-    fn list(&self) -> Vec<NetworkId>;
-    /// Makes a network what the managers say.
-    async fn apply(&self, table: &NetworkTable) -> Result<(), OverlayError>;
-    /// Removes a network.
-    async fn remove(&self, id: NetworkId) -> Result<(), OverlayError>;
-}
-
-impl Kernel for Overlays {
-    fn list(&self) -> Vec<NetworkId> {
-        self.list()
-    }
-
-    async fn apply(&self, table: &NetworkTable) -> Result<(), OverlayError> {
-        self.apply(table).await.map(drop)
-    }
-
-    async fn remove(&self, id: NetworkId) -> Result<(), OverlayError> {
-        self.remove(id).await
-    }
 }
 
 impl Networks {
@@ -122,11 +102,13 @@ impl Networks {
         let _ = self.tables.subscribe().wait_for(Option::is_some).await;
         let mut state = self.state.subscribe();
         loop {
-            let carried_out = state.wait_for(|state| matches!(state.get(&id), Some(State::CarriedOut(_))));
+            let is_ready = |state: &BTreeMap<_, _>| {
+                matches!(state.get(&id), Some(State::CarriedOut(_) | State::Partly(_)))
+            };
             // Its outcome is looked up below. Read guards must not live on until the next wait.
-            drop(timeout(self.patience, carried_out).await);
+            drop(timeout(self.patience, state.wait_for(is_ready)).await);
             match state.borrow().get(&id) {
-                Some(State::CarriedOut(table)) => return Ok(table.clone()),
+                Some(State::CarriedOut(table) | State::Partly(table)) => return Ok(table.clone()),
                 Some(State::Failed(table, reason)) => {
                     return Err(NetworkFault::SetUp {
                         name: table.info.name.to_string(),
@@ -158,7 +140,7 @@ impl Networks {
         }
     }
 
-    /// Carries tables out; says whether something failed. What goes goes first: a new network may have
+    /// Carries tables out; says whether something is to be tried again. What goes goes first: a new network may have
     /// got its number on the wire.
     async fn carry_out(&self, wanted: &Tables, kernel: &impl Kernel, stop: &CancellationToken) -> bool {
         // From here on tasks wait for a network that goes, even if it is told again meanwhile.
@@ -187,21 +169,24 @@ impl Networks {
         failed
     }
 
-    /// Carries one table out; says whether that succeeded.
+    /// Carries one table out; says whether all of it is.
     async fn carry_out_one(&self, id: NetworkId, table: &Arc<NetworkTable>, kernel: &impl Kernel) -> bool {
-        let fault = kernel.apply(table).await.err().map(|error| Chain(&error).to_string());
-        let state = match &fault {
-            None => State::CarriedOut(table.clone()),
-            Some(reason) => {
+        let state = match kernel.apply(table).await {
+            Ok(Extent::Whole) => State::CarriedOut(table.clone()),
+            Ok(Extent::ButPorts) => State::Partly(table.clone()),
+            Err(error) => {
+                let reason = Chain(&error).to_string();
                 // It is tried every second, and people want to read of it once.
-                if !matches!(self.state.borrow().get(&id), Some(State::Failed(_, known)) if known == reason) {
+                if !matches!(self.state.borrow().get(&id), Some(State::Failed(_, known)) if *known == reason)
+                {
                     warn!(network = %table.info.name, error = reason, "network could not be carried out");
                 }
-                State::Failed(table.clone(), reason.clone())
+                State::Failed(table.clone(), reason)
             }
         };
+        let is_done = matches!(state, State::CarriedOut(_));
         self.state.send_modify(|known| drop(known.insert(id, state)));
-        fault.is_none()
+        is_done
     }
 
     /// What the managers want of a network now.

@@ -7,9 +7,10 @@ use std::{
     collections::BTreeSet,
     sync::{
         Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
+use worker_network::OverlayError;
 
 /// Holds networks as the kernel does: two never have the same number on the wire.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ struct FakeKernel {
     /// How many times it will fail.
     faults: AtomicU32,
     tries: AtomicU32,
+    /// Whether a program of the node listens on a published port.
+    has_busy_port: AtomicBool,
 }
 
 impl Kernel for FakeKernel {
@@ -26,7 +29,7 @@ impl Kernel for FakeKernel {
         self.held.lock().unwrap().keys().copied().collect()
     }
 
-    async fn apply(&self, table: &NetworkTable) -> Result<(), OverlayError> {
+    async fn apply(&self, table: &NetworkTable) -> Result<Extent, OverlayError> {
         let (network, vni) = (table.info.id, table.info.vni);
         self.tries.fetch_add(1, Ordering::Relaxed);
         let fails = |left: u32| left.checked_sub(1);
@@ -36,7 +39,7 @@ impl Kernel for FakeKernel {
             return Err(OverlayError::VniTaken { network, vni });
         }
         held.insert(network, vni);
-        Ok(())
+        Ok(if self.has_busy_port.load(Ordering::Relaxed) { Extent::ButPorts } else { Extent::Whole })
     }
 
     async fn remove(&self, id: NetworkId) -> Result<(), OverlayError> {
@@ -143,6 +146,18 @@ async fn a_task_waits_for_managers_that_are_away_and_not_for_a_network_they_do_n
     networks.take(all(&[])).unwrap();
     let fault = while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap_err();
     assert!(matches!(fault, NetworkFault::Untold(network) if network == id(1)));
+}
+
+#[tokio::test]
+async fn a_port_in_use_keeps_no_task_from_its_network_and_is_tried_again() {
+    let (networks, kernel) = (patient(), FakeKernel::default());
+    kernel.has_busy_port.store(true, Ordering::Relaxed);
+    networks.take(all(&[1])).unwrap();
+    while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
+    let stop = CancellationToken::new();
+    assert!(networks.carry_out(&tables(&networks), &kernel, &stop).await);
+    kernel.has_busy_port.store(false, Ordering::Relaxed);
+    assert!(!networks.carry_out(&tables(&networks), &kernel, &stop).await);
 }
 
 #[tokio::test]

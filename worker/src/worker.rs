@@ -7,6 +7,7 @@ use crate::{
     driver::{Clock, Driver, Ended},
     executor::{Executor, Node, blocking, open_name_server, remove},
     ledger::{Ledger, LedgerError},
+    network_kernel::NodeKernel,
     recover::{RecoverError, Recovered, recover},
     session::Sessions,
 };
@@ -163,7 +164,7 @@ impl Worker {
         let mut following = JoinSet::new();
         let stop_following = CancellationToken::new();
         let (node, stopped) = (self.node.clone(), stop_following.clone());
-        following.spawn(async move { node.networks.follow(node.network.overlays(), &stopped).await });
+        following.spawn(async move { node.networks.follow(&NodeKernel::new(&node), &stopped).await });
         let (node, stopped) = (self.node.clone(), stop_following.clone());
         following.spawn(async move {
             stopped.run_until_cancelled(node.name_servers.follow(&node.networks)).await;

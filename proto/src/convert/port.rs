@@ -41,32 +41,21 @@ pub(super) fn ports(ports: Vec<wire::PublishedPort>, problems: &mut Problems) ->
 }
 
 fn port(wire: &wire::PublishedPort, problems: &mut Problems) -> Option<PublishedPort> {
-    let mode = mode(wire, problems);
+    let mode = mode(wire.mode, problems);
     let protocol = protocol(wire.protocol, problems);
     let target = number("target", wire.target, problems);
-    let published = number("published", wire.published, problems);
+    let published = published(wire, problems);
     Some(PublishedPort { protocol: protocol?, published: published?, target: target?, mode: mode? })
 }
 
-fn mode(port: &wire::PublishedPort, problems: &mut Problems) -> Option<PortMode> {
+fn mode(mode: i32, problems: &mut Problems) -> Option<PortMode> {
     use wire::published_port::Mode;
-    match Mode::try_from(port.mode) {
+    match Mode::try_from(mode) {
         Ok(Mode::Host) => Some(PortMode::Host),
-        // Docker's default is ingress: a port without a mode must not quietly become a host port.
-        Ok(Mode::Ingress | Mode::Unspecified) => {
-            let published = if port.published == 0 { port.target } else { port.published };
-            problems.add(
-                OPTION,
-                format!(
-                    "publish mode ingress is not available yet: write published={published},target={},mode=host, \
-                     which publishes the port on the nodes that run the tasks",
-                    port.target
-                ),
-            );
-            None
-        }
+        // Docker's default.
+        Ok(Mode::Ingress | Mode::Unspecified) => Some(PortMode::Ingress),
         Err(_) => {
-            problems.add(OPTION, format!("publish mode {} is not known: use mode=host", port.mode));
+            problems.add(OPTION, format!("publish mode {mode} is not known: use ingress or host"));
             None
         }
     }
@@ -82,6 +71,14 @@ fn protocol(number: i32, problems: &mut Problems) -> Option<PortProtocol> {
             None
         }
     }
+}
+
+fn published(port: &wire::PublishedPort, problems: &mut Problems) -> Option<NonZeroU16> {
+    if port.published == 0 {
+        problems.add(OPTION, format!("give a published port: published=PORT,target={}", port.target));
+        return None;
+    }
+    number("published", port.published, problems)
 }
 
 fn number(which: &str, number: u32, problems: &mut Problems) -> Option<NonZeroU16> {
@@ -117,19 +114,30 @@ mod tests {
     #[test]
     fn ports_outside_of_16_bits_are_a_problem_each() {
         assert_eq!(
-            problems_of(vec![host(Protocol::Tcp, 0, 70_000)]),
+            problems_of(vec![host(Protocol::Tcp, 65_536, 70_000)]),
             "--publish: target port 70000 is not valid: must be 1 to 65535\n\
-             --publish: published port 0 is not valid: must be 1 to 65535"
+             --publish: published port 65536 is not valid: must be 1 to 65535"
         );
     }
 
     #[test]
-    fn ingress_is_refused_also_when_no_mode_is_given() {
-        for mode in [Mode::Ingress, Mode::Unspecified] {
-            let port = wire::PublishedPort { mode: mode.into(), ..host(Protocol::Tcp, 8080, 80) };
-            let problems = problems_of(vec![port]);
-            assert!(problems.contains("ingress is not available yet"), "{problems}");
-            assert!(problems.contains("published=8080,target=80,mode=host"), "{problems}");
+    fn a_port_is_published_on_every_node_unless_the_mode_is_host() {
+        for (given, expected) in [
+            (Mode::Unspecified, PortMode::Ingress),
+            (Mode::Ingress, PortMode::Ingress),
+            (Mode::Host, PortMode::Host),
+        ] {
+            let port = wire::PublishedPort { mode: given.into(), ..host(Protocol::Tcp, 8080, 80) };
+            let mut problems = Problems::default();
+            let modes: Vec<PortMode> =
+                ports(vec![port], &mut problems).iter().map(|port| port.mode).collect();
+            assert_eq!((modes, problems.to_string().as_str()), (vec![expected], ""));
         }
+    }
+
+    #[test]
+    fn a_port_without_a_published_number_is_told_what_to_give() {
+        let problem = problems_of(vec![host(Protocol::Tcp, 0, 80)]);
+        assert_eq!(problem, "--publish: give a published port: published=PORT,target=80");
     }
 }

@@ -195,7 +195,7 @@ mod tests {
         let mut spec = wire::ServiceSpec {
             name: "-web".into(),
             update: Some(wire::RolloutConfig { max_failure_ratio: 2.0, ..Default::default() }),
-            ports: vec![wire::PublishedPort { published: 80, target: 80, ..Default::default() }],
+            ports: vec![wire::PublishedPort { target: 80, ..Default::default() }],
             ..nginx()
         };
         let task = spec.task.as_mut().unwrap();

@@ -102,10 +102,16 @@ fn ports_that_can_not_be_published_are_refused_with_the_way_out() -> Result<()> 
 
     let create =
         |options: &[&'static str]| [&["service", "create", "--name", "web"], options, &["test:1"]].concat();
+    refused(&cluster, &create(&["--publish", "80"]), &["give a published port", "published=PORT,target=80"])?;
     refused(
         &cluster,
-        &create(&["--publish", "8080:80"]),
-        &["ingress is not available yet", "write published=8080,target=80,mode=host"],
+        &create(&["--publish", "9000:80"]),
+        &["port 9000/tcp of every node is taken by service `proxy`", "choose another port"],
+    )?;
+    refused(
+        &cluster,
+        &create(&["--publish", "2377:80"]),
+        &["port 2377/tcp can't be published on every node", "a manager is reached there"],
     )?;
     let twice =
         ["--publish", "published=80,target=80,mode=host", "--publish", "published=80,target=81,mode=host"];

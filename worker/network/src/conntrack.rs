@@ -1,13 +1,15 @@
 //! Connections a namespace tracks: those that lost their backend are forgotten.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{self, IpAddr};
 use std::path::{Path, PathBuf};
 
 use netlink_packet_core::{
     DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, Tuple};
+use netlink_packet_netfilter::conntrack::{
+    self, ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple,
+};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
@@ -15,6 +17,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use thiserror::Error;
+use worker_core::network::Protocol;
 use worker_core::overlay::{Flow, Rules};
 
 use crate::links::is;
@@ -117,13 +120,35 @@ impl Connection {
             IPTuple::SourceAddress(address) => Some(*address),
             _ => None,
         })?;
-        Some(Flow { destination, answerer })
+        let port = find_proto(&self.original, |part| match part {
+            ProtoTuple::DestinationPort(port) => Some(*port),
+            _ => None,
+        });
+        let answering_port = find_proto(&self.reply, |part| match part {
+            ProtoTuple::SourcePort(port) => Some(*port),
+            _ => None,
+        });
+        let protocol = find_proto(&self.original, |part| match part {
+            ProtoTuple::Protocol(conntrack::Protocol::Tcp) => Some(Protocol::Tcp),
+            ProtoTuple::Protocol(conntrack::Protocol::Udp) => Some(Protocol::Udp),
+            _ => None,
+        });
+        let destination = net::SocketAddr::new(destination, port.unwrap_or_default());
+        let answerer = net::SocketAddr::new(answerer, answering_port.unwrap_or_default());
+        Some(Flow { protocol, destination, answerer })
     }
 }
 
 fn find(tuples: &[Tuple], want: impl Fn(&IPTuple) -> Option<IpAddr>) -> Option<IpAddr> {
     tuples.iter().find_map(|tuple| match tuple {
         Tuple::Ip(parts) => parts.iter().find_map(&want),
+        _ => None,
+    })
+}
+
+fn find_proto<T>(tuples: &[Tuple], want: impl Fn(&ProtoTuple) -> Option<T>) -> Option<T> {
+    tuples.iter().find_map(|tuple| match tuple {
+        Tuple::Proto(parts) => parts.iter().find_map(&want),
         _ => None,
     })
 }

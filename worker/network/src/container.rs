@@ -67,18 +67,20 @@ pub(crate) enum Reach {
     Everything,
     /// The subnets its addresses are from.
     Subnets,
+    /// Nothing: it is there for those who come by it.
+    Nothing,
 }
 
 impl Reach {
-    fn route(self, held: &InterfaceAddress, link: &Link) -> Route {
-        let whole = Route::default_by(held.gateway, link);
+    fn route(self, held: &InterfaceAddress, link: &Link) -> Option<Route> {
         match self {
-            Self::Everything => whole,
+            Self::Everything => Some(Route::default_by(held.gateway, link)),
+            Self::Nothing => None,
             Self::Subnets => {
                 let single = IpNet::from(held.address);
                 let subnet = IpNet::new(held.address, held.prefix).map_or(single, |net| net.trunc());
                 let way = Way::Gateway(held.gateway, link.index);
-                Route { destination: subnet.addr(), prefix: subnet.prefix_len(), way }
+                Some(Route { destination: subnet.addr(), prefix: subnet.prefix_len(), way })
             }
         }
     }
@@ -103,7 +105,9 @@ pub(crate) async fn furnish(
     links.set_up(&link).await?;
     for held in addresses {
         links.put_address(&link, held.address, held.prefix).await?;
-        links.put_route(reach.route(held, &link)).await?;
+        if let Some(route) = reach.route(held, &link) {
+            links.put_route(route).await?;
+        }
     }
     Ok(())
 }

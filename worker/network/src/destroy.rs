@@ -5,6 +5,7 @@ use std::io;
 
 use tracing::info;
 use worker_core::network::Ruleset;
+use worker_core::overlay::Gate;
 use worker_core::overlay::names::network_of_file;
 
 use crate::config::NetworkConfig;
@@ -27,15 +28,18 @@ impl Network {
         let host = Namespace::open(config.host())?;
         let links = Links::of(&host).await?;
         let present = links.list().await?;
-        let name = node.uplink();
-        if let Some(link) = present.iter().find(|link| link.name == name) {
-            check_owner(config, &host, link)?;
-            links.delete(&name).await?;
+        for name in [node.uplink(), node.mesh_uplink()] {
+            if let Some(link) = present.iter().find(|link| link.name == name) {
+                check_owner(config, &host, link)?;
+                links.delete(&name).await?;
+            }
         }
-        forwarding::switch_off(&host, guard_of_own(&present, &name), guard_of_others(&present, &name))
+        forwarding::switch_off(&host, guard_of_own(&present, &node), guard_of_others(&present, &node))
             .await?;
         // Forwarding is off by now if it was off before us: there is no moment in which foreign forwards pass.
-        Nft::new(&config.nft).load(&host, &node.table(), Ruleset::removal(&node)).await?;
+        let nft = Nft::new(&config.nft);
+        nft.load(&host, &node.mesh_table(), Gate::removal(&node)).await?;
+        nft.load(&host, &node.table(), Ruleset::removal(&node)).await?;
 
         let folder = config.netns_dir();
         for namespace in names_in(&folder)? {

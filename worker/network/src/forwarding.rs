@@ -21,7 +21,7 @@ pub(crate) async fn guard(
     links: &[Link],
     ipv6: bool,
 ) -> Result<Guard, NetworkError> {
-    let own = config.node()?.uplink();
+    let own = config.node()?;
     let off = Guard {
         ipv4: sysctl::read(host, IPV4).await? == "0",
         ipv6: ipv6 && sysctl::read(host, IPV6).await? == "0",

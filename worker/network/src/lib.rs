@@ -10,8 +10,8 @@
 //!
 //! - [`Network`]: `network` (attach, detach, publish), `open` (make or take over), `destroy`
 //! - its parts: `sandbox`, `uplink`, `container`, `forwarding`
-//! - [`overlay`]: networks that span nodes, one sandbox each
-//! - the kernel: [`namespace`], `links`, `routes`, `neighbours`, `sysctl`, `nft`, `conntrack`
+//! - [`overlay`]: networks that span nodes, one sandbox each; that of the ingress network has an uplink too
+//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `conntrack`
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -28,6 +28,7 @@ mod error;
 mod forwarding;
 mod link_error;
 mod links;
+mod marked;
 pub mod namespace;
 mod neighbours;
 mod network;

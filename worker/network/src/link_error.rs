@@ -126,6 +126,21 @@ pub enum LinkError {
         #[source]
         source: io::Error,
     },
+    /// Marked packets cannot be given a routing table of their own.
+    #[error(
+        "cannot have packets with the mark {mark:#x} routed by table {table} in the namespace {namespace}: it takes CONFIG_IP_MULTIPLE_TABLES and CONFIG_IPV6_MULTIPLE_TABLES"
+    )]
+    Rule {
+        /// The mark.
+        mark: u32,
+        /// The table.
+        table: u8,
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A route cannot be made or removed.
     #[error("cannot {verb} the route to {destination}/{prefix} in the namespace {namespace}")]
     Route {

@@ -18,7 +18,7 @@ use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::network::{Adopted, Network, Opened};
 use crate::nft::{Nft, NftError};
-use crate::overlay::Overlays;
+use crate::overlay::{HostSide, Overlays};
 use crate::preflight;
 use crate::sandbox;
 use crate::sysctl::kernel_has_ipv6;
@@ -42,6 +42,7 @@ impl Network {
         let guard = forwarding::guard(&config, &host, &host_links.list().await?, ipv6).await?;
         let place = UplinkPlace {
             config: &config,
+            name: &node.uplink(),
             host: &host,
             host_links: &host_links,
             sandbox: &sandbox,
@@ -61,7 +62,8 @@ impl Network {
         }
         remove_orphans(&config, &ledger, &sandbox_links).await?;
         let held = ledger.attachments().map(|held| held.task.clone()).collect();
-        let overlays = Overlays::open(&config, host_links, nft.clone(), &held).await?;
+        let host_side = HostSide { namespace: host.clone(), links: host_links, guard, subnets, ipv6 };
+        let overlays = Overlays::open(&config, host_side, nft.clone(), &held).await?;
         info!(node = %rules.node, adopted = kept.len(), lost = lost.len(), "network open");
         let network = Self {
             config,

@@ -124,6 +124,7 @@ pub async fn preflight(nft_program: &Path) -> Vec<Check> {
     for probe in PROBES.iter().chain(&OVERLAY_PROBES) {
         checks.push(try_rule(&nft, &namespace, probe).await);
     }
+    checks.push(ways_back(&nft, &namespace).await);
     checks.push(connections(&namespace).await);
     checks
 }
@@ -147,6 +148,14 @@ async fn try_rule(nft: &Nft, namespace: &Namespace, probe: &Probe) -> Check {
     );
     let tried: Result<(), NftError> = nft.load(namespace, "preflight", script).await;
     Check::new(probe.name, probe.remedy, tried.map(|()| String::new()))
+}
+
+/// Tries what sends answers to clients of published ports back through the node they came in at.
+async fn ways_back(nft: &Nft, namespace: &Namespace) -> Check {
+    let script = "table netdev preflight {\n\tchain probe {\n\t\ttype filter hook egress device \"lo\" priority filter;\n\t\tether daddr set meta mark map { 0x1 : 02:73:00:00:00:01 }\n\t}\n}\ndelete table netdev preflight\n";
+    let tried = nft.load(namespace, "preflight", script.to_owned()).await;
+    let remedy = "enable CONFIG_NETFILTER_EGRESS on Linux 5.16 or later; without it ports can be published with mode=host only";
+    Check::new("nf_tables egress", remedy, tried.map(|()| String::new()))
 }
 
 async fn connections(namespace: &Namespace) -> Check {

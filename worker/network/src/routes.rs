@@ -8,7 +8,8 @@ use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteProtocol,
+    RouteScope, RouteType,
 };
 
 use crate::link_error::{LinkError, kernel_error};
@@ -53,7 +54,7 @@ impl Route {
         Self { destination: address, prefix: host_prefix(address), way: Way::Link(link.index) }
     }
 
-    fn message(&self) -> RouteMessage {
+    pub(crate) fn message(&self) -> RouteMessage {
         let mut message = match self.destination {
             IpAddr::V4(_) => RouteMessageBuilder::<Ipv4Addr>::new().build(),
             IpAddr::V6(_) => RouteMessageBuilder::<Ipv6Addr>::new().build(),
@@ -79,7 +80,7 @@ impl Route {
         message
     }
 
-    fn failed(&self, verb: &'static str, links: &Links, error: rtnetlink::Error) -> LinkError {
+    pub(crate) fn failed(&self, verb: &'static str, links: &Links, error: rtnetlink::Error) -> LinkError {
         LinkError::Route {
             verb,
             destination: self.destination,
@@ -101,6 +102,8 @@ pub(crate) struct PresentRoute {
     pub(crate) unreachable: bool,
     /// Whether a program made it in the main table, and not the kernel by itself.
     pub(crate) made: bool,
+    /// The routing table, as far as it has a number below 256.
+    pub(crate) table: u8,
 }
 
 /// An address as the kernel shows it.
@@ -165,6 +168,14 @@ impl Links {
         request.execute().await.map_err(|error| route.failed("add", self, error))
     }
 
+    /// Puts a route in the place of the one with the same destination, for packets of this many bytes at most.
+    pub(crate) async fn limit_route(&self, route: Route, mtu: u32) -> Result<(), LinkError> {
+        let mut message = route.message();
+        message.attributes.push(RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)]));
+        let request = self.handle.route().add(message).replace();
+        request.execute().await.map_err(|error| route.failed("add", self, error))
+    }
+
     /// Makes a route unless there is one with the same destination; tells whether it did. The kernel decides between two
     /// that try at once.
     pub(crate) async fn claim_route(&self, route: Route) -> Result<bool, LinkError> {
@@ -177,7 +188,11 @@ impl Links {
 
     /// Removes a route, whichever program made it; nothing happens when it has gone already.
     pub(crate) async fn delete_route(&self, route: Route) -> Result<(), LinkError> {
-        let mut message = route.message();
+        self.forget(route, route.message()).await
+    }
+
+    /// Removes a route that is told in full.
+    pub(crate) async fn forget(&self, route: Route, mut message: RouteMessage) -> Result<(), LinkError> {
         message.header.protocol = RouteProtocol::Unspec;
         match self.handle.route().del(message).execute().await {
             Ok(()) => Ok(()),
@@ -228,6 +243,7 @@ fn present_route(message: &RouteMessage, any: IpAddr) -> PresentRoute {
         unreachable: header.kind == RouteType::Unreachable,
         made: header.table == RouteHeader::RT_TABLE_MAIN
             && matches!(header.protocol, RouteProtocol::Static | RouteProtocol::Boot),
+        table: header.table,
     };
     for attribute in &message.attributes {
         match attribute {

@@ -1,11 +1,11 @@
-//! The uplink: the veth pair between the host and the sandbox, made once and found again after a restart.
+//! Uplinks: the veth pairs between the host and a sandbox, made once and found again after a restart.
 
 use std::net::IpAddr;
 
 use tracing::info;
 use worker_core::network::names::SANDBOX_UPLINK;
 use worker_core::network::uplink::{PREFIX_IPV4, PREFIX_IPV6};
-use worker_core::network::{Guard, Occupied, UplinkAddresses};
+use worker_core::network::{Guard, NodeShort, Occupied, UplinkAddresses};
 
 use crate::config::NetworkConfig;
 use crate::error::NetworkError;
@@ -27,6 +27,8 @@ pub(crate) struct Uplink {
 /// Where an uplink is to be, and what it is to be like.
 pub(crate) struct UplinkPlace<'a> {
     pub(crate) config: &'a NetworkConfig,
+    /// The name of the host's end.
+    pub(crate) name: &'a str,
     pub(crate) host: &'a Namespace,
     pub(crate) host_links: &'a Links,
     pub(crate) sandbox: &'a Namespace,
@@ -38,8 +40,8 @@ pub(crate) struct UplinkPlace<'a> {
 impl UplinkPlace<'_> {
     /// Takes the uplink over when it is whole, and makes it anew when it is not.
     pub(crate) async fn ensure(&self) -> Result<Uplink, NetworkError> {
-        let name = self.config.node()?.uplink();
-        let present = self.host_links.find(&name).await?;
+        let name = self.name;
+        let present = self.host_links.find(name).await?;
         if let Some(link) = &present {
             check_owner(self.config, self.host, link)?;
             if let Some(addresses) = self.whole(link).await? {
@@ -50,9 +52,9 @@ impl UplinkPlace<'_> {
             }
             info!(link = %name, "uplink is not whole, made anew");
         }
-        self.host_links.delete(&name).await?;
+        self.host_links.delete(name).await?;
         self.sandbox_links.delete(SANDBOX_UPLINK).await?;
-        self.make(&name).await
+        self.make(name).await
     }
 
     /// Returns the addresses of an uplink both of whose ends are in place.
@@ -205,16 +207,18 @@ async fn host_mtu(links: &Links) -> Result<u32, NetworkError> {
 }
 
 /// Returns what the uplinks of other daemons in this namespace guard.
-pub(crate) fn guard_of_others(links: &[Link], own: &str) -> Guard {
+pub(crate) fn guard_of_others(links: &[Link], own: &NodeShort) -> Guard {
+    let own = [own.uplink(), own.mesh_uplink()];
     links
         .iter()
-        .filter(|link| link.name != own)
+        .filter(|link| !own.contains(&link.name))
         .filter_map(|link| Guard::of_link_group(link.group))
         .fold(Guard::default(), Guard::union)
 }
 
 /// Returns what an uplink guards by its own record.
-pub(crate) fn guard_of_own(links: &[Link], own: &str) -> Guard {
-    let link = links.iter().find(|link| link.name == own);
+pub(crate) fn guard_of_own(links: &[Link], own: &NodeShort) -> Guard {
+    let name = own.uplink();
+    let link = links.iter().find(|link| link.name == name);
     link.and_then(|link| Guard::of_link_group(link.group)).unwrap_or_default()
 }

@@ -46,7 +46,7 @@ pub(crate) enum ConnectError {
 /// Waits until a task's networks can be used, in their order. Nothing is done for the task yet, so that
 /// it may be dropped.
 pub(super) async fn await_networks(node: &Node, task: &Task) -> Result<Vec<Arc<NetworkTable>>, NetworkFault> {
-    try_join_all(networks_of(task).into_iter().map(|network| node.networks.ready(network))).await
+    try_join_all(joined_by(task).into_iter().map(|network| node.networks.ready(network))).await
 }
 
 /// Connects a task's container to its networks. It is not to be dropped before it is done: what is under
@@ -72,8 +72,11 @@ async fn connect_all(
     task: &Task,
     networks: &[Arc<NetworkTable>],
 ) -> Result<Connection, ConnectError> {
+    let named = networks_of(task);
+    let is_named = |network: &NetworkTable| named.contains(&network.info.id);
     // Without a link to the node's own network there is no way out.
-    let is_internal = networks.iter().all(|network| network.info.internal);
+    let is_internal =
+        !named.is_empty() && networks.iter().filter(|it| is_named(it)).all(|network| network.info.internal);
     let interfaces = interfaces(is_internal, networks.len())?;
     let id = task.id.to_string();
     let attachment = match is_internal {
@@ -81,15 +84,24 @@ async fn connect_all(
         false => node.network.attach(&id).await?,
     };
     let mut addresses = Vec::new();
-    for (interface, network) in interfaces.zip(networks) {
-        let network = network.info.id;
-        let held = task.addresses.iter().find(|held| held.network == network);
-        let number = held.ok_or(ConnectError::NoAddress(network))?.number;
-        let joined = node.network.overlays().join(task.id, network, number, interface).await?;
-        addresses.extend(joined.iter().map(|held| held.address));
+    if named.is_empty() {
+        addresses.extend(addresses_of(Some(&attachment)));
     }
-    open_name_server(node, task, &attachment).await?;
-    Ok(Connection { attachment: Some(attachment), addresses, has_name_server: true })
+    // The ingress network comes last: how it is linked depends on whether there is a way out.
+    for (interface, network) in interfaces.zip(networks) {
+        let id = network.info.id;
+        let held = task.addresses.iter().find(|held| held.network == id);
+        let number = held.ok_or(ConnectError::NoAddress(id))?.number;
+        let joined = node.network.overlays().join(task.id, id, number, interface).await?;
+        if is_named(network) {
+            addresses.extend(joined.iter().map(|held| held.address));
+        }
+    }
+    let has_name_server = !named.is_empty();
+    if has_name_server {
+        open_name_server(node, task, &attachment).await?;
+    }
+    Ok(Connection { attachment: Some(attachment), addresses, has_name_server })
 }
 
 /// Gives a container that is in networks of the cluster its name server; one that has it gets a new one.
@@ -112,8 +124,19 @@ fn interfaces(is_internal: bool, networks: usize) -> Result<impl Iterator<Item =
     Ok((u8::from(!is_internal)..=u8::MAX).map(Interface))
 }
 
+/// The networks that a task's service names, whose names its container knows.
 fn networks_of(task: &Task) -> Vec<NetworkId> {
     task.spec.task.attachments.iter().map(|attachment| attachment.network).collect()
+}
+
+/// All networks that a task's container has an interface in: those its service names, in their order, and the ingress
+/// network if it publishes a port there. The managers gave it an address in each.
+fn joined_by(task: &Task) -> Vec<NetworkId> {
+    let mut networks = networks_of(task);
+    let others = task.addresses.iter().map(|held| held.network).filter(|it| !networks.contains(it));
+    let others: Vec<NetworkId> = others.collect();
+    networks.extend(others);
+    networks
 }
 
 fn addresses_of(attachment: Option<&Attachment>) -> Vec<IpAddr> {

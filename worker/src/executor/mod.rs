@@ -10,6 +10,7 @@ mod prepare;
 pub(crate) use connection::open_name_server;
 pub(crate) use life::remove;
 pub(crate) use node::{Node, blocking};
+pub(crate) use ports::Listeners;
 
 use life::{Life, Order, Place};
 use proto::model::{Task, TaskId};

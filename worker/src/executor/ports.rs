@@ -1,6 +1,6 @@
 //! The ports of the node that a task publishes: refused if a program of the node listens there.
 
-use proto::model::{PortMode, PortProtocol, PublishedPort};
+use proto::model::{PortMode, PublishedPort};
 use std::{collections::BTreeMap, fs, io, net::SocketAddr};
 use worker_core::{
     listeners::{Listener, tcp_listeners, udp_listeners},
@@ -30,13 +30,9 @@ pub(crate) enum PortError {
 
 /// The ports of a service that are published on the task's own node.
 pub(crate) fn host_ports(ports: &[PublishedPort]) -> Vec<HostPort> {
-    let protocol = |protocol| match protocol {
-        PortProtocol::Tcp => Protocol::Tcp,
-        PortProtocol::Udp => Protocol::Udp,
-    };
     let on_node = ports.iter().filter(|port| port.mode == PortMode::Host);
     let host_port = |port: &PublishedPort| HostPort {
-        protocol: protocol(port.protocol),
+        protocol: port.protocol.into(),
         published: port.published,
         target: port.target,
     };
@@ -48,17 +44,28 @@ pub(crate) async fn check_free(host: &Namespace, ports: &[HostPort]) -> Result<(
     if ports.is_empty() {
         return Ok(());
     }
-    let listeners = host.run(listeners).await??;
-    for port in ports {
-        let same = |listener: &&Listener| listener.address.port() == port.published.get();
-        if let Some(listener) =
-            listeners.get(&port.protocol).and_then(|listeners| listeners.iter().find(same))
-        {
-            let user = program(listener.inode).unwrap_or_else(|| "another program".into());
-            return Err(PortError::InUse { port: port.key(), address: listener.address, user });
-        }
+    let listeners = Listeners::of(host).await?;
+    ports.iter().try_for_each(|port| listeners.check_free(port.key()))
+}
+
+/// The sockets of a node that wait for peers.
+pub(crate) struct Listeners(BTreeMap<Protocol, Vec<Listener>>);
+
+impl Listeners {
+    /// Those that are there now.
+    pub(crate) async fn of(host: &Namespace) -> Result<Self, PortError> {
+        Ok(Self(host.run(listeners).await??))
     }
-    Ok(())
+
+    /// Refuses a port that one of them has.
+    pub(crate) fn check_free(&self, port: PortKey) -> Result<(), PortError> {
+        let same = |listener: &&Listener| listener.address.port() == port.port.get();
+        let Some(listener) = self.0.get(&port.protocol).and_then(|all| all.iter().find(same)) else {
+            return Ok(());
+        };
+        let user = program(listener.inode).unwrap_or_else(|| "another program".into());
+        Err(PortError::InUse { port, address: listener.address, user })
+    }
 }
 
 /// The sockets that wait for peers in the calling thread's network namespace.

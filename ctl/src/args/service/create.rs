@@ -46,7 +46,7 @@ pub struct CreateArgs {
     /// Placement preferences (spread=node.labels.zone)
     #[arg(long = "placement-pref", value_name = "PREFERENCE")]
     pub preferences: Vec<String>,
-    /// Ports to publish (published=8080,target=80,mode=host; or 8080:80)
+    /// Ports to publish on every node (8080:80, or published=8080,target=80), or on the tasks' own nodes (mode=host)
     #[arg(short, long, value_name = "PORT")]
     pub publish: Vec<String>,
     /// Networks of the service (NETWORK, or name=NETWORK,alias=NAME; host or none stand alone)

@@ -54,6 +54,14 @@ pub enum ServiceError {
         /// The service that has it.
         holder: String,
     },
+    /// What every node answers for is taken from the programs that listen there.
+    #[error("port {}/{} can't be published on every node, {user}: choose another port", port.published, port.protocol)]
+    PortReserved {
+        /// The port wanted.
+        port: PublishedPort,
+        /// Whose it is.
+        user: &'static str,
+    },
     /// It is for the traffic of published ports only.
     #[error(
         "--network: network `{0}` carries the published ports and can't be attached to: leave it out, and publish a port"

@@ -61,6 +61,16 @@ impl NodeShort {
         format!("sh{}u", self.0)
     }
 
+    /// Returns the name of the host's end of the link to the ingress network's sandbox, at most 11 characters.
+    pub fn mesh_uplink(&self) -> String {
+        format!("sh{}m", self.0)
+    }
+
+    /// Returns the name of the host's nft table that hands ports to the ingress network.
+    pub fn mesh_table(&self) -> String {
+        format!("shoal-{}-mesh", self.0)
+    }
+
     /// Returns the name of the nft table, the same in the host's and in the sandbox's namespace.
     pub fn table(&self) -> String {
         format!("shoal-{}", self.0)

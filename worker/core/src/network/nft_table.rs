@@ -9,7 +9,13 @@ pub(crate) struct Table {
 impl Table {
     /// Begins with the removal of the table of the same name; `add` first, since nft cannot delete what is not there.
     pub(crate) fn replacing(name: &str) -> Self {
-        let text = format!("add table inet {name}\ndelete table inet {name}\ntable inet {name} {{\n");
+        Self::replacing_in("inet", name)
+    }
+
+    /// Does so for a table of another family than `inet`.
+    pub(crate) fn replacing_in(family: &str, name: &str) -> Self {
+        let table = format!("table {family} {name}");
+        let text = format!("add {table}\ndelete {table}\n{table} {{\n");
         Self { text, blocks: 0 }
     }
 

@@ -3,8 +3,6 @@
 //! A new connection takes the next slot of its virtual address; each backend fills several, nearly as many as any other.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
-
 /// How many slots a virtual address has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
@@ -41,7 +39,7 @@ impl Tier {
 
 /// Fills the slots; a virtual address without backends has none. Nodes with different turns begin with different
 /// backends: many nodes with a connection or two each would else all choose the first.
-pub fn slots(backends: &BTreeSet<IpAddr>, turn: u32) -> impl Iterator<Item = (Tier, usize, IpAddr)> + '_ {
+pub fn slots<B: Copy>(backends: &BTreeSet<B>, turn: u32) -> impl Iterator<Item = (Tier, usize, B)> + '_ {
     let tier = Tier::for_backends(backends.len());
     let first = turn as usize % backends.len().max(1);
     backends
@@ -56,6 +54,7 @@ pub fn slots(backends: &BTreeSet<IpAddr>, turn: u32) -> impl Iterator<Item = (Ti
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::IpAddr;
 
     use super::*;
 
@@ -85,6 +84,6 @@ mod tests {
 
     #[test]
     fn without_backends_there_are_no_slots() {
-        assert_eq!(slots(&BTreeSet::new(), 7).count(), 0);
+        assert_eq!(slots(&BTreeSet::<IpAddr>::new(), 7).count(), 0);
     }
 }

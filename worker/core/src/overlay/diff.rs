@@ -8,11 +8,13 @@
 //!   5  routes, neighbours and links go that nothing leads to any more
 //! ```
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::mac::Mac;
+use super::mesh;
 use super::rules::Rules;
 use super::state::{ContainerLink, Desired, Kernel, Tunnel, Way};
 
@@ -47,6 +49,10 @@ pub enum Step {
     PutRoute(IpNet, Way),
     /// Delete a route.
     RemoveRoute(IpNet, Way),
+    /// Send answers to clients of other nodes this way.
+    AddAnswers(IpAddr),
+    /// Do so no more.
+    RemoveAnswers(IpAddr),
     /// Answer with an error where no other route leads.
     AddUnreachable(IpNet),
     /// Do so no more.
@@ -62,13 +68,15 @@ pub fn diff(kernel: &Kernel, rules: Option<&Rules>, desired: &Desired) -> Vec<St
     let to = &desired.kernel;
     let mut from = kernel.clone();
     let mut steps = made_anew(&mut from, to);
+    // The rules of the ingress network hang on the tunnel.
+    let rules = rules.filter(|_| from.tunnel.is_some() || desired.rules.mesh.is_none());
     steps.extend(links_to_add(&from, to));
     steps.extend(entries_to_add(&from, to));
     match rules {
         None => steps.extend([Step::Load(desired.rules.script()), Step::ForgetStaleFlows]),
         Some(rules) => {
             steps.extend(rules.change(&desired.rules).map(Step::Load));
-            if loses_backend(rules, &desired.rules) {
+            if has_stale_flows(rules, &desired.rules) {
                 steps.push(Step::ForgetStaleFlows);
             }
         }
@@ -132,6 +140,7 @@ fn entries_to_add(from: &Kernel, to: &Kernel) -> Vec<Step> {
         .chain(forwarding.map(|(mac, at)| Step::PutForwarding(*mac, *at)))
         .chain(neighbours.map(|(router, mac)| Step::PutNeighbour(*router, *mac)))
         .chain(routes.map(|(net, way)| Step::PutRoute(*net, way.clone())))
+        .chain(to.answers.difference(&from.answers).map(|router| Step::AddAnswers(*router)))
         .collect()
 }
 
@@ -142,6 +151,7 @@ fn entries_to_remove(from: &Kernel, to: &Kernel) -> Vec<Step> {
     let addresses = from.addresses.difference(&to.addresses);
     routes
         .map(|(net, way)| Step::RemoveRoute(*net, way.clone()))
+        .chain(from.answers.difference(&to.answers).map(|router| Step::RemoveAnswers(*router)))
         .chain(neighbours.map(|router| Step::RemoveNeighbour(*router)))
         .chain(forwarding.map(|mac| Step::RemoveForwarding(*mac)))
         .chain(from.unreachable.difference(&to.unreachable).map(|net| Step::RemoveUnreachable(*net)))
@@ -149,6 +159,9 @@ fn entries_to_remove(from: &Kernel, to: &Kernel) -> Vec<Step> {
         .collect()
 }
 
-fn loses_backend(from: &Rules, to: &Rules) -> bool {
-    from.services.iter().any(|(vip, backends)| backends.iter().any(|backend| !to.balances(*vip, *backend)))
+fn has_stale_flows(from: &Rules, to: &Rules) -> bool {
+    let loses = |(vip, backends): (&IpAddr, &BTreeSet<IpAddr>)| {
+        backends.iter().any(|backend| !to.balances(*vip, *backend))
+    };
+    from.services.iter().any(loses) || mesh::has_stale_flows(from.mesh.as_ref(), to.mesh.as_ref())
 }

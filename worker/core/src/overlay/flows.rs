@@ -1,23 +1,28 @@
 //! Connections that were balanced to a backend which is none any more.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use super::rules::Rules;
+use crate::network::Protocol;
 
 /// A connection as conntrack knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flow {
-    /// What the client speaks to.
-    pub destination: IpAddr,
+    /// Its transport; `None` for one that no ports are published for.
+    pub protocol: Option<Protocol>,
+    /// What the client speaks to; port 0 where the transport has none.
+    pub destination: SocketAddr,
     /// Who answers.
-    pub answerer: IpAddr,
+    pub answerer: SocketAddr,
 }
 
 impl Flow {
     /// Tells whether the connection was balanced in a way in which it would not be any more. Forgetting it lets its next
     /// packet be balanced anew, to a backend that resets what it does not know.
     pub fn is_stale(&self, rules: &Rules) -> bool {
-        let ours = rules.sides.iter().any(|side| side.pool.contains(&self.destination));
-        ours && self.destination != self.answerer && !rules.balances(self.destination, self.answerer)
+        let (destination, answerer) = (self.destination.ip(), self.answerer.ip());
+        let ours = rules.sides.iter().any(|side| side.pool.contains(&destination));
+        let lost = ours && destination != answerer && !rules.balances(destination, answerer);
+        lost || rules.mesh.as_ref().is_some_and(|mesh| mesh.is_stale(self))
     }
 }

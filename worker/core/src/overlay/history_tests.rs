@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proto::model::{NetworkTable, NetworkUpdate};
 
 use super::diff::{Step, diff};
-use super::sample::{containers, desired, info, node, peer, service};
+use super::sample::{containers, desired, desired_mesh, info, node, peer, publish, service};
 use super::state::{Desired, Kernel};
 
 /// What the table says in the end, of each thing that may be there.
@@ -18,6 +18,8 @@ struct Facts {
     containers: Vec<u32>,
     ipv6: bool,
     mtu: Option<u16>,
+    /// Whether it is the ingress network, through which the services publish ports.
+    ingress: bool,
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
@@ -29,10 +31,11 @@ fn facts() -> impl Strategy<Value = Facts> {
         prop::collection::btree_set(16u32..40, 0..4),
         any::<bool>(),
         prop::option::of(1280u16..1400),
+        any::<bool>(),
     )
-        .prop_map(|(mut peers, services, containers, ipv6, mtu)| {
+        .prop_map(|(mut peers, services, containers, ipv6, mtu, ingress)| {
             peers[0].get_or_insert_default();
-            Facts { peers, services, containers: containers.into_iter().collect(), ipv6, mtu }
+            Facts { peers, services, containers: containers.into_iter().collect(), ipv6, mtu, ingress }
         })
 }
 
@@ -54,7 +57,11 @@ impl Facts {
             }
         }
         for (index, endpoints) in (1..).zip(&self.services) {
-            let service = service(index, 250 + u32::from(index), endpoints.as_deref().unwrap_or_default());
+            let mut service =
+                service(index, 250 + u32::from(index), endpoints.as_deref().unwrap_or_default());
+            if self.ingress {
+                publish(&mut service);
+            }
             match endpoints {
                 Some(_) => update.put_services.push(service),
                 None => update.remove_services.push(service.id),
@@ -69,8 +76,13 @@ impl Facts {
         table
     }
 
+    fn desired_of(&self, table: &NetworkTable) -> Desired {
+        let containers = containers(&self.containers);
+        if self.ingress { desired_mesh(table, &containers) } else { desired(table, &containers) }
+    }
+
     fn desired(&self) -> Desired {
-        desired(&self.table(), &containers(&self.containers))
+        self.desired_of(&self.table())
     }
 }
 
@@ -104,6 +116,11 @@ fn take(kernel: &mut Kernel, step: Step) {
             kernel.routes.insert(net, way);
         }
         Step::RemoveRoute(net, way) => assert_eq!(kernel.routes.remove(&net), Some(way)),
+        Step::AddAnswers(router) => {
+            assert!(kernel.neighbours.contains_key(&router));
+            assert!(kernel.answers.insert(router));
+        }
+        Step::RemoveAnswers(router) => assert!(kernel.answers.remove(&router)),
         Step::AddUnreachable(net) => assert!(kernel.unreachable.insert(net)),
         Step::RemoveUnreachable(net) => assert!(kernel.unreachable.remove(&net)),
         Step::Load(_) | Step::ForgetStaleFlows => {}
@@ -119,7 +136,7 @@ proptest! {
         let mut table = NetworkTable::new(info(true));
         detour.iter().for_each(|facts| table.apply(facts.update(false)));
         table.apply(end.update(false));
-        prop_assert_eq!(desired(&table, &containers(&end.containers)), end.desired());
+        prop_assert_eq!(end.desired_of(&table), end.desired());
     }
 
     #[test]

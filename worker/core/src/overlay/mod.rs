@@ -1,7 +1,8 @@
 //! What a node decides about the networks that span nodes: from what the managers tell to what its kernel should hold.
 //!
 //! Each network has a sandbox namespace of its own: a router with a link to each local container and a VXLAN device, the
-//! *tunnel*, to all other nodes. It has no way to the host, so nothing but the network's own packets can pass.
+//! *tunnel*, to all other nodes. It has no way to the host, so nothing but the network's own packets can pass; only that of
+//! the ingress network has one, for clients of published ports and for nothing else.
 //!
 //! ```text
 //!   container 10.0.1.18 ──eth1── c<task> ┐         ┌ block 10.0.1.32/28, via node B's router and tunnel address
@@ -17,12 +18,17 @@
 //! | [`rules`], [`sets`] | the nft text, whole and as a change |
 //! | [`diff()`] | the steps from one state to another, in an order in which no packet is lost that need not be |
 //! | [`flows`] | which connections have lost their backend |
+//! | [`mesh`] | what the ingress network's sandbox has besides: a link to the host, published ports, ways back to clients |
+//! | [`gate`], [`inside`] | the rules that go with it on the host and in containers |
 //! | [`names`], [`mac`] | names in the kernel, hardware addresses |
 
 pub mod balance;
 pub mod diff;
 pub mod flows;
+pub mod gate;
+pub mod inside;
 pub mod mac;
+pub mod mesh;
 pub mod names;
 pub mod plan;
 pub mod rules;
@@ -32,13 +38,17 @@ pub mod state;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]
+mod mesh_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod sample;
 
 pub use diff::{Step, diff};
 pub use flows::Flow;
+pub use gate::Gate;
 pub use mac::Mac;
+pub use mesh::Mesh;
 pub use names::Interface;
 pub use plan::{PlanError, View, container_addresses, plan};
 pub use rules::Rules;

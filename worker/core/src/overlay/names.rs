@@ -7,9 +7,13 @@ use proto::model::{NetworkId, TaskId};
 
 use super::state::Container;
 use crate::network::TaskShort;
+use crate::network::names::SANDBOX_UPLINK;
 
 /// The VXLAN device in every sandbox.
 pub const TUNNEL: &str = "vx0";
+
+/// The link of the ingress network's sandbox to the host.
+pub const UPLINK: &str = SANDBOX_UPLINK;
 
 /// The loopback, which carries the sandbox's own addresses.
 pub const LOOPBACK: &str = "lo";

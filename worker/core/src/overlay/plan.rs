@@ -10,11 +10,12 @@ use proto::model::{
 use thiserror::Error;
 
 use super::mac::Mac;
+use super::mesh::{self, Mesh};
 use super::names::{LOOPBACK, TUNNEL, container_link};
 use super::rules::{Rules, Side};
 use super::state::{Container, ContainerLink, Desired, Kernel, Tunnel, Way};
 use crate::network::addressing::GATEWAY_IPV6;
-use crate::network::{InterfaceAddress, NodeShort};
+use crate::network::{InterfaceAddress, NodeShort, UplinkAddresses};
 
 /// What VXLAN adds to a packet on IPv4, in bytes: Ethernet 14, VXLAN 8, UDP 8, IPv4 20.
 const OVERHEAD_IPV4: u32 = 50;
@@ -70,6 +71,8 @@ pub struct View<'a> {
     pub containers: &'a BTreeMap<TaskId, Container>,
     /// The MTU of the link that has the data path's address, in bytes.
     pub underlay_mtu: u32,
+    /// The link to the host, if this is the ingress network.
+    pub uplink: Option<UplinkAddresses>,
 }
 
 /// Decides what the sandbox of a network should hold. How the table came to be does not matter, only what it says.
@@ -90,11 +93,21 @@ pub fn plan(view: &View<'_>) -> Result<Desired, PlanError> {
     };
     add_router(&mut kernel, &table.info, me.lease.number);
     reached.iter().for_each(|peer| add_peer(&mut kernel, &table.info, peer));
+    if view.uplink.is_some() {
+        mesh::add_answers(&mut kernel, table.info.ipv6.is_some());
+    }
     for (task, container) in view.containers {
         add_container(&mut kernel, &table.info, ContainerLink { task: *task, container: *container, mtu });
     }
     let nodes: BTreeSet<NodeId> = reached.iter().map(|peer| peer.node).chain([node]).collect();
-    Ok(Desired { kernel, rules: rules(view, me, &nodes), out_of_reach })
+    let mut rules = rules(view, me, &nodes);
+    rules.mesh = view.uplink.map(|uplink| Mesh {
+        uplink,
+        mtu,
+        ports: mesh::ports(table, &nodes),
+        origins: reached.iter().map(|peer| peer.lease.number).collect(),
+    });
+    Ok(Desired { kernel, rules, out_of_reach })
 }
 
 /// Returns what a container's interface is given for its number; the gateway leads to the network's subnet only.
@@ -207,6 +220,7 @@ fn rules(view: &View<'_>, me: &NetworkPeer, nodes: &BTreeSet<NodeId>) -> Rules {
         sides: sides.map(|(pool, router)| Side { pool, router }).collect(),
         services,
         containers: view.containers.iter().map(link).collect(),
+        mesh: None,
     }
 }
 

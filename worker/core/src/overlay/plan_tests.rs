@@ -1,7 +1,7 @@
 //! What a sandbox should hold, by example, and the nft text as golden files.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::diff::{Step, diff};
 use super::flows::Flow;
@@ -10,6 +10,7 @@ use super::names::container_link;
 use super::plan::{PlanError, View, container_addresses, plan};
 use super::sample::{containers, desired, info, node, peer, service, table, task};
 use super::state::{Desired, Way};
+use crate::network::Protocol;
 
 macro_rules! assert_golden {
     ($name:literal, $text:expr) => {
@@ -84,7 +85,8 @@ fn the_mtu_a_network_asks_for_is_taken_as_it_is() {
 #[test]
 fn a_node_without_a_number_and_a_link_too_small_are_refused() {
     let (table, containers) = (table(false), containers(&[]));
-    let view = View { node: node(1), table: &table, containers: &containers, underlay_mtu: 1329 };
+    let view =
+        View { node: node(1), table: &table, containers: &containers, underlay_mtu: 1329, uplink: None };
     assert!(matches!(plan(&view), Err(PlanError::UnderlayTooSmall { left: 1279, .. })));
     assert!(plan(&View { underlay_mtu: 1330, ..view }).is_ok());
     assert!(matches!(plan(&View { node: node(9), ..view }), Err(PlanError::NoPart { .. })));
@@ -148,7 +150,9 @@ fn backends_leave_the_rules_before_their_ways_go_and_come_after_them() {
 fn only_connections_balanced_to_a_lost_backend_are_stale() {
     let rules = desired(&table(false), &containers(&[])).rules;
     let stale = |destination, answerer| {
-        Flow { destination: ip(destination), answerer: ip(answerer) }.is_stale(&rules)
+        let at = |address| SocketAddr::new(ip(address), 80);
+        let protocol = Some(Protocol::Tcp);
+        Flow { protocol, destination: at(destination), answerer: at(answerer) }.is_stale(&rules)
     };
     assert!(!stale("10.0.1.200", "10.0.1.33"), "balanced to a backend");
     assert!(stale("10.0.1.200", "10.0.1.34"), "balanced to what is no backend");

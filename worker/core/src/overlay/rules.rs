@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::balance::Tier;
+use super::mesh::Mesh;
 use super::names::{CONTAINER_LINKS, TUNNEL};
 use super::sets::{self, Elements, Family, Set};
 use crate::network::nft_table::Table;
@@ -26,6 +27,8 @@ pub struct Rules {
     pub services: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
     /// Links to containers and the containers' addresses.
     pub containers: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// What the ingress network has besides.
+    pub mesh: Option<Mesh>,
 }
 
 /// One address family of a network.
@@ -38,7 +41,8 @@ pub struct Side {
 }
 
 impl Side {
-    fn family(&self) -> Family {
+    /// Returns its family.
+    pub fn family(&self) -> Family {
         Family::of(self.router)
     }
 }
@@ -49,9 +53,7 @@ impl Rules {
         let mut table = Table::replacing(&self.table);
         let elements = self.elements();
         for set in self.sets() {
-            let own: Vec<_> =
-                elements.iter().filter(|(of, _)| *of == set).map(|(_, element)| element.clone()).collect();
-            table.block(&set.head(), &[set.kind()], &own);
+            table.block(&set.head(), &[set.kind()], &elements_of(set, &elements));
         }
         for (name, hook, rules) in [
             ("sources", "type filter hook prerouting priority raw; policy accept;", self.source_rules()),
@@ -63,12 +65,18 @@ impl Rules {
         ] {
             table.chain(name, Some(hook), &rules);
         }
-        table.finish()
+        let Some(mesh) = &self.mesh else { return table.finish() };
+        for (name, hook, rules) in mesh.chains(&self.sides) {
+            table.chain(name, Some(hook), &rules);
+        }
+        let returns = elements_of(Set::Returns, &elements);
+        table.finish() + &Mesh::returns_table(&self.table, &returns)
     }
 
     /// Renders what turns this table into another, as one transaction; `None` when there is nothing to do.
     pub fn change(&self, to: &Self) -> Option<String> {
-        if (&self.table, &self.sides, self.turn) != (&to.table, &to.sides, to.turn) {
+        let shape = |rules: &Self| rules.mesh.as_ref().map(|mesh| (mesh.uplink, mesh.mtu));
+        if (&self.table, &self.sides, self.turn, shape(self)) != (&to.table, &to.sides, to.turn, shape(to)) {
             return Some(to.script());
         }
         let (mut old, mut new) = (Elements::new(), Elements::new());
@@ -81,6 +89,9 @@ impl Rules {
                 .iter()
                 .filter(|(link, addresses)| theirs.containers.get(*link) != Some(addresses));
             into.extend(containers.flat_map(|(link, addresses)| sets::of_container(link, addresses)));
+            if let (Some(mesh), Some(theirs)) = (&mine.mesh, &theirs.mesh) {
+                into.extend(mesh.elements_besides(theirs, mine.turn));
+            }
         }
         let script = sets::change(&to.table, &old, &new);
         (!script.is_empty()).then_some(script)
@@ -96,7 +107,8 @@ impl Rules {
             self.services.iter().flat_map(|(vip, backends)| sets::of_service(*vip, backends, self.turn));
         let containers =
             self.containers.iter().flat_map(|(link, addresses)| sets::of_container(link, addresses));
-        services.chain(containers).collect()
+        let mesh = self.mesh.iter().flat_map(|mesh| mesh.elements(self.turn));
+        services.chain(containers).chain(mesh).collect()
     }
 
     fn sets(&self) -> Vec<Set> {
@@ -107,6 +119,10 @@ impl Rules {
             all.push(Set::Sources(family));
         }
         all.push(Set::Hairpins);
+        if self.mesh.is_some() {
+            let ports = |family| Tier::ALL.map(|tier| Set::Ports(family, tier));
+            all.extend(self.families().flat_map(ports).chain([Set::Zones, Set::Origins]));
+        }
         all
     }
 
@@ -172,10 +188,18 @@ impl Rules {
     /// tables differ for a moment do not play ball.
     fn border_rules(&self) -> Vec<String> {
         let mut rules = vec![format!("iifname {TUNNEL:?} oifname {TUNNEL:?} drop")];
+        if let Some(mesh) = &self.mesh {
+            rules.extend(mesh.border_rules(&self.sides));
+            return rules;
+        }
         rules.extend(self.sides.iter().map(|Side { pool, router }| {
             let word = Family::of(*router).word();
             format!("{word} saddr {pool} {word} daddr {pool} accept")
         }));
         rules
     }
+}
+
+fn elements_of(set: Set, elements: &Elements) -> Vec<String> {
+    elements.iter().filter(|(of, _)| *of == set).map(|(_, element)| element.clone()).collect()
 }

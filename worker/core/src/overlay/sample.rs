@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proto::model::{
     Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService, NetworkTable,
-    NodeId, NodeLease, ServiceId, SlotKey, TaskId,
+    NodeId, NodeLease, PortMode, PortProtocol, PublishedPort, ServiceId, SlotKey, TaskId,
 };
 
 use super::names::Interface;
 use super::plan::{View, plan};
 use super::state::{Container, Desired};
+use crate::network::{NodeShort, UplinkAddresses};
 
 /// The MTU of the hosts' links in tests, in bytes.
 pub(super) const UNDERLAY_MTU: u32 = 1500;
@@ -87,5 +88,23 @@ pub(super) fn containers(numbers: &[u32]) -> BTreeMap<TaskId, Container> {
 
 /// What node 1 should hold with these containers.
 pub(super) fn desired(table: &NetworkTable, containers: &BTreeMap<TaskId, Container>) -> Desired {
-    plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU }).unwrap()
+    plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU, uplink: None }).unwrap()
+}
+
+/// What node 1 should hold if this is the ingress network.
+pub(super) fn desired_mesh(table: &NetworkTable, containers: &BTreeMap<TaskId, Container>) -> Desired {
+    let uplink = UplinkAddresses::candidates(&NodeShort::of("ab12cd34").unwrap()).next();
+    plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU, uplink }).unwrap()
+}
+
+/// Lets a service publish 80/tcp, which leads to 8080, and 53/udp.
+pub(super) fn publish(service: &mut NetworkService) {
+    let port = |protocol, published: u16, target: u16| PublishedPort {
+        protocol,
+        published: published.try_into().unwrap(),
+        target: target.try_into().unwrap(),
+        mode: PortMode::Ingress,
+    };
+    service.vip = None;
+    service.ports = vec![port(PortProtocol::Tcp, 80, 8080), port(PortProtocol::Udp, 53, 53)];
 }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::balance::{Tier, slots};
+use super::mac::Mac;
+use super::mesh::mark_of;
+use crate::network::PortKey;
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +51,14 @@ pub enum Set {
     Sources(Family),
     /// Pairs of the same link: what comes from a container and goes back to it.
     Hairpins,
+    /// Sockets of backends by published port and slot.
+    Ports(Family, Tier),
+    /// By the tunnel address of the node a client came in at: the zone in which its connections are tracked.
+    Zones,
+    /// By the same: what connections are marked with.
+    Origins,
+    /// By that mark: the tunnel address again.
+    Returns,
 }
 
 impl Set {
@@ -58,12 +69,24 @@ impl Set {
             Self::Slots(family, tier) => format!("slots{}_{}", family.digit(), tier.slots()),
             Self::Sources(family) => format!("sources{}", family.digit()),
             Self::Hairpins => "hairpins".to_owned(),
+            Self::Ports(family, tier) => format!("ports{}_{}", family.digit(), tier.slots()),
+            Self::Zones => "zones".to_owned(),
+            Self::Origins => "origins".to_owned(),
+            Self::Returns => "returns".to_owned(),
         }
+    }
+
+    /// Returns the family of the table it is in.
+    pub fn table_family(self) -> &'static str {
+        if self == Self::Returns { "netdev" } else { "inet" }
     }
 
     /// Returns the beginning of its definition.
     pub fn head(self) -> String {
-        let kind = if matches!(self, Self::Slots(..)) { "map" } else { "set" };
+        let kind = match self {
+            Self::Vips(_) | Self::Sources(_) | Self::Hairpins => "set",
+            Self::Slots(..) | Self::Ports(..) | Self::Zones | Self::Origins | Self::Returns => "map",
+        };
         format!("{kind} {}", self.name())
     }
 
@@ -77,6 +100,13 @@ impl Set {
             }
             Self::Sources(family) => format!("typeof iifname . {} saddr", family.word()),
             Self::Hairpins => "typeof iifname . oifname".to_owned(),
+            Self::Ports(family, tier) => {
+                let (word, slots) = (family.word(), tier.slots());
+                format!("typeof meta l4proto . th dport . numgen inc mod {slots} : {word} daddr . th dport")
+            }
+            Self::Zones => "typeof ether saddr : ct zone".to_owned(),
+            Self::Origins => "type ether_addr : mark".to_owned(),
+            Self::Returns => "type mark : ether_addr".to_owned(),
         }
     }
 }
@@ -101,6 +131,32 @@ pub fn of_container(link: &str, addresses: &BTreeSet<IpAddr>) -> Elements {
     elements
 }
 
+/// Returns the elements of a published port on the node with this turn.
+pub fn of_port(port: PortKey, backends: &BTreeSet<SocketAddr>, turn: u32) -> Elements {
+    let mut elements = Elements::new();
+    for family in [Family::Ipv4, Family::Ipv6] {
+        let own: BTreeSet<_> =
+            backends.iter().copied().filter(|backend| Family::of(backend.ip()) == family).collect();
+        elements.extend(slots(&own, turn).map(|(tier, slot, backend)| {
+            let key = format!("{} . {} . {slot}", port.protocol, port.port);
+            (Set::Ports(family, tier), format!("{key} : {} . {}", backend.ip(), backend.port()))
+        }));
+    }
+    elements
+}
+
+/// Returns the elements of another node, by the number of its router, where clients come in.
+pub fn of_origin(router: u32) -> Elements {
+    let (mac, mark) = (Mac::of_router(router), mark_of(router));
+    // Two of the nodes may share a zone in a network of more than 65,535: their clients seldom meet.
+    let zone = 1 + router % u32::from(u16::MAX);
+    Elements::from([
+        (Set::Zones, format!("{mac} : {zone}")),
+        (Set::Origins, format!("{mac} : {mark:#x}")),
+        (Set::Returns, format!("{mark:#x} : {mac}")),
+    ])
+}
+
 /// Renders the statements that turn one set of elements into another; empty when they are the same.
 pub fn change(table: &str, from: &Elements, to: &Elements) -> String {
     let mut script = String::new();
@@ -108,8 +164,8 @@ pub fn change(table: &str, from: &Elements, to: &Elements) -> String {
         let mut by_set: BTreeMap<Set, Vec<&str>> = BTreeMap::new();
         elements.for_each(|(set, element)| by_set.entry(*set).or_default().push(element));
         for (set, elements) in by_set {
-            let (set, elements) = (set.name(), elements.join(", "));
-            writeln!(script, "{verb} element inet {table} {set} {{ {elements} }}")
+            let (family, set, elements) = (set.table_family(), set.name(), elements.join(", "));
+            writeln!(script, "{verb} element {family} {table} {set} {{ {elements} }}")
                 .expect("a String takes any text");
         }
     }

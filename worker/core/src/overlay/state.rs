@@ -45,6 +45,8 @@ pub struct Kernel {
     pub forwarding: BTreeMap<Mac, IpAddr>,
     /// Routes to containers and other nodes.
     pub routes: BTreeMap<IpNet, Way>,
+    /// Where answers to clients of other nodes are sent, a default route of [`super::mesh::ANSWERS_TABLE`] each.
+    pub answers: BTreeSet<IpAddr>,
     /// What is answered with an error when no other route leads there.
     pub unreachable: BTreeSet<IpNet>,
 }
@@ -118,6 +120,7 @@ impl Kernel {
         self.tunnel = None;
         self.neighbours.clear();
         self.forwarding.clear();
+        self.answers.clear();
         self.drop_dependents(TUNNEL);
     }
 

@@ -101,7 +101,7 @@ pub enum OverlayFault {
     /// Connections could not be forgotten.
     #[error(transparent)]
     Conntrack(#[from] ConntrackError),
-    /// A container's end of its link could not be furnished.
+    /// The link to the host, or a container's end of its link, could not be furnished.
     #[error(transparent)]
     Container(#[from] Box<NetworkError>),
 }

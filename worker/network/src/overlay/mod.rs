@@ -3,9 +3,12 @@
 //! [`Overlays`] is told of networks and lets containers join and leave. `settle` keeps what was applied last for one
 //! network and performs the difference to what is wanted; after a restart, and after anything that failed half-way, it
 //! reads back what the kernel has (`observe`) and starts from there. `perform` carries out one step, `tunnel` makes the
-//! VXLAN device, `underlay` finds the link below it.
+//! VXLAN device, `underlay` finds the link below it, `mesh` makes what the ingress network has besides, on the `host_side`
+//! too.
 
 mod error;
+mod host_side;
+mod mesh;
 mod observe;
 mod overlays;
 mod perform;
@@ -14,5 +17,6 @@ mod tunnel;
 mod underlay;
 
 pub use error::{OverlayError, OverlayFault};
+pub(crate) use host_side::HostSide;
 pub use overlays::Overlays;
 pub(crate) use tunnel::remove_tunnel;

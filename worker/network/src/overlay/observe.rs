@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use proto::model::TaskId;
 use worker_core::network::TaskShort;
 use worker_core::network::addressing::GATEWAY_IPV6;
-use worker_core::overlay::names::{TUNNEL, parse_alias};
+use worker_core::overlay::mesh::ANSWERS_TABLE;
+use worker_core::overlay::names::{TUNNEL, UPLINK, parse_alias};
 use worker_core::overlay::{Container, ContainerLink, Kernel, Way};
 
 use crate::link_error::LinkError;
@@ -28,7 +29,9 @@ pub(crate) struct Observed {
 pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
     let known: BTreeMap<u32, Link> = links.list().await?.into_iter().map(|link| (link.index, link)).collect();
     let (mut kernel, strangers) = links_of(known.values());
-    let name = |index: u32| known.get(&index).map(|link| link.name.clone());
+    // The link to the host is the uplink's own business.
+    let of_network = |link: &&Link| link.name != UPLINK;
+    let name = |index: u32| known.get(&index).filter(of_network).map(|link| link.name.clone());
     if let Some(link) = known.values().find(|link| link.name == TUNNEL) {
         let neighbours = links.neighbours(link).await?;
         kernel.neighbours = neighbours.into_iter().map(|entry| (entry.address, entry.mac)).collect();
@@ -40,7 +43,10 @@ pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
             kernel.addresses.insert((link, net));
         }
     }
-    for route in links.routes().await?.into_iter().filter(|route| route.made) {
+    let routes = links.routes().await?;
+    let answers = routes.iter().filter(|route| route.table == ANSWERS_TABLE && route.prefix == 0);
+    kernel.answers = answers.filter_map(|route| route.gateway).collect();
+    for route in routes.into_iter().filter(|route| route.made) {
         let Ok(net) = IpNet::new(route.destination, route.prefix) else { continue };
         if route.unreachable {
             kernel.unreachable.insert(net);

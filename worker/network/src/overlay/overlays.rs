@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
+use proto::model::{NetworkId, NetworkTable, TaskId};
 use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 use worker_core::network::InterfaceAddress;
@@ -11,13 +11,12 @@ use worker_core::overlay::names::network_of_file;
 use worker_core::overlay::{Container, Interface, container_addresses};
 
 use crate::config::NetworkConfig;
-use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
 use crate::open::names_in;
 use crate::overlay::error::OverlayError;
+use crate::overlay::host_side::HostSide;
 use crate::overlay::settle::{Ground, Overlay};
-use crate::sysctl::kernel_has_ipv6;
 
 type Entry = Arc<tokio::sync::Mutex<Overlay>>;
 
@@ -28,10 +27,8 @@ type Entry = Arc<tokio::sync::Mutex<Overlay>>;
 #[derive(Debug)]
 pub struct Overlays {
     config: NetworkConfig,
-    host: Links,
+    host: HostSide,
     nft: Nft,
-    /// Whether the kernel has IPv6; if not, networks are IPv4 only here, whatever else they are elsewhere.
-    ipv6: bool,
     networks: Mutex<BTreeMap<NetworkId, Entry>>,
 }
 
@@ -39,7 +36,7 @@ impl Overlays {
     /// Finds the sandboxes that an earlier daemon left; what they should hold is known with the first [`Overlays::apply`].
     pub(crate) async fn open(
         config: &NetworkConfig,
-        host: Links,
+        host: HostSide,
         nft: Nft,
         held: &BTreeSet<String>,
     ) -> Result<Self, OverlayError> {
@@ -55,8 +52,7 @@ impl Overlays {
             let overlay = Overlay::take_over(network, &path, |task| held.contains(&task.to_string())).await?;
             networks.insert(network, Arc::new(tokio::sync::Mutex::new(overlay)));
         }
-        let (config, ipv6) = (config.clone(), kernel_has_ipv6());
-        Ok(Self { config, host, nft, ipv6, networks: Mutex::new(networks) })
+        Ok(Self { config: config.clone(), host, nft, networks: Mutex::new(networks) })
     }
 
     /// Makes this node's part of a network what the managers say; tells whether anything had to be changed.
@@ -64,10 +60,11 @@ impl Overlays {
     /// Connections under way go on, but those balanced to a backend that is none any more are reset with their next
     /// packet. Calling it again after an error starts from what the kernel has.
     pub async fn apply(&self, table: &NetworkTable) -> Result<bool, OverlayError> {
-        let ground = self.ground()?;
+        let ground = self.ground();
         let mut overlay = self.lock(table.info.id).await;
         let mut table = table.clone();
-        if !self.ipv6 {
+        // Networks are IPv4 only on a kernel without IPv6, whatever else they are elsewhere.
+        if !self.host.ipv6 {
             table.info.ipv6 = None;
         }
         overlay.table = Some(table);
@@ -79,14 +76,15 @@ impl Overlays {
     /// there.
     pub async fn remove(&self, network: NetworkId) -> Result<(), OverlayError> {
         let mut overlay = self.lock(network).await;
-        overlay.raze(&self.config).await?;
+        overlay.raze(self.ground()).await?;
         overlay.retired = true;
         self.networks().remove(&network);
         Ok(())
     }
 
     /// Gives a container, whose namespace is there, an interface in a network, and returns the interface's addresses;
-    /// one that has it keeps it. The interface leads to the network's subnets only.
+    /// one that has it keeps it. The interface leads to the network's subnets only, that
+    /// of the ingress network to clients of published ports only.
     pub async fn join(
         &self,
         task: TaskId,
@@ -94,7 +92,7 @@ impl Overlays {
         number: u32,
         interface: Interface,
     ) -> Result<Vec<InterfaceAddress>, OverlayError> {
-        let ground = self.ground()?;
+        let ground = self.ground();
         let mut overlay = self.lock(network).await;
         let Some(table) = &overlay.table else {
             return Err(OverlayError::Unknown { task, network });
@@ -115,7 +113,7 @@ impl Overlays {
 
     /// Takes a container's interface in a network back; nothing happens when it has none there.
     pub async fn leave(&self, task: TaskId, network: NetworkId) -> Result<(), OverlayError> {
-        let ground = self.ground()?;
+        let ground = self.ground();
         let mut overlay = self.lock(network).await;
         if overlay.containers.contains_key(&task) {
             overlay.let_go(task, ground).await?;
@@ -157,10 +155,8 @@ impl Overlays {
         Ok(())
     }
 
-    fn ground(&self) -> Result<Ground<'_>, OverlayError> {
-        let id = &self.config.node_id;
-        let node: NodeId = id.parse().map_err(|_| OverlayError::Node { id: id.clone() })?;
-        Ok(Ground { node, config: &self.config, host: &self.host, nft: &self.nft })
+    fn ground(&self) -> Ground<'_> {
+        Ground { config: &self.config, host: &self.host, nft: &self.nft }
     }
 
     /// Waits for a network's turn; makes an entry for one that has none.

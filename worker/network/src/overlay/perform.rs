@@ -17,6 +17,7 @@ use crate::namespace::Namespace;
 use crate::neighbours::Neighbour;
 use crate::nft::Nft;
 use crate::overlay::error::{OverlayError, OverlayFault};
+use crate::overlay::mesh::{self, ANSWERS};
 use crate::overlay::tunnel;
 use crate::routes::{self, Route};
 
@@ -81,6 +82,12 @@ impl<'a> Hands<'a> {
             Step::RemoveNeighbour(address) => links.delete_neighbour(self.link(TUNNEL)?, *address).await?,
             Step::PutRoute(net, way) => links.put_route(self.route(net, way)?).await?,
             Step::RemoveRoute(net, way) => links.delete_route(self.route(net, way)?).await?,
+            Step::AddAnswers(router) => {
+                links.put_marked_route(Route::default_by(*router, self.link(TUNNEL)?), ANSWERS).await?;
+            }
+            Step::RemoveAnswers(router) => {
+                links.delete_marked_route(Route::default_by(*router, self.link(TUNNEL)?), ANSWERS).await?;
+            }
             Step::AddUnreachable(net) => links.put_route(last_resort(net)).await?,
             Step::RemoveUnreachable(net) => links.delete_route(last_resort(net)).await?,
             Step::Load(script) => self.nft.load(self.sandbox, &self.rules.table, script.clone()).await?,
@@ -108,7 +115,12 @@ impl<'a> Hands<'a> {
         let pair = VethPair { name, peer: &interface, peer_in: &namespace, mtu: held.mtu, group: 0 };
         let link = self.links.add_veth(pair).await?;
         let addresses = overlay::container_addresses(self.info, held.container.number);
-        furnish(&namespace, &interface, &addresses, Reach::Subnets).await.map_err(Box::new)?;
+        let reach = if self.info.ingress { Reach::Nothing } else { Reach::Subnets };
+        furnish(&namespace, &interface, &addresses, reach).await.map_err(Box::new)?;
+        if self.info.ingress {
+            let interface = held.container.interface;
+            mesh::lead_answers_back(self.nft, &namespace, interface, &addresses, held.mtu).await?;
+        }
         self.links.set_up(&link).await?;
         self.links.set_alias(&link, &alias(held.task, &held.container)).await?;
         self.known.insert(name.to_owned(), link);

@@ -6,13 +6,15 @@ use std::path::Path;
 use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
 use tracing::{debug, info, warn};
 use worker_core::overlay::names::{TUNNEL, container_link, short};
-use worker_core::overlay::{Container, Desired, View, diff, plan};
+use worker_core::overlay::{Container, Desired, Gate, View, diff, plan};
 
 use crate::config::NetworkConfig;
 use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
 use crate::overlay::error::{OverlayError, OverlayFault};
+use crate::overlay::host_side::HostSide;
+use crate::overlay::mesh;
 use crate::overlay::observe::{Observed, containers, observe};
 use crate::overlay::perform::Hands;
 use crate::overlay::underlay;
@@ -22,17 +24,23 @@ use crate::sysctl;
 /// What all networks of a node have in common.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ground<'a> {
-    pub(crate) node: NodeId,
     pub(crate) config: &'a NetworkConfig,
-    pub(crate) host: &'a Links,
+    pub(crate) host: &'a HostSide,
     pub(crate) nft: &'a Nft,
+}
+
+impl Ground<'_> {
+    fn node(&self) -> Result<NodeId, OverlayError> {
+        let id = &self.config.node_id;
+        id.parse().map_err(|_| OverlayError::Node { id: id.clone() })
+    }
 }
 
 /// A sandbox that is there.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     pub(crate) namespace: Namespace,
-    links: Links,
+    pub(crate) links: Links,
 }
 
 /// One network.
@@ -44,14 +52,16 @@ pub(crate) struct Overlay {
     pub(crate) containers: BTreeMap<TaskId, Container>,
     /// `None` when it is not known what the kernel has: at the start, and after a failure.
     applied: Option<Desired>,
+    /// The gate of the ingress network that the host has; `None` likewise.
+    gate: Option<Gate>,
     /// Whether it was removed: who waited for it must look for it anew.
     pub(crate) retired: bool,
 }
 
 impl Overlay {
     pub(crate) fn new(network: NetworkId) -> Self {
-        let (sandbox, table, applied) = (None, None, None);
-        Self { network, sandbox, table, containers: BTreeMap::new(), applied, retired: false }
+        let (sandbox, table, applied, gate) = (None, None, None, None);
+        Self { network, sandbox, table, containers: BTreeMap::new(), applied, gate, retired: false }
     }
 
     /// Takes over the sandbox that an earlier daemon left, with the containers that are still held; links of others go.
@@ -91,12 +101,18 @@ impl Overlay {
     pub(crate) async fn settle(&mut self, ground: Ground<'_>) -> Result<usize, OverlayError> {
         let network = self.network;
         let Some(table) = &self.table else { return Ok(0) };
-        let desired = self.desired(ground, table).await?;
+        let (node, underlay_mtu) = (ground.node()?, self.underlay_mtu(ground, table).await?);
+        let view = View { node, table, containers: &self.containers, underlay_mtu, uplink: None };
+        let mut desired = plan(&view)?;
         let failed = |fault: OverlayFault| OverlayError::failed("set up", network)(fault);
         if self.sandbox.is_none() {
             self.sandbox = Some(make_sandbox(ground.config, &desired, network).await.map_err(failed)?);
         }
         let sandbox = self.sandbox.as_ref().expect("the sandbox was just made");
+        if table.info.ingress {
+            let uplink = mesh::uplink(ground, sandbox).await.map_err(failed)?;
+            desired = plan(&View { uplink: Some(uplink), ..view })?;
+        }
         // Taken, and put back at the end only: what is left half-way, by an error or because the caller went away, is
         // read back from the kernel the next time.
         let (kernel, rules) = match self.applied.take() {
@@ -109,20 +125,25 @@ impl Overlay {
             warn!(%network, ?nodes, "nodes are out of reach: their data path is of the other address family");
         }
         let steps = diff(&kernel, rules.as_ref().map(|(rules, _)| rules), &desired);
-        if steps.is_empty() {
-            self.applied = Some(desired);
-            return Ok(0);
+        let mut done = steps.len();
+        if !steps.is_empty() {
+            let common = (ground.config, ground.nft, &ground.host.links);
+            let place = (&sandbox.namespace, &sandbox.links);
+            let hands = Hands::new(common, (&table.info, &desired.rules), place).await;
+            let mut hands = hands.map_err(|error| failed(error.into()))?;
+            for step in &steps {
+                debug!(%network, ?step, "network changes");
+                hands.perform(step).await?;
+            }
         }
-        let common = (ground.config, ground.nft, ground.host);
-        let place = (&sandbox.namespace, &sandbox.links);
-        let hands = Hands::new(common, (&table.info, &desired.rules), place).await;
-        let mut hands = hands.map_err(|error| failed(error.into()))?;
-        for step in &steps {
-            debug!(%network, ?step, "network changes");
-            hands.perform(step).await?;
+        // Last: a port is never handed to a sandbox that does not know it yet.
+        if let Some(gate) = mesh::gate(ground, &desired.rules).map_err(failed)? {
+            let before = self.gate.take();
+            done += usize::from(mesh::load_gate(ground, before.as_ref(), &gate).await.map_err(failed)?);
+            self.gate = Some(gate);
         }
         self.applied = Some(desired);
-        Ok(steps.len())
+        Ok(done)
     }
 
     /// Takes a container out. Where the rest cannot be settled, its link goes all the same: a task must be able to end
@@ -152,11 +173,13 @@ impl Overlay {
     }
 
     /// Deletes the sandbox and all that is in it.
-    pub(crate) async fn raze(&mut self, config: &NetworkConfig) -> Result<(), OverlayError> {
+    pub(crate) async fn raze(&mut self, ground: Ground<'_>) -> Result<(), OverlayError> {
         let network = self.network;
         self.applied = None;
+        self.gate = None;
         self.table = None;
         if let Some(sandbox) = &self.sandbox {
+            mesh::remove(ground, sandbox).await.map_err(OverlayError::failed("remove", network))?;
             let names = self.containers.keys().map(|task| container_link(*task));
             for name in names.chain([TUNNEL.to_owned()]) {
                 sandbox.links.delete(&name).await.map_err(OverlayError::failed("remove", network))?;
@@ -164,7 +187,7 @@ impl Overlay {
         }
         self.containers.clear();
         self.sandbox = None;
-        if Namespace::remove(&config.netns_of_network(network))
+        if Namespace::remove(&ground.config.netns_of_network(network))
             .map_err(OverlayError::failed("remove", network))?
         {
             info!(%network, "network removed");
@@ -172,18 +195,14 @@ impl Overlay {
         Ok(())
     }
 
-    async fn desired(&self, ground: Ground<'_>, table: &NetworkTable) -> Result<Desired, OverlayError> {
+    async fn underlay_mtu(&self, ground: Ground<'_>, table: &NetworkTable) -> Result<u32, OverlayError> {
         let network = self.network;
-        let Some(me) = table.peers.get(&ground.node) else {
-            // Without a data path there is no MTU to find; the plan says what is wrong.
-            let view = View { node: ground.node, table, containers: &self.containers, underlay_mtu: 0 };
-            return Ok(plan(&view)?);
-        };
-        let found = underlay::mtu_of(ground.host, me.data_path).await;
-        let underlay_mtu = found
+        // Without a data path there is no MTU to find; the plan says what is wrong.
+        let Some(me) = table.peers.get(&ground.node()?) else { return Ok(0) };
+        let found = underlay::mtu_of(&ground.host.links, me.data_path).await;
+        found
             .map_err(OverlayError::failed("find the data path of", network))?
-            .ok_or(OverlayError::NoDataPath { network, address: me.data_path })?;
-        Ok(plan(&View { node: ground.node, table, containers: &self.containers, underlay_mtu })?)
+            .ok_or(OverlayError::NoDataPath { network, address: me.data_path })
     }
 }
 

@@ -19,6 +19,7 @@ pub const VIP: u32 = 200;
 
 pub struct Cluster {
     pub hosts: Vec<Host>,
+    lan: Namespace,
     folder: TempDir,
 }
 
@@ -47,16 +48,30 @@ impl Cluster {
         let lan = Namespace::create(&folder.path().join("lan")).await.unwrap();
         ip(&lan, "link add bridge type bridge").await;
         ip(&lan, "link set bridge up").await;
-        let mut cluster = Self { hosts: Vec::new(), folder };
+        let mut cluster = Self { hosts: Vec::new(), lan, folder };
         for index in 0..3 {
-            let host = cluster.host(&lan, index).await;
+            let host = cluster.host(index).await;
             cluster.hosts.push(host);
         }
         cluster
     }
 
-    async fn host(&self, lan: &Namespace, index: usize) -> Host {
-        let path = self.folder.path().join(format!("host{index}"));
+    /// Joins a machine to the hosts' network that is none of the cluster's; its address is that of a host of this index.
+    pub async fn outsider(&self, index: usize) -> Namespace {
+        self.machine(index).await
+    }
+
+    async fn host(&self, index: usize) -> Host {
+        let namespace = self.machine(index).await;
+        let mut config =
+            NetworkConfig::new(node(index).to_string(), self.folder.path().join(format!("run{index}")));
+        config.host_netns = Some(namespace.path().to_owned());
+        let network = Some(Network::open(config.clone(), Vec::new()).await.unwrap().network);
+        Host { namespace, network, config }
+    }
+
+    async fn machine(&self, index: usize) -> Namespace {
+        let (lan, path) = (&self.lan, self.folder.path().join(format!("host{index}")));
         let namespace = Namespace::create(&path).await.unwrap();
         let add = format!(
             "link add port{index} mtu {MTU} type veth peer name lan0 mtu {MTU} netns {}",
@@ -71,11 +86,7 @@ impl Cluster {
             let prefix = if address.is_ipv4() { 24 } else { 64 };
             ip(&namespace, &format!("address add {address}/{prefix} dev lan0")).await;
         }
-        let mut config =
-            NetworkConfig::new(node(index).to_string(), self.folder.path().join(format!("run{index}")));
-        config.host_netns = Some(path);
-        let network = Some(Network::open(config.clone(), Vec::new()).await.unwrap().network);
-        Host { namespace, network, config }
+        namespace
     }
 
     /// Tells every host of a network.

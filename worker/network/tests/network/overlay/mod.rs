@@ -4,5 +4,6 @@ mod balancing;
 mod border;
 mod cluster;
 mod lifetime;
+mod mesh;
 mod reach;
 mod restart;

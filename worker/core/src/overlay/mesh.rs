@@ -1,0 +1,216 @@
+//! What the ingress network's sandbox has besides: published ports, and the way back to clients that came in elsewhere.
+//!
+//! ```text
+//!   client ── host A ──up0── sandbox A ══vx0══ sandbox B ──c<task>── container
+//!             gate           which port? which backend?    the client's own address is the source all the way
+//! ```
+//!
+//! A client keeps its address, so an answer does not say by itself through which node it has to go back. Sandbox B marks
+//! the connection with the node it came from, which the hardware address of that node's tunnel tells. Answers are marked
+//! likewise, which leads them to a router that does not exist, [`ANSWERS_MAC`]; as they leave by the tunnel that hardware
+//! address is replaced by the marked node's. So one route serves any number of nodes. Each node's connections are tracked
+//! in a zone of their own: two clients of one address and port may come in at two nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use proto::model::{NetworkTable, NodeId, PortMode};
+
+use super::balance::Tier;
+use super::flows::Flow;
+use super::mac::Mac;
+use super::names::{CONTAINER_LINKS, TUNNEL, UPLINK};
+use super::rules::Side;
+use super::sets::{self, Elements, Family, Set};
+use super::state::Kernel;
+use crate::network::nft_table::Table;
+use crate::network::{PortKey, UplinkAddresses};
+
+/// What marks of answers have in common.
+pub const ANSWER_MARK: u32 = 0x4000_0000;
+
+/// The routing table for what has [`ANSWER_MARK`].
+pub const ANSWERS_TABLE: u8 = 100;
+
+/// The hardware address that stands for the node a client came in at; no tunnel has it, since no number is that large.
+pub const ANSWERS_MAC: Mac = Mac([0x02, 0x73, 0xff, 0xff, 0xff, 0xff]);
+
+/// The router that stands for it: the IPv4 dummy address (RFC 7600), which is never on the wire.
+const ANSWERS_IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
+
+/// The same for IPv6.
+const ANSWERS_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xff);
+
+/// What IPv4 and TCP take of a packet, in bytes.
+const HEADERS_IPV4: u32 = 40;
+
+/// What IPv6 and TCP take of a packet, in bytes.
+const HEADERS_IPV6: u32 = 60;
+
+/// What the rules of the ingress network's sandbox depend on besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mesh {
+    /// The link to the host, which hands published ports to its far end.
+    pub uplink: UplinkAddresses,
+    /// The largest packet that the tunnel and the containers take, in bytes.
+    pub mtu: u32,
+    /// Published ports and the sockets behind them.
+    pub ports: BTreeMap<PortKey, BTreeSet<SocketAddr>>,
+    /// The numbers of the other nodes' routers, where clients come in too.
+    pub origins: BTreeSet<u32>,
+}
+
+/// A chain: name, hook, rules.
+pub(super) type Chain = (&'static str, &'static str, Vec<String>);
+
+/// Returns the mark of connections that came in at the node whose router has this number.
+pub fn mark_of(router: u32) -> u32 {
+    ANSWER_MARK | router
+}
+
+/// Collects the published ports; those nobody serves are there too, so that they are refused.
+pub(super) fn ports(
+    table: &NetworkTable,
+    nodes: &BTreeSet<NodeId>,
+) -> BTreeMap<PortKey, BTreeSet<SocketAddr>> {
+    let mut ports: BTreeMap<PortKey, BTreeSet<SocketAddr>> = BTreeMap::new();
+    for service in table.services.values() {
+        let serving = service.endpoints.values().filter(|held| held.serving && nodes.contains(&held.node));
+        let addresses: Vec<IpAddr> = serving.flat_map(|held| table.info.addresses(held.number)).collect();
+        for port in service.ports.iter().filter(|port| port.mode == PortMode::Ingress) {
+            let key = PortKey { protocol: port.protocol.into(), port: port.published };
+            let sockets = addresses.iter().map(|address| SocketAddr::new(*address, port.target.get()));
+            ports.entry(key).or_default().extend(sockets);
+        }
+    }
+    ports
+}
+
+/// Adds the router that stands for the node a client came in at.
+pub(super) fn add_answers(kernel: &mut Kernel, ipv6: bool) {
+    let routers = [IpAddr::V4(ANSWERS_IPV4)].into_iter().chain(ipv6.then_some(ANSWERS_IPV6.into()));
+    for router in routers {
+        kernel.neighbours.insert(router, ANSWERS_MAC);
+        kernel.answers.insert(router);
+    }
+}
+
+/// Tells whether a change leaves connections behind that would go elsewhere now.
+pub(super) fn has_stale_flows(from: Option<&Mesh>, to: Option<&Mesh>) -> bool {
+    let (Some(from), Some(to)) = (from, to) else { return from != to };
+    let loses = from.ports.iter().any(|(port, backends)| !backends.is_subset(to.backends(port)));
+    // Datagrams that were refused go on to be, as long as their connection is known.
+    let is_served_now = |port: &PortKey| from.backends(port).is_empty() && !to.backends(port).is_empty();
+    loses || to.ports.keys().any(is_served_now)
+}
+
+impl Mesh {
+    /// Tells whether a connection to a published port would go elsewhere if it began now.
+    pub fn is_stale(&self, flow: &Flow) -> bool {
+        let published = [IpAddr::V4(self.uplink.sandbox_ipv4()), self.uplink.sandbox_ipv6().into()];
+        let port = std::num::NonZeroU16::new(flow.destination.port());
+        let (Some(protocol), Some(port)) = (flow.protocol, port) else { return false };
+        if !published.contains(&flow.destination.ip()) {
+            return false;
+        }
+        let backends = self.backends(&PortKey { protocol, port });
+        match flow.answerer.ip() == flow.destination.ip() {
+            true => !backends.is_empty(),
+            false => !backends.contains(&flow.answerer),
+        }
+    }
+
+    fn backends(&self, port: &PortKey) -> &BTreeSet<SocketAddr> {
+        const NONE: &BTreeSet<SocketAddr> = &BTreeSet::new();
+        self.ports.get(port).unwrap_or(NONE)
+    }
+
+    pub(super) fn elements(&self, turn: u32) -> Elements {
+        let ports = self.ports.iter().flat_map(|(port, backends)| sets::of_port(*port, backends, turn));
+        ports.chain(self.origins.iter().flat_map(|router| sets::of_origin(*router))).collect()
+    }
+
+    /// Returns the elements of all that another mesh does not have in the same way.
+    pub(super) fn elements_besides(&self, other: &Self, turn: u32) -> Elements {
+        let ports = self.ports.iter().filter(|(port, backends)| other.ports.get(port) != Some(backends));
+        let ports = ports.flat_map(|(port, backends)| sets::of_port(*port, backends, turn));
+        let origins = self.origins.difference(&other.origins);
+        ports.chain(origins.flat_map(|router| sets::of_origin(*router))).collect()
+    }
+
+    pub(super) fn chains(&self, sides: &[Side]) -> [Chain; 3] {
+        let (zones, origins) = (Set::Zones.name(), Set::Origins.name());
+        [
+            (
+                "zoning",
+                "type filter hook prerouting priority raw; policy accept;",
+                vec![format!("iifname {TUNNEL:?} ct original zone set ether saddr map @{zones}")],
+            ),
+            (
+                "marking",
+                "type filter hook prerouting priority mangle; policy accept;",
+                vec![
+                    format!("iifname {TUNNEL:?} ct state new ct mark set ether saddr map @{origins}"),
+                    format!("iifname != {TUNNEL:?} ct direction reply meta mark set ct mark"),
+                ],
+            ),
+            (
+                "publish",
+                "type nat hook prerouting priority dstnat; policy accept;",
+                sides.iter().flat_map(|side| self.publish_rules(side.family())).collect(),
+            ),
+        ]
+    }
+
+    /// A port that leads nowhere is left to the sandbox itself, which refuses it as nobody listens there.
+    fn publish_rules(&self, family: Family) -> [String; 3] {
+        let end = match family {
+            Family::Ipv4 => IpAddr::V4(self.uplink.sandbox_ipv4()),
+            Family::Ipv6 => self.uplink.sandbox_ipv6().into(),
+        };
+        Tier::ALL.map(|tier| {
+            let (word, map, slots) = (family.word(), Set::Ports(family, tier).name(), tier.slots());
+            let lookup = format!("meta l4proto . th dport . numgen inc mod {slots} map @{map}");
+            format!(
+                "iifname {UPLINK:?} {word} daddr {end} meta l4proto {{ tcp, udp }} dnat {word} to {lookup}"
+            )
+        })
+    }
+
+    /// In come connections to published ports, from the host or another node; out go their answers, and nothing else.
+    pub(super) fn border_rules(&self, sides: &[Side]) -> Vec<String> {
+        // Errors about packets that are too large are lost in too many networks to rest on them.
+        let clamp = |side: &Side| {
+            let (family, headers) = match side.family() {
+                Family::Ipv4 => ("ipv4", HEADERS_IPV4),
+                Family::Ipv6 => ("ipv6", HEADERS_IPV6),
+            };
+            let size = self.mtu.saturating_sub(headers);
+            format!("meta nfproto {family} tcp flags & (syn | rst) == syn tcp option maxseg size set {size}")
+        };
+        let came_in_elsewhere = format!("ct mark & {ANSWER_MARK:#x} != 0");
+        let rules = [
+            format!("iifname {UPLINK:?} oifname != {UPLINK:?} ct direction original ct status dnat accept"),
+            format!("oifname {UPLINK:?} ct direction reply ct status dnat accept"),
+            format!(
+                "iifname {TUNNEL:?} oifname {CONTAINER_LINKS:?} ct direction original {came_in_elsewhere} accept"
+            ),
+            format!(
+                "iifname {CONTAINER_LINKS:?} oifname {TUNNEL:?} ct direction reply {came_in_elsewhere} accept"
+            ),
+            format!("iifname {CONTAINER_LINKS:?} reject with icmpx admin-prohibited"),
+        ];
+        sides.iter().map(clamp).chain(rules).collect()
+    }
+
+    /// Renders the table that sends answers to the node their client came in at.
+    pub(super) fn returns_table(name: &str, elements: &[String]) -> String {
+        let mut table = Table::replacing_in("netdev", name);
+        table.block(&Set::Returns.head(), &[Set::Returns.kind()], elements);
+        let hook = format!("type filter hook egress device {TUNNEL:?} priority filter; policy accept;");
+        let returns = Set::Returns.name();
+        let rule = format!("ether daddr {ANSWERS_MAC} ether daddr set meta mark map @{returns}");
+        table.chain("answers", Some(&hook), &[rule]);
+        table.finish()
+    }
+}
