@@ -170,7 +170,7 @@ impl Manager {
 
         let mut tasks = JoinSet::new();
         tasks.spawn(follow_addresses(store.clone(), addresses));
-        tasks.spawn(hub.clone().follow(store.clone(), store.events()));
+        tasks.spawn(hub.clone().follow(store.clone(), store.events(), clock));
         tasks.spawn(snapshots::run(raft.clone(), store.clone()));
         tasks.spawn(elections::run(raft.clone(), config.raft_id));
         let leader = LeaderLoop {

@@ -163,6 +163,8 @@ impl Driver {
             Action::Persist(_) => unreachable!("taken out before"),
             Action::Prepare(task) => self.executor.prepare(task),
             Action::Start(task) => self.executor.start(task),
+            Action::AwaitListening(task) => self.executor.await_listening(task),
+            Action::Drain(task) => self.executor.drain(task),
             Action::Stop(task) => self.executor.stop(task),
             Action::Kill(task) => self.executor.kill(task),
             Action::Remove(task) => self.executor.remove(task),

@@ -9,8 +9,15 @@ use crate::{
     chain::Chain,
     network_kernel::{Extent, Kernel},
 };
-use proto::model::{NetworkId, NetworkTable};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use proto::model::{NetworkId, NetworkTable, Task};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -34,6 +41,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Networks {
     /// `None` until the managers have told something since the daemon started.
     tables: watch::Sender<Option<Tables>>,
+    /// Grows with everything that is told.
+    edition: AtomicU64,
+    /// The edition that is carried out, with all before it.
+    carried_out: watch::Sender<u64>,
     zones: watch::Sender<Option<Zones>>,
     state: watch::Sender<BTreeMap<NetworkId, State>>,
     retry: Duration,
@@ -74,20 +85,32 @@ pub(crate) enum NetworkFault {
 
 impl Networks {
     fn new(retry: Duration, patience: Duration) -> Self {
-        let (tables, zones, state) = Default::default();
-        Self { tables, zones, state, retry, patience }
+        let (tables, edition, carried_out, zones, state) = Default::default();
+        Self { tables, edition, carried_out, zones, state, retry, patience }
     }
 
-    /// Takes in what the managers told. Calls must follow each other.
-    pub(crate) fn take(&self, told: Told) -> Result<(), UnknownNetwork> {
+    /// Takes in what the managers told, and returns which edition it leads to. Calls must follow each other.
+    pub(crate) fn take(&self, told: Told) -> Result<u64, UnknownNetwork> {
         let known = self.tables.borrow().clone();
         let mut tables = known.clone().unwrap_or_default();
         tables.take(told.clone())?;
         if known.as_ref() != Some(&tables) {
             self.zones.send_modify(|zones| name(zones.get_or_insert_default(), &tables, &told));
+            // Whoever finds the edition finds tables that are as new at least.
             self.tables.send_replace(Some(tables));
+            self.edition.fetch_add(1, Ordering::SeqCst);
         }
-        Ok(())
+        Ok(self.edition.load(Ordering::SeqCst))
+    }
+
+    /// The edition that is carried out, now and whenever it grows.
+    pub(crate) fn carried_out(&self) -> watch::Receiver<u64> {
+        self.carried_out.subscribe()
+    }
+
+    /// Whether other tasks of a task's service get connections, so that it need not.
+    pub(crate) fn is_served_besides(&self, task: &Task) -> bool {
+        self.tables.borrow().as_ref().is_some_and(|tables| tables.is_served_besides(task))
     }
 
     /// The names now and whenever they change; `None` until the managers have told them.
@@ -126,9 +149,16 @@ impl Networks {
     pub(crate) async fn follow(&self, kernel: &impl Kernel, stop: &CancellationToken) {
         let mut tables = self.tables.subscribe();
         while !stop.is_cancelled() {
+            let edition = self.edition.load(Ordering::SeqCst);
             let wanted = tables.borrow_and_update().clone();
             let retry = match wanted {
-                Some(wanted) => self.carry_out(&wanted, kernel, stop).await,
+                Some(wanted) => {
+                    let retry = self.carry_out(&wanted, kernel, stop).await;
+                    if self.holds(&wanted) {
+                        self.carried_out.send_replace(edition);
+                    }
+                    retry
+                }
                 None => false,
             };
             tokio::select! {
@@ -187,6 +217,15 @@ impl Networks {
         let is_done = matches!(state, State::CarriedOut(_));
         self.state.send_modify(|known| drop(known.insert(id, state)));
         is_done
+    }
+
+    /// Whether all networks are carried out as these tables have them.
+    fn holds(&self, wanted: &Tables) -> bool {
+        let state = self.state.borrow();
+        wanted.iter().all(|(id, table)| match state.get(&id) {
+            Some(State::CarriedOut(done) | State::Partly(done)) => done == table,
+            Some(State::Failed(..)) | None => false,
+        })
     }
 
     /// What the managers want of a network now.

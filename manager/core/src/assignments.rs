@@ -2,7 +2,8 @@
 //! different.
 //!
 //! A node is told of every task that was assigned to it until the managers forget the task. That of one
-//! that has ended tells the node to keep what is left of it, such as its output.
+//! that has ended tells the node to keep what is left of it, such as its output. That a task is to stop
+//! is told only once nothing holds it; see [`crate::drains`].
 
 use crate::{
     networks::{Table, Tables},
@@ -46,14 +47,22 @@ struct Wish {
 
 impl Told {
     /// What to tell the node now, which counts as told then; `None` if it knows everything. What a
-    /// session is told first is full, even if it is nothing. The tables are those of the state.
-    pub fn tell(&mut self, state: &State, tables: &Tables, node: NodeId) -> Option<Assignments> {
+    /// session is told first is full, even if it is nothing. The tables are those of the state; a task that
+    /// is held is not told to stop.
+    pub fn tell(
+        &mut self,
+        state: &State,
+        tables: &Tables,
+        node: NodeId,
+        is_held: impl Fn(TaskId) -> bool,
+    ) -> Option<Assignments> {
         let assigned = |task: &&Arc<Task>| task.status.state >= TaskState::Assigned;
         let held: BTreeMap<TaskId, &Arc<Task>> =
             state.tasks_on(node).filter(assigned).map(|task| (task.id, task)).collect();
-        let is_known = |task: &Task| self.tasks.get(&task.id) == Some(&Wish::of(task));
-        let put: Vec<Arc<Task>> =
-            held.values().filter(|task| !is_known(task)).map(|&task| task.clone()).collect();
+        let wish = |task: &Task| Wish::of(task, is_held(task.id));
+        let news = held.values().map(|&task| (task, wish(task)));
+        let news = news.filter(|(task, wish)| self.tasks.get(&task.id) != Some(wish));
+        let put: Vec<Arc<Task>> = news.map(|(task, wish)| wish.upon(task)).collect();
         let remove: Vec<TaskId> = self.tasks.keys().filter(|id| !held.contains_key(id)).copied().collect();
         let full = self.sequence == 0;
         let (networks, remove_networks) = self.tell_networks(tables, node);
@@ -64,7 +73,7 @@ impl Told {
         }
         self.sequence += 1;
         self.tasks.retain(|id, _| held.contains_key(id));
-        self.tasks.extend(put.iter().map(|task| (task.id, Wish::of(task))));
+        self.tasks.extend(put.iter().map(|task| (task.id, Wish::of(task, false))));
         Some(Assignments { full, sequence: self.sequence, put, remove, networks, remove_networks })
     }
 
@@ -85,8 +94,17 @@ impl Told {
 }
 
 impl Wish {
-    fn of(task: &Task) -> Self {
-        Self { desired: task.desired, orphaned: task.status.state == TaskState::Orphaned }
+    fn of(task: &Task, is_held: bool) -> Self {
+        let desired = if is_held { task.desired.min(DesiredState::Running) } else { task.desired };
+        Self { desired, orphaned: task.status.state == TaskState::Orphaned }
+    }
+
+    /// The task as it is told.
+    fn upon(self, task: &Arc<Task>) -> Arc<Task> {
+        match task.desired == self.desired {
+            true => task.clone(),
+            false => Arc::new(Task { desired: self.desired, ..Task::clone(task) }),
+        }
     }
 }
 
@@ -97,7 +115,7 @@ mod tests {
     use proto::model::{NetworkTable, TaskState};
 
     fn tell(told: &mut Told, bench: &Bench, node: NodeId) -> Option<Assignments> {
-        told.tell(&bench.state, &bench.tables(), node)
+        told.tell(&bench.state, &bench.tables(), node, |_| false)
     }
 
     #[test]
@@ -140,6 +158,25 @@ mod tests {
             })
         );
         assert_eq!(tell(&mut told, &bench, node), None);
+    }
+
+    #[test]
+    fn a_task_that_is_held_goes_on_until_it_is_not() {
+        let mut bench = Bench::new();
+        let node = bench.add(node(1));
+        let web = bench.create(service("web").replicas(2));
+        bench.settle();
+        let mut told = Told::default();
+        tell(&mut told, &bench, node);
+        bench.scale(web, 1);
+        bench.pass();
+        let held = |told: &mut Told| told.tell(&bench.state, &bench.tables(), node, |_| true);
+        assert_eq!(held(&mut told), None);
+        // A session that begins meanwhile is told of it as if nothing had changed.
+        let first = held(&mut Told::default()).unwrap();
+        assert!(first.put.iter().all(|task| task.desired == DesiredState::Running));
+        let stop = tell(&mut told, &bench, node).unwrap();
+        assert_eq!(stop.put.iter().map(|task| task.desired).collect::<Vec<_>>(), [DesiredState::Remove]);
     }
 
     #[test]

@@ -17,12 +17,14 @@
 //! | [`ipam`] | which addresses a network has, and who gets which |
 //! | [`networks`] | what a node knows of the networks it takes part in |
 //! | [`assignments`] | what a node is told |
+//! | [`drains`] | when a task that gets connections may be stopped |
 //! | [`membership`] | who may be promoted, demoted or removed, and who votes |
 //! | [`requests`] | what a person may do, and what comes of it |
 
 pub mod allocator;
 pub mod assignments;
 mod decision;
+pub mod drains;
 pub mod enforcer;
 pub mod ipam;
 pub mod liveness;

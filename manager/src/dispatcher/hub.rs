@@ -1,14 +1,14 @@
 //! The sessions that are open, and when each node was last heard.
 
 use super::tables::SharedTables;
-use crate::store::Store;
+use crate::{clock::Clock, store::Store};
 use manager_core::{
     liveness,
     networks::Tables,
     state::{Event, ObjectId, State},
 };
 use proto::{
-    model::{NodeId, Timestamp},
+    model::{NodeId, NodeState, TaskId, Timestamp},
     wire::ManagerMessage,
 };
 use std::{
@@ -112,17 +112,21 @@ impl Hub {
 
     /// Notes that a session has ended.
     pub fn close(&self, node: NodeId, number: u64, now: Timestamp) {
-        if let Some(known) = self.nodes().get_mut(&node)
-            && known.session.as_ref().is_some_and(|session| session.number == number)
-        {
-            known.session = None;
-            known.last_heard = now;
-            self.changed.notify_one();
+        let mut nodes = self.nodes();
+        let Some(known) = nodes.get_mut(&node) else { return };
+        if known.session.as_ref().is_none_or(|session| session.number != number) {
+            return;
         }
+        known.session = None;
+        known.last_heard = now;
+        drop(nodes);
+        self.changed.notify_one();
+        self.wake_nodes(self.tables.session_ended(node));
     }
 
     /// Forgets everything and ends all sessions: another manager leads, this one leads anew, or it stops.
     pub fn clear(&self) {
+        self.tables.clear();
         for known in std::mem::take(&mut *self.nodes()).into_values() {
             if let Some(session) = known.session {
                 session.seat.dismissed.cancel();
@@ -158,14 +162,33 @@ impl Hub {
 
     /// What nodes are to know of networks in a state. If nobody has asked for it yet, the sessions are
     /// woken in which something of it is news.
-    pub fn tables(&self, state: &State) -> Arc<Tables> {
-        let (tables, concerned) = self.tables.of(state);
+    pub fn tables(&self, state: &State, now: Timestamp) -> Arc<Tables> {
+        // One that has not called since this leadership began may be about to.
+        let lost: BTreeSet<NodeId> =
+            self.nodes().iter().filter(|(_, known)| known.session.is_none()).map(|(&node, _)| node).collect();
+        let is_up = |node| state.node(node).is_some_and(|node| node.status.state != NodeState::Down);
+        let (tables, concerned) = self.tables.of(state, |node| is_up(node) && !lost.contains(&node), now);
         self.wake_nodes(concerned);
         tables
     }
 
+    /// Notes that a node has carried out what it was told of networks in a version of the state.
+    pub fn carried_out(&self, node: NodeId, version: u64) {
+        self.wake_nodes(self.tables.carried_out(node, version));
+    }
+
+    /// The tasks of a node that must not be stopped yet, and when that is to be looked at again.
+    pub fn held(&self, node: NodeId, now: Timestamp) -> (BTreeSet<TaskId>, Option<Timestamp>) {
+        self.tables.held(node, now)
+    }
+
+    /// The nodes that still balance to a task, though it drains.
+    pub fn silent(&self, task: TaskId) -> Vec<NodeId> {
+        self.tables.silent(task)
+    }
+
     /// Wakes the sessions that changes of the state concern, until there are no more changes.
-    pub async fn follow(self, store: Store, mut events: broadcast::Receiver<Arc<[Event]>>) {
+    pub async fn follow(self, store: Store, mut events: broadcast::Receiver<Arc<[Event]>>, clock: Clock) {
         loop {
             match events.recv().await {
                 // A snapshot was taken in: no list of what it changed.
@@ -176,7 +199,7 @@ impl Hub {
             }
             // A task's change concerns the other nodes of its networks as well.
             if self.has_sessions() {
-                self.tables(&store.snapshot());
+                self.tables(&store.snapshot(), clock.now());
             }
         }
     }
@@ -293,10 +316,10 @@ mod tests {
         let web = bench.create(service("web").replicas(2).max_per_node(1).network(front));
         bench.settle();
         let hub = Hub::default();
-        hub.tables(&bench.state);
+        hub.tables(&bench.state, Timestamp(0));
         let seats = ids.map(|id| hub.open(id, 1, mpsc::channel(1).0, Timestamp(0)));
         bench.fail_one(web);
-        let tables = hub.tables(&bench.state);
+        let tables = hub.tables(&bench.state, Timestamp(0));
         let inside: Vec<bool> = ids.iter().map(|&id| tables.of_node(id).count() > 0).collect();
         let woken: Vec<bool> =
             seats.iter().map(|seat| seat.wake.notified().now_or_never().is_some()).collect();

@@ -9,13 +9,14 @@ use manager_core::{
     state::{Change, State, Transaction},
 };
 use proto::{
-    model::{NodeId, Role, TaskId, TaskStatus},
+    model::{DesiredState, NodeId, Role, TaskId, TaskStatus, Timestamp},
     wire::{
         self, AgentMessage, ManagerMessage, ManagerPeer, Registered, StatusAck, StatusReport, agent_message,
         manager_message::Kind,
     },
 };
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::sleep;
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
 
@@ -57,6 +58,9 @@ enum End {
 #[derive(Default)]
 struct Sent {
     tasks: Told,
+    /// Assignments that the agent has not said it carried out, by their sequence, and the version of the
+    /// state up to which they tell of networks.
+    under_way: VecDeque<(u64, u64)>,
     managers: Option<(Vec<ManagerPeer>, Role)>,
 }
 
@@ -79,18 +83,26 @@ impl Session {
         self.say(Kind::Registered(Registered { heartbeat_period_ms })).await?;
         let mut sent = Sent::default();
         loop {
-            self.tell(&mut sent).await?;
+            let again = self.tell(&mut sent).await?;
             tokio::select! {
                 // Cancel safe: a permit that was not taken stays for the next time.
                 () = self.seat.wake.notified() => {}
                 // Cancel safe: tonic keeps a half-read message in the stream.
-                message = inbound.message() => self.hear(message).await?,
+                message = inbound.message() => self.hear(message, &mut sent).await?,
+                () = self.wait_until(again) => {}
             }
         }
     }
 
-    /// Tells the agent what it does not know yet.
-    async fn tell(&self, sent: &mut Sent) -> Result<(), End> {
+    async fn wait_until(&self, when: Option<Timestamp>) {
+        match when {
+            Some(when) => sleep(when.since(self.service.clock.now())).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells the agent what it does not know yet; says when there may be more.
+    async fn tell(&self, sent: &mut Sent) -> Result<Option<Timestamp>, End> {
         let state = self.service.store.snapshot();
         let Some(node) = state.node(self.node) else { return Err(End::Removed) };
         if state.cluster().is_some_and(|cluster| cluster.spec.heartbeat_period != self.period) {
@@ -102,8 +114,17 @@ impl Session {
             self.say(Kind::Managers(wire::ManagerList { managers: managers.0.clone(), role })).await?;
             sent.managers = Some(managers);
         }
-        let tables = self.service.hub.tables(&state);
-        if let Some(assignments) = sent.tasks.tell(&state, &tables, self.node) {
+        let now = self.service.clock.now();
+        let tables = self.service.hub.tables(&state, now);
+        let (held, again) = self.service.hub.held(self.node, now);
+        let told = sent.tasks.tell(&state, &tables, self.node, |task| held.contains(&task));
+        match (&told, sent.under_way.back_mut()) {
+            (Some(told), _) => sent.under_way.push_back((told.sequence, state.version())),
+            (None, Some((_, version))) => *version = state.version(),
+            // It knows all there is.
+            (None, None) => self.service.hub.carried_out(self.node, state.version()),
+        }
+        if let Some(assignments) = told {
             debug!(
                 put = assignments.put.len(),
                 remove = assignments.remove.len(),
@@ -111,6 +132,12 @@ impl Session {
                 full = assignments.full,
                 "assignments"
             );
+            for task in assignments.put.iter().filter(|task| task.desired > DesiredState::Running) {
+                let silent = self.service.hub.silent(task.id);
+                if !silent.is_empty() {
+                    warn!(task = %task.id, ?silent, "nodes have not let go of a task that is stopped now");
+                }
+            }
             let message = wire::Assignments {
                 full: assignments.full,
                 sequence: assignments.sequence,
@@ -121,10 +148,10 @@ impl Session {
             };
             self.say(Kind::Assignments(message)).await?;
         }
-        Ok(())
+        Ok(again.filter(|_| !held.is_empty()))
     }
 
-    async fn hear(&self, message: Result<Option<AgentMessage>, Status>) -> Result<(), End> {
+    async fn hear(&self, message: Result<Option<AgentMessage>, Status>, sent: &mut Sent) -> Result<(), End> {
         let message = message?.ok_or(End::HungUp)?;
         self.service.hub.heard(self.node, self.service.clock.now(), self.period);
         match message.kind {
@@ -132,6 +159,13 @@ impl Session {
             Some(agent_message::Kind::Goodbye(_)) => {
                 self.service.hub.goodbye(self.node);
                 Err(End::Goodbye)
+            }
+            Some(agent_message::Kind::CarriedOut(carried_out)) => {
+                let done = sent.under_way.partition_point(|(sequence, _)| *sequence <= carried_out.sequence);
+                if let Some((_, version)) = sent.under_way.drain(..done).next_back() {
+                    self.service.hub.carried_out(self.node, version);
+                }
+                Ok(())
             }
             // A heartbeat has said all by arriving; a second registration changes nothing.
             Some(agent_message::Kind::Heartbeat(_) | agent_message::Kind::Register(_)) | None => Ok(()),

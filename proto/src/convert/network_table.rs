@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     model::{
-        Ipv4Pool, Ipv6Pool, MTUS, Name, NetworkAddress, NetworkEndpoint, NetworkInfo, NetworkPeer,
-        NetworkService, NetworkUpdate, NodeLease, Problems, SlotKey, TaskId,
+        EndpointState, Ipv4Pool, Ipv6Pool, MTUS, Name, NetworkAddress, NetworkEndpoint, NetworkInfo,
+        NetworkPeer, NetworkService, NetworkUpdate, NodeLease, Problems, SlotKey, TaskId,
     },
     wire,
 };
@@ -57,7 +57,8 @@ fn endpoint((task, endpoint): (&TaskId, &NetworkEndpoint)) -> wire::NetworkEndpo
         slot: endpoint.slot.to_string(),
         number: endpoint.number,
         node_id: endpoint.node.to_string(),
-        serving: endpoint.serving,
+        serving: endpoint.state == EndpointState::Serving,
+        draining: endpoint.state == EndpointState::Draining,
     }
 }
 
@@ -139,8 +140,12 @@ impl TryFrom<wire::NetworkService> for NetworkService {
             let task = well_formed("task_id", endpoint.task_id.parse())?;
             let slot = well_formed("slot", SlotKey::try_from(endpoint.slot))?;
             let node = well_formed("node_id", endpoint.node_id.parse())?;
-            let (number, serving) = (endpoint.number, endpoint.serving);
-            Ok((task, NetworkEndpoint { slot, number, node, serving }))
+            let state = match (endpoint.serving, endpoint.draining) {
+                (true, _) => EndpointState::Serving,
+                (false, true) => EndpointState::Draining,
+                (false, false) => EndpointState::Idle,
+            };
+            Ok((task, NetworkEndpoint { slot, number: endpoint.number, node, state }))
         });
         Ok(NetworkService {
             id: well_formed("id", wire.id.parse())?,
@@ -176,7 +181,7 @@ impl TryFrom<wire::NetworkUpdate> for NetworkUpdate {
 mod tests {
     use super::*;
     use crate::model::{Id, PortMode, PortProtocol, PublishedPort};
-    use std::{collections::BTreeMap, num::NonZeroU16};
+    use std::num::NonZeroU16;
 
     fn info() -> NetworkInfo {
         let (subnet, range) = ("10.5.0.0/16".parse().unwrap(), "10.5.128.0/17".parse().unwrap());
@@ -200,7 +205,12 @@ mod tests {
         let port = |number| NonZeroU16::new(number).unwrap();
         let (protocol, mode) = (PortProtocol::Udp, PortMode::Host);
         let endpoint =
-            NetworkEndpoint { slot: SlotKey::Replica(1), number: 20, node: Id::from_bits(3), serving: true };
+            |state| NetworkEndpoint { slot: SlotKey::Replica(1), number: 20, node: Id::from_bits(3), state };
+        use EndpointState::{Draining, Idle, Serving};
+        let endpoints = [Idle, Serving, Draining]
+            .into_iter()
+            .zip(7..)
+            .map(|(state, id)| (Id::from_bits(id), endpoint(state)));
         let update = NetworkUpdate {
             full: true,
             info: info(),
@@ -217,7 +227,7 @@ mod tests {
                 aliases: BTreeSet::from(["www".parse().unwrap()]),
                 vip: Some(250),
                 ports: vec![PublishedPort { protocol, published: port(53), target: port(5353), mode }],
-                endpoints: BTreeMap::from([(Id::from_bits(7), endpoint)]),
+                endpoints: endpoints.collect(),
             }],
             remove_services: vec![Id::from_bits(8)],
         };

@@ -25,9 +25,9 @@ pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
 pub use network::{
-    BLOCK_SIZE, EndpointMode, Ipv4Pool, Ipv6Pool, MTUS, Network, NetworkAddress, NetworkAttachment,
-    NetworkEndpoint, NetworkInfo, NetworkPeer, NetworkService, NetworkSpec, NetworkTable, NetworkUpdate,
-    NodeLease, VNIS,
+    BLOCK_SIZE, EndpointMode, EndpointState, Ipv4Pool, Ipv6Pool, MTUS, Network, NetworkAddress,
+    NetworkAttachment, NetworkEndpoint, NetworkInfo, NetworkPeer, NetworkService, NetworkSpec, NetworkTable,
+    NetworkUpdate, NodeLease, VNIS,
 };
 pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 pub use port::{PortMode, PortProtocol, PublishedPort};

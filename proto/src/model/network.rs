@@ -181,8 +181,26 @@ pub struct NetworkEndpoint {
     pub number: u32,
     /// Where it is.
     pub node: NodeId,
-    /// Whether it is to get traffic: it runs, and is meant to.
-    pub serving: bool,
+    /// Whether connections are to lead to it.
+    pub state: EndpointState,
+}
+
+/// Whether connections are to lead to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndpointState {
+    /// It does not run, or its node is down: those it has are forgotten.
+    Idle,
+    /// It runs, and is meant to: it gets new ones.
+    Serving,
+    /// It runs, and is to be stopped: it keeps those it has, and gets no new ones.
+    Draining,
+}
+
+impl NetworkEndpoint {
+    /// Whether it gets new connections.
+    pub fn serves(&self) -> bool {
+        self.state == EndpointState::Serving
+    }
 }
 
 /// All a node knows of a network it takes part in.

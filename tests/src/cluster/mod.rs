@@ -3,10 +3,12 @@
 
 mod container;
 mod http;
+mod load;
 mod program;
 
 pub use container::Container;
 pub use http::get;
+pub use load::{Load, Manner, Tally};
 pub use program::program;
 
 use crate::images;

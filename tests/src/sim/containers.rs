@@ -70,6 +70,14 @@ impl World {
                 let incarnation = self.hosts[host].incarnation;
                 self.after(delay, Happening::ContainerStarts { host, incarnation, task });
             }
+            Action::AwaitListening(task) => {
+                let delay = self.rng.millis(0, 200);
+                self.comes_of(host, task.id, None, delay, Outcome::Listening);
+            }
+            Action::Drain(task) => {
+                let delay = self.rng.millis(0, 500);
+                self.comes_of(host, task.id, None, delay, Outcome::Drained);
+            }
             Action::Stop(task) => self.stop_container(host, task),
             Action::Kill(task) => self.kill_container(host, task),
             Action::Remove(task) => self.remove_container(host, task),

@@ -242,7 +242,7 @@ impl World {
         if state.node(node).is_none() {
             return self.hang_up(connection, Side::Manager);
         }
-        let Some(told) = session.told.tell(&state, &tables, node) else { return };
+        let Some(told) = session.told.tell(&state, &tables, node, |_| false) else { return };
         let kept = a_node_gets_only_its_own_tasks::check(node, &told, &state);
         self.must(kept);
         let message = wire::Assignments {

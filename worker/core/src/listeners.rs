@@ -1,9 +1,15 @@
-//! Which sockets of a node wait for peers, from the tables in `/proc/net`.
+//! Which sockets wait for peers, and which have one, from the tables in `/proc/net`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 /// `TCP_LISTEN` of the kernel's `tcp_states.h`.
 const LISTEN: &str = "0A";
+/// `TCP_ESTABLISHED`, `TCP_SYN_RECV`, `TCP_FIN_WAIT1`, `TCP_CLOSE_WAIT`, `TCP_LAST_ACK` and `TCP_CLOSING`:
+/// something may have to be sent yet.
+const OPEN: [&str; 6] = ["01", "03", "04", "08", "09", "0B"];
 /// `TCP_CLOSE`: what an unconnected UDP socket is.
 const UNCONNECTED: &str = "07";
 
@@ -26,18 +32,46 @@ pub fn udp_listeners(table: &str) -> Vec<Listener> {
     in_state(table, UNCONNECTED)
 }
 
+/// Counts the connections that others made to a port that is listened on and that are not over yet, in the
+/// text of `/proc/net/tcp` and of `/proc/net/tcp6`. Those of the machine with itself do not count.
+pub fn open_connections(tables: &[String]) -> usize {
+    let listening: BTreeSet<u16> = tables
+        .iter()
+        .flat_map(|table| tcp_listeners(table))
+        .map(|listener| listener.address.port())
+        .collect();
+    let is_open = |row: &Row<'_>| {
+        let from_others = !row.peer.ip().to_canonical().is_loopback();
+        OPEN.contains(&row.state) && from_others && listening.contains(&row.local.port())
+    };
+    tables.iter().flat_map(|table| rows(table)).filter(is_open).count()
+}
+
 fn in_state(table: &str, wanted: &str) -> Vec<Listener> {
+    let listener = |row: Row<'_>| Listener { address: row.local, inode: row.inode };
+    rows(table).filter(|row| row.state == wanted).map(listener).collect()
+}
+
+/// What a line says of a socket.
+struct Row<'a> {
+    local: SocketAddr,
+    peer: SocketAddr,
+    state: &'a str,
+    inode: u64,
+}
+
+fn rows(table: &str) -> impl Iterator<Item = Row<'_>> {
     // The first line names the columns.
-    table.lines().skip(1).filter_map(|line| row(line, wanted)).collect()
+    table.lines().skip(1).filter_map(row)
 }
 
 /// `N: LOCAL REMOTE STATE QUEUES TIMER RETRANSMITS UID TIMEOUT INODE ...`
-fn row(line: &str, wanted: &str) -> Option<Listener> {
-    let mut columns = line.split_whitespace();
-    let address = address(columns.nth(1)?)?;
-    let state = columns.nth(1)?;
+fn row(line: &str) -> Option<Row<'_>> {
+    let mut columns = line.split_whitespace().skip(1);
+    let (local, peer) = (address(columns.next()?)?, address(columns.next()?)?);
+    let state = columns.next()?;
     let inode = columns.nth(5)?.parse().ok()?;
-    (state == wanted).then_some(Listener { address, inode })
+    Some(Row { local, peer, state, inode })
 }
 
 /// `ADDRESS:PORT` in hexadecimal; the address in words of 32 bits, each in the processor's byte order.
@@ -81,10 +115,24 @@ mod tests {
         assert_eq!(udp_listeners(UDP6), [Listener { address, inode: 77 }]);
     }
 
+    #[test]
+    fn connections_of_others_to_a_port_that_is_listened_on_are_counted_until_they_are_over() {
+        const HEAD: &str = "header\n 0: 00000000:0050 00000000:0000 0A 0:0 00:0 0 0 0 1 1 0";
+        let with = |local: &str, peer: &str, state: &str| {
+            open_connections(&[format!("{HEAD}\n 1: {local} {peer} {state} 0:0 00:0 0 0 0 2 1 0")])
+        };
+        let (here, other) = ("0202000A:0050", "0302000A:D431");
+        assert_eq!(with(here, other, "01"), 1);
+        assert_eq!(with(here, other, "08"), 1, "the client is done and waits for the answer");
+        assert_eq!(with(here, other, "06"), 0, "TIME_WAIT");
+        assert_eq!(with("0202000A:0051", other, "01"), 0, "one that goes out");
+        assert_eq!(with("0100007F:0050", "0100007F:D431", "01"), 0, "a program that asks itself");
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text: String) {
-            tcp_listeners(&format!("header\n{text}"));
+            open_connections(&[format!("header\n{text}")]);
             address(&text);
         }
     }

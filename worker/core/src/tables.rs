@@ -1,6 +1,6 @@
 //! What the managers told of the networks this node takes part in.
 
-use proto::model::{NetworkId, NetworkTable, NetworkUpdate};
+use proto::model::{NetworkId, NetworkTable, NetworkUpdate, Task};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One message's part about networks.
@@ -42,6 +42,14 @@ impl Tables {
         }
         told.remove.iter().for_each(|id| drop(self.0.remove(id)));
         Ok(())
+    }
+
+    /// Whether another task of a task's service gets connections in one of the task's networks.
+    pub fn is_served_besides(&self, task: &Task) -> bool {
+        let tables = task.addresses.iter().filter_map(|held| self.0.get(&held.network));
+        let services = tables.filter_map(|table| table.services.get(&task.service));
+        let mut endpoints = services.flat_map(|service| &service.endpoints);
+        endpoints.any(|(id, endpoint)| *id != task.id && endpoint.serves())
     }
 
     /// What is known of a network.

@@ -4,8 +4,8 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use proptest::prelude::*;
 use proto::model::{
-    Id, Ipv4Pool, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, PortMode, PortProtocol,
-    PublishedPort, SlotKey,
+    EndpointState, Id, Ipv4Pool, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, PortMode,
+    PortProtocol, PublishedPort, SlotKey,
 };
 use std::num::NonZeroU16;
 use worker_core::dns::Zone;
@@ -29,7 +29,7 @@ fn responder() -> Responder {
         slot: SlotKey::Replica(number),
         number: number + 1,
         node: Id::from_bits(9),
-        serving: true,
+        state: EndpointState::Serving,
     };
     let port = NonZeroU16::new(80).unwrap();
     let (protocol, mode) = (PortProtocol::Tcp, PortMode::Ingress);

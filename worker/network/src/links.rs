@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use nix::errno::Errno;
 use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::link_error::{LinkError, kernel_error};
 use crate::namespace::Namespace;
@@ -42,6 +44,8 @@ pub(crate) struct VethPair<'a> {
 pub(crate) struct Links {
     pub(crate) handle: Handle,
     namespace: PathBuf,
+    /// The kernel refuses to begin a list on a socket while it is at another one.
+    listing: Arc<Mutex<()>>,
 }
 
 impl Links {
@@ -59,15 +63,21 @@ impl Links {
             opened.map_err(|source| LinkError::Socket { namespace: path.clone(), source })?;
         // Ends by itself once the last handle is gone.
         tokio::spawn(connection);
-        Ok(Self { handle, namespace: path })
+        Ok(Self { handle, namespace: path, listing: Arc::default() })
     }
 
     pub(crate) fn namespace(&self) -> &Path {
         &self.namespace
     }
 
+    /// To be held while something is listed.
+    pub(crate) async fn listing(&self) -> MutexGuard<'_, ()> {
+        self.listing.lock().await
+    }
+
     /// Lists all links.
     pub(crate) async fn list(&self) -> Result<Vec<Link>, LinkError> {
+        let _alone = self.listing().await;
         let listed: Result<Vec<_>, _> =
             self.handle.link().get().execute().map_ok(link_of).try_collect().await;
         listed.map_err(|error| self.unlisted("links", error))
@@ -192,5 +202,32 @@ fn data_of(info: LinkInfo) -> Option<InfoData> {
     match info {
         LinkInfo::Data(data) => Some(data),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::future::try_join_all;
+    use rtnetlink::LinkBridge;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_may_list_at_once() {
+        let namespace = Namespace::temporary().await.unwrap();
+        let links = Links::of(&namespace).await.unwrap();
+        // A list this long is told in several parts.
+        for number in 0..40 {
+            let link = LinkBridge::new(&format!("bridge{number}")).build();
+            links.handle.link().add(link).execute().await.unwrap();
+        }
+        let list = |_| {
+            let links = links.clone();
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    assert!(links.list().await.unwrap().len() >= 41);
+                }
+            })
+        };
+        try_join_all((0..8).map(list)).await.unwrap();
     }
 }

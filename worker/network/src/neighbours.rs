@@ -71,6 +71,7 @@ impl Links {
     }
 
     async fn neighbours_of(&self, family: AddressFamily, link: &Link) -> Result<Vec<Neighbour>, LinkError> {
+        let _alone = self.listing().await;
         let request = self.handle.neighbours().get().set_address_family(family);
         let listed: Result<Vec<_>, _> = request.execute().try_collect().await;
         let messages = listed.map_err(|error| self.unlisted("neighbours", error))?;

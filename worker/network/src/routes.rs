@@ -157,6 +157,7 @@ impl Links {
 
     /// Lists the addresses of all links.
     pub(crate) async fn addresses(&self) -> Result<Vec<PresentAddress>, LinkError> {
+        let _alone = self.listing().await;
         let listed: Result<Vec<_>, _> = self.handle.address().get().execute().try_collect().await;
         let messages = listed.map_err(|error| self.unlisted("addresses", error))?;
         Ok(messages.into_iter().filter_map(present_address).collect())
@@ -209,6 +210,7 @@ impl Links {
         for (family, any) in
             [(ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
         {
+            let _alone = self.listing().await;
             let listed: Result<Vec<_>, _> = self.handle.route().get(family).execute().try_collect().await;
             let messages = listed.map_err(|error| self.unlisted("routes", error))?;
             routes.extend(messages.into_iter().map(|message| present_route(&message, any)));

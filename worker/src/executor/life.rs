@@ -1,11 +1,16 @@
 //! One task carried out: its steps one after the other, and the wait for its container's end.
 
 use super::{
+    connections::{until_drained, until_listening},
     node::{Node, blocking},
     ports,
     prepare::{Preparation, PrepareError, Prepared},
 };
 use crate::chain::Chain;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, OptionFuture},
+};
 use proto::model::{ExitStatus, Task, TaskId};
 use std::{error::Error, sync::Arc};
 use tokio::sync::mpsc;
@@ -19,6 +24,8 @@ use worker_runtime::{ExitRecord, Outcome as Ending, Running, RuntimeError};
 pub(super) enum Order {
     Prepare(Box<Task>),
     Start,
+    AwaitListening(Box<Task>),
+    Drain(Box<Task>),
     Stop,
     Kill,
     Remove,
@@ -44,13 +51,24 @@ pub(super) struct Life {
 impl Life {
     /// Works until the task is removed or the daemon stops. A container that runs goes on after that.
     pub(super) async fn run(mut self) {
+        // Waits for something of a container that runs, and what came of it then.
+        let mut waiting: Option<BoxFuture<'static, Outcome>> = None;
         loop {
             let order = match &self.place {
                 Place::Running(running) => tokio::select! {
                     order = self.orders.recv() => order,
                     // Cancel-safe: it can be waited for again.
                     ended = running.wait() => {
+                        waiting = None;
                         self.ended(ended).await;
+                        continue;
+                    }
+                    // Cancel-safe: what it looks at is looked at anew.
+                    outcome = OptionFuture::from(waiting.as_mut()), if waiting.is_some() => {
+                        waiting = None;
+                        if let Some(outcome) = outcome {
+                            self.tell(outcome).await;
+                        }
                         continue;
                     }
                 },
@@ -59,6 +77,16 @@ impl Life {
             match order {
                 Some(Order::Prepare(task)) => self.prepare(&task).await,
                 Some(Order::Start) => self.start().await,
+                Some(Order::AwaitListening(task)) => {
+                    let node = self.node.clone();
+                    let wait = async move { until_listening(&node, &task).await };
+                    waiting = Some(wait.map(|()| Outcome::Listening).boxed());
+                }
+                Some(Order::Drain(task)) => {
+                    let node = self.node.clone();
+                    let wait = async move { until_drained(&node, &task).await };
+                    waiting = Some(wait.map(|()| Outcome::Drained).boxed());
+                }
                 Some(Order::Stop) => self.stop(Running::stop).await,
                 Some(Order::Kill) => self.stop(Running::kill).await,
                 Some(Order::Remove) => {

@@ -1,6 +1,7 @@
 //! Carries out what the agent decides: a small task of the runtime per task of the cluster.
 
 mod connection;
+mod connections;
 mod life;
 mod mounts;
 mod node;
@@ -50,6 +51,16 @@ impl Executor {
     /// Starts a prepared task.
     pub(crate) fn start(&mut self, task: TaskId) {
         self.order(task, Order::Start);
+    }
+
+    /// Waits for a task to listen on its ports.
+    pub(crate) fn await_listening(&mut self, task: Box<Task>) {
+        self.order(task.id, Order::AwaitListening(task));
+    }
+
+    /// Waits for a task's connections to end.
+    pub(crate) fn drain(&mut self, task: Box<Task>) {
+        self.order(task.id, Order::Drain(task));
     }
 
     /// Asks a task to end.

@@ -59,34 +59,42 @@ impl Listeners {
 
     /// Refuses a port that one of them has.
     pub(crate) fn check_free(&self, port: PortKey) -> Result<(), PortError> {
-        let same = |listener: &&Listener| listener.address.port() == port.port.get();
-        let Some(listener) = self.0.get(&port.protocol).and_then(|all| all.iter().find(same)) else {
-            return Ok(());
-        };
+        let Some(listener) = self.on(port) else { return Ok(()) };
         let user = program(listener.inode).unwrap_or_else(|| "another program".into());
         Err(PortError::InUse { port, address: listener.address, user })
+    }
+
+    /// One that waits at a port.
+    pub(super) fn on(&self, port: PortKey) -> Option<&Listener> {
+        let same = |listener: &&Listener| listener.address.port() == port.port.get();
+        self.0.get(&port.protocol)?.iter().find(same)
     }
 }
 
 /// The sockets that wait for peers in the calling thread's network namespace.
 fn listeners() -> Result<BTreeMap<Protocol, Vec<Listener>>, PortError> {
-    type Read = fn(&str) -> Vec<Listener>;
-    let tables: [(Protocol, &'static str, Read); 4] = [
-        (Protocol::Tcp, "/proc/thread-self/net/tcp", tcp_listeners),
-        (Protocol::Tcp, "/proc/thread-self/net/tcp6", tcp_listeners),
-        (Protocol::Udp, "/proc/thread-self/net/udp", udp_listeners),
-        (Protocol::Udp, "/proc/thread-self/net/udp6", udp_listeners),
-    ];
-    let mut found = BTreeMap::<_, Vec<_>>::new();
-    for (protocol, path, read) in tables {
+    let tcp = tcp_tables()?.iter().flat_map(|table| tcp_listeners(table)).collect();
+    let udp = tables(["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"])?;
+    let udp = udp.iter().flat_map(|table| udp_listeners(table)).collect();
+    Ok(BTreeMap::from([(Protocol::Tcp, tcp), (Protocol::Udp, udp)]))
+}
+
+/// The TCP sockets of the calling thread's network namespace, as text.
+pub(super) fn tcp_tables() -> Result<Vec<String>, PortError> {
+    tables(["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"])
+}
+
+fn tables(paths: [&'static str; 2]) -> Result<Vec<String>, PortError> {
+    let mut tables = Vec::new();
+    for path in paths {
         match fs::read_to_string(path) {
-            Ok(table) => found.entry(protocol).or_default().extend(read(&table)),
+            Ok(table) => tables.push(table),
             // A kernel without IPv6.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(PortError::List { path, source }),
         }
     }
-    Ok(found)
+    Ok(tables)
 }
 
 /// Names the program that has a socket open; `None` if it can't be found.

@@ -2,8 +2,10 @@
 
 use super::{End, Incoming, SessionError, Sessions, convert, message};
 use crate::{board::Board, connect::Connector, logs::Demands, networks::Networks};
-use proto::wire::{AgentMessage, Goodbye, Heartbeat, ManagerMessage, agent_message, manager_message};
-use std::{sync::Arc, time::Duration};
+use proto::wire::{
+    AgentMessage, CarriedOut, Goodbye, Heartbeat, ManagerMessage, agent_message, manager_message,
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, timeout},
@@ -26,6 +28,9 @@ pub(super) struct Exchange {
     connector: Arc<dyn Connector>,
     demands: Demands,
     networks: Arc<Networks>,
+    /// The last assignments that are not known to be carried out: their sequence, and the edition of the
+    /// networks that they led to.
+    under_way: VecDeque<(u64, u64)>,
 }
 
 impl Exchange {
@@ -47,6 +52,7 @@ impl Exchange {
             connector: sessions.connector.clone(),
             demands: Demands::new(channel, board),
             networks: sessions.networks.clone(),
+            under_way: VecDeque::new(),
         }
     }
 
@@ -54,7 +60,9 @@ impl Exchange {
     pub(super) async fn run(&mut self, stop: &CancellationToken) -> Result<End, SessionError> {
         let mut heartbeat = interval(self.heartbeat_period);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut carried_out = self.networks.carried_out();
         loop {
+            self.say_carried_out(*carried_out.borrow_and_update());
             tokio::select! {
                 // Cancel-safe: a message is taken from the stream only when this arm completes.
                 received = self.inbound.message() => match received.map_err(SessionError::Broken)? {
@@ -63,6 +71,8 @@ impl Exchange {
                 },
                 // A lost tick is made up for by the next one.
                 _ = heartbeat.tick() => self.send(agent_message::Kind::Heartbeat(Heartbeat {})),
+                // Fails only when the sender is gone, which `self` holds.
+                _ = carried_out.changed(), if !self.under_way.is_empty() => {}
                 () = self.end.cancelled() => return Ok(End::Over),
                 () = stop.cancelled() => return Ok(self.say_goodbye().await),
             }
@@ -74,7 +84,8 @@ impl Exchange {
         let event = match message.kind {
             Some(Kind::Assignments(told)) => {
                 let (networks, tasks) = convert::assignments(told).map_err(SessionError::Malformed)?;
-                self.networks.take(networks).map_err(SessionError::Missed)?;
+                let edition = self.networks.take(networks).map_err(SessionError::Missed)?;
+                self.under_way.push_back((tasks.sequence, edition));
                 Event::Assigned(tasks)
             }
             Some(Kind::Ack(ack)) => Event::Acked { sequence: ack.sequence },
@@ -93,6 +104,15 @@ impl Exchange {
         // Fails only if the daemon is ending.
         let _ = self.incoming.send(Incoming::Told(event)).await;
         Ok(())
+    }
+
+    /// Tells the manager which of its assignments are carried out as far as networks go.
+    fn say_carried_out(&mut self, edition: u64) {
+        let done = self.under_way.partition_point(|(_, its)| *its <= edition);
+        let last = self.under_way.drain(..done).next_back();
+        if let Some((sequence, _)) = last {
+            self.send(agent_message::Kind::CarriedOut(CarriedOut { sequence }));
+        }
     }
 
     /// Sends what need not arrive. If the way is blocked for long, the channel notices.

@@ -36,6 +36,7 @@ struct Heard {
     sequence: u64,
     registrations: usize,
     heartbeats: usize,
+    carried_out: u64,
     goodbyes: usize,
     statuses: Vec<(TaskId, TaskStatus)>,
     logs: Vec<LogLine>,
@@ -234,6 +235,7 @@ async fn listen(heard: Arc<Mutex<Heard>>, mut inbound: Streaming<AgentMessage>, 
                 heard.outbound = Some(outbound.clone());
             }
             Some(Kind::Heartbeat(_)) => heard.lock().unwrap().heartbeats += 1,
+            Some(Kind::CarriedOut(carried_out)) => heard.lock().unwrap().carried_out = carried_out.sequence,
             Some(Kind::Report(report)) => {
                 for task in report.tasks {
                     let status = task.status.unwrap().try_into().unwrap();

@@ -2,7 +2,7 @@
 
 mod tables;
 
-pub use tables::{Table, Tables};
+pub use tables::{Drained, Table, Tables};
 
 use crate::state::State;
 use proto::model::{Network, NetworkId, Node, PortMode, Service, ServiceSpec};

@@ -1,6 +1,6 @@
 //! One task that the agent holds: how events and wishes move it on.
 
-use super::{Action, Found, Now, Outcome};
+use super::{Action, Found, Now, Outcome, work::Work};
 use crate::task::{Step, after_exit, after_failure, next_step};
 use proto::model::{
     DesiredState, ExitStatus, Task, TaskId, TaskState, TaskStatus, container::STOP_GRACE_PERIOD,
@@ -11,19 +11,8 @@ use std::time::Duration;
 /// can't end before it comes out.
 const KILL_AGAIN: Duration = Duration::from_secs(10);
 
-/// What is being done for a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
-    Nothing,
-    Preparing,
-    Starting,
-    Stopping {
-        /// When its container is killed, if it has not ended.
-        kill_at: Duration,
-    },
-    Removing,
-    Removed,
-}
+/// How long a container that runs may take until it listens on the ports that its service publishes.
+const LISTENING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A task of this node. The status within it is the one observed here.
 #[derive(Debug, Clone)]
@@ -32,6 +21,8 @@ pub(super) struct Held {
     work: Work,
     /// Whether it was prepared by this agent. After a restart it has to be done again.
     prepared: bool,
+    /// Whether its connections were waited for, so that it can be stopped.
+    drained: bool,
     /// Whether the managers still count it as this node's.
     assigned: bool,
 }
@@ -42,7 +33,7 @@ impl Held {
     /// One that they saw start, though nothing is known of it here, is not started a second time.
     pub(super) fn accept(task: Task, now: Now) -> Self {
         let started = (TaskState::Starting..=TaskState::Running).contains(&task.status.state);
-        let mut held = Self { task, work: Work::Nothing, prepared: false, assigned: true };
+        let mut held = Self { task, work: Work::Nothing, prepared: false, drained: false, assigned: true };
         if started {
             held.fail(
                 "the node has no record of this task, which was started before; its data was lost",
@@ -54,12 +45,13 @@ impl Held {
 
     /// Takes a task from the ledger, given what was found of its container.
     pub(super) fn recover(task: Task, found: Found, now: Now) -> Self {
-        let mut held = Self { task, work: Work::Nothing, prepared: false, assigned: true };
+        let mut held = Self { task, work: Work::Nothing, prepared: false, drained: false, assigned: true };
         if held.state().is_terminal() {
             return held;
         }
         match found {
-            Found::Running { pid } => held.started(pid, now),
+            Found::Running { pid } if held.state() == TaskState::Running => held.runs(pid, "started", now),
+            Found::Running { pid } => held.work = Work::Started { pid },
             Found::Exited(exit) => held.exited(exit, now),
             Found::Lost { reason } => held.fail(&reason, now),
             Found::Absent if held.state() >= TaskState::Starting => {
@@ -146,8 +138,16 @@ impl Held {
                 self.prepared = true;
                 self.advance(TaskState::Ready, "prepared", now);
             }
-            Outcome::Started { pid } if self.work == Work::Starting => self.started(pid, now),
-            Outcome::Progress { .. } | Outcome::Prepared | Outcome::Started { .. } => {}
+            Outcome::Started { pid } if self.work == Work::Starting => self.work = Work::Started { pid },
+            Outcome::Drained if matches!(self.work, Work::Draining { .. }) => {
+                (self.work, self.drained) = (Work::Nothing, true);
+            }
+            Outcome::Listening => {
+                if let Work::Awaiting { pid, .. } = self.work {
+                    self.runs(pid, "started", now);
+                }
+            }
+            Outcome::Progress { .. } | Outcome::Prepared | Outcome::Started { .. } | Outcome::Drained => {}
             Outcome::Exited(exit) => self.exited(exit, now),
             Outcome::Failed { error } => self.fail(&error, now),
             Outcome::Stopped => {
@@ -172,7 +172,25 @@ impl Held {
                     self.prepare()
                 }
                 (Step::Start, Work::Nothing) => self.begin(Work::Starting, Action::Start),
-                (Step::Stop, Work::Nothing | Work::Preparing) => self.stop(now),
+                (Step::Start, Work::Started { pid }) if self.task.spec.ports.is_empty() => {
+                    self.runs(pid, "started", now);
+                    continue;
+                }
+                (Step::Start, Work::Started { pid }) => self.await_listening(pid, now),
+                (Step::Start, Work::Awaiting { pid, until }) if now.elapsed >= until => {
+                    self.runs(pid, &format!("started, though {}", self.unheard()), now);
+                    continue;
+                }
+                (Step::Stop, Work::Nothing) if self.is_to_drain() => self.drain(now),
+                (Step::Stop, Work::Draining { until }) if now.elapsed < until => return,
+                (
+                    Step::Stop,
+                    Work::Nothing
+                    | Work::Preparing
+                    | Work::Started { .. }
+                    | Work::Awaiting { .. }
+                    | Work::Draining { .. },
+                ) => self.stop(now),
                 (Step::Stop, Work::Stopping { kill_at }) if now.elapsed >= kill_at => {
                     let kill_at = now.elapsed.saturating_add(KILL_AGAIN);
                     self.begin(Work::Stopping { kill_at }, Action::Kill)
@@ -188,10 +206,7 @@ impl Held {
 
     /// When the task wants to be looked at again, if nothing happens before.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        match self.work {
-            Work::Stopping { kill_at } => Some(kill_at),
-            _ => None,
-        }
+        self.work.deadline()
     }
 
     fn begin(&mut self, work: Work, action: impl FnOnce(TaskId) -> Action) -> Action {
@@ -204,14 +219,42 @@ impl Held {
         Action::Prepare(Box::new(self.task.clone()))
     }
 
-    fn stop(&mut self, now: Now) -> Action {
-        let grace = self.task.spec.task.container.stop_grace_period.unwrap_or(STOP_GRACE_PERIOD);
-        self.begin(Work::Stopping { kill_at: now.elapsed.saturating_add(grace) }, Action::Stop)
+    /// Whether connections may lead to it that are to end before it does. One that the managers do not
+    /// name any more is in no balancing.
+    fn is_to_drain(&self) -> bool {
+        let is_balanced = self.state() == TaskState::Running && !self.task.addresses.is_empty();
+        is_balanced && self.assigned && !self.drained
     }
 
-    fn started(&mut self, pid: u32, now: Now) {
+    fn drain(&mut self, now: Now) -> Action {
+        self.work = Work::Draining { until: now.elapsed.saturating_add(self.grace()) };
+        Action::Drain(Box::new(self.task.clone()))
+    }
+
+    fn stop(&mut self, now: Now) -> Action {
+        self.begin(Work::Stopping { kill_at: now.elapsed.saturating_add(self.grace()) }, Action::Stop)
+    }
+
+    fn grace(&self) -> Duration {
+        self.task.spec.task.container.stop_grace_period.unwrap_or(STOP_GRACE_PERIOD)
+    }
+
+    fn await_listening(&mut self, pid: u32, now: Now) -> Action {
+        self.work = Work::Awaiting { pid, until: now.elapsed.saturating_add(LISTENING_PATIENCE) };
+        self.task.status.message = self.unheard();
+        Action::AwaitListening(Box::new(self.task.clone()))
+    }
+
+    /// Says what a container that was started is waited for to do.
+    fn unheard(&self) -> String {
+        let ports = &self.task.spec.ports;
+        let ports: Vec<_> = ports.iter().map(|port| format!("{}/{}", port.target, port.protocol)).collect();
+        format!("the container does not listen on {} yet", ports.join(" and "))
+    }
+
+    fn runs(&mut self, pid: u32, message: &str, now: Now) {
         self.work = Work::Nothing;
-        self.advance(TaskState::Running, "started", now);
+        self.advance(TaskState::Running, message, now);
         self.task.status.pid = Some(pid);
     }
 

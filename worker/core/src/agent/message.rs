@@ -67,6 +67,10 @@ pub enum Outcome {
         /// The container's main process.
         pid: u32,
     },
+    /// Its container listens on the ports that its service publishes.
+    Listening,
+    /// Its container has no connections any more that others have to wait for.
+    Drained,
     /// Its container has ended, and what it held on the node is given back.
     Exited(ExitStatus),
     /// A step failed for good; nothing of the task runs and what it held is given back.
@@ -94,6 +98,12 @@ pub enum Action {
     Prepare(Box<Task>),
     /// Start its container. Leads to `Started`, then `Exited`; or to `Failed`.
     Start(TaskId),
+    /// Wait until its container listens on the ports that its service publishes, which leads to
+    /// `Listening`; another order may come before that.
+    AwaitListening(Box<Task>),
+    /// Wait until its container has answered all its connections, if other tasks get the new ones. Leads
+    /// to `Drained`; another order may come before that.
+    Drain(Box<Task>),
     /// Ask its container to end with its stop signal, which leads to `Exited`; if it was not started,
     /// give back what was prepared, which leads to `Stopped`.
     Stop(TaskId),

@@ -6,6 +6,8 @@
 //! * A container is started at most once for a task. That it is about to be started is durable before
 //!   it is; a restarted agent finds the container, finds how it ended, or reports the task failed.
 //! * It is not started while another task here holds a port of its.
+//! * It counts as running once it listens on the ports that its service publishes, and is stopped only
+//!   when the connections it has are answered; for neither it is waited for ever.
 //! * Observed states only move forward, over restarts too.
 //! * Each status is reported until it is acknowledged, and only the newest of a task.
 //! * A task that the managers don't name any more is stopped and removed. One that ended is kept, with
@@ -18,6 +20,7 @@ mod reports;
 mod sequence;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use message::{Action, Assignments, Event, Found, LedgerChange, Now, Outcome, Report};
 pub use reports::{REPORT_INTERVAL, REPORT_TASKS_MAX};

@@ -46,7 +46,7 @@ impl Entry {
         for (&task, endpoint) in &service.endpoints {
             let slot = entry.slots.entry(endpoint.slot).or_default();
             slot.all.push(endpoint.number);
-            if endpoint.serving {
+            if endpoint.serves() {
                 slot.serving.push(endpoint.number);
                 entry.serving.push(endpoint.number);
             }

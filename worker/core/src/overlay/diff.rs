@@ -161,7 +161,12 @@ fn entries_to_remove(from: &Kernel, to: &Kernel) -> Vec<Step> {
 
 fn has_stale_flows(from: &Rules, to: &Rules) -> bool {
     let loses = |(vip, backends): (&IpAddr, &BTreeSet<IpAddr>)| {
-        backends.iter().any(|backend| !to.balances(*vip, *backend))
+        backends.iter().any(|backend| !to.balances(*vip, *backend) && !to.draining.contains(backend))
     };
-    from.services.iter().any(loses) || mesh::has_stale_flows(from.mesh.as_ref(), to.mesh.as_ref())
+    // One that serves again is as good as one that drains: a task never does, but tables may skip states.
+    let serves = |address: &IpAddr| to.services.values().any(|backends| backends.contains(address));
+    let has_drained = |address: &IpAddr| !to.draining.contains(address) && !serves(address);
+    from.services.iter().any(loses)
+        || from.draining.iter().any(has_drained)
+        || mesh::has_stale_flows(from.mesh.as_ref(), to.mesh.as_ref(), &to.draining)
 }

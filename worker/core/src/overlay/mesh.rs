@@ -75,7 +75,7 @@ pub(super) fn ports(
 ) -> BTreeMap<PortKey, BTreeSet<SocketAddr>> {
     let mut ports: BTreeMap<PortKey, BTreeSet<SocketAddr>> = BTreeMap::new();
     for service in table.services.values() {
-        let serving = service.endpoints.values().filter(|held| held.serving && nodes.contains(&held.node));
+        let serving = service.endpoints.values().filter(|held| held.serves() && nodes.contains(&held.node));
         let addresses: Vec<IpAddr> = serving.flat_map(|held| table.info.addresses(held.number)).collect();
         for port in service.ports.iter().filter(|port| port.mode == PortMode::Ingress) {
             let key = PortKey { protocol: port.protocol.into(), port: port.published };
@@ -96,9 +96,13 @@ pub(super) fn add_answers(kernel: &mut Kernel, ipv6: bool) {
 }
 
 /// Tells whether a change leaves connections behind that would go elsewhere now.
-pub(super) fn has_stale_flows(from: Option<&Mesh>, to: Option<&Mesh>) -> bool {
+pub(super) fn has_stale_flows(from: Option<&Mesh>, to: Option<&Mesh>, draining: &BTreeSet<IpAddr>) -> bool {
     let (Some(from), Some(to)) = (from, to) else { return from != to };
-    let loses = from.ports.iter().any(|(port, backends)| !backends.is_subset(to.backends(port)));
+    let is_lost = |port, backend: &SocketAddr| {
+        !to.backends(port).contains(backend) && !draining.contains(&backend.ip())
+    };
+    let loses =
+        from.ports.iter().any(|(port, backends)| backends.iter().any(|backend| is_lost(port, backend)));
     // Datagrams that were refused go on to be, as long as their connection is known.
     let is_served_now = |port: &PortKey| from.backends(port).is_empty() && !to.backends(port).is_empty();
     loses || to.ports.keys().any(is_served_now)

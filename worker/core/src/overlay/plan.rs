@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proto::model::{
-    BLOCK_SIZE, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkTable, NodeId, TaskId,
+    BLOCK_SIZE, EndpointState, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkTable, NodeId,
+    TaskId,
 };
 use thiserror::Error;
 
@@ -204,7 +205,7 @@ fn rules(view: &View<'_>, me: &NetworkPeer, nodes: &BTreeSet<NodeId>) -> Rules {
     for service in view.table.services.values() {
         let Some(vip) = service.vip else { continue };
         // A backend on a node this one cannot reach would be a hole that every so many connections fall into.
-        let serves = |endpoint: &&NetworkEndpoint| endpoint.serving && nodes.contains(&endpoint.node);
+        let serves = |endpoint: &&NetworkEndpoint| endpoint.serves() && nodes.contains(&endpoint.node);
         let backends: Vec<u32> = service.endpoints.values().filter(serves).map(|held| held.number).collect();
         for vip in info.addresses(vip) {
             let of_family = |address: &IpAddr| address.is_ipv4() == vip.is_ipv4();
@@ -212,6 +213,8 @@ fn rules(view: &View<'_>, me: &NetworkPeer, nodes: &BTreeSet<NodeId>) -> Rules {
             services.entry(vip).or_default().extend(addresses);
         }
     }
+    let endpoints = view.table.services.values().flat_map(|service| service.endpoints.values());
+    let draining = endpoints.filter(|endpoint| endpoint.state == EndpointState::Draining);
     let addresses = |container: &Container| info.addresses(container.number).collect();
     let link = |(task, container): (&TaskId, &Container)| (container_link(*task), addresses(container));
     Rules {
@@ -219,6 +222,7 @@ fn rules(view: &View<'_>, me: &NetworkPeer, nodes: &BTreeSet<NodeId>) -> Rules {
         turn: me.lease.number,
         sides: sides.map(|(pool, router)| Side { pool, router }).collect(),
         services,
+        draining: draining.flat_map(|held| info.addresses(held.number)).collect(),
         containers: view.containers.iter().map(link).collect(),
         mesh: None,
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use proto::model::EndpointState;
+
 use super::diff::{Step, diff};
 use super::flows::Flow;
 use super::mac::Mac;
@@ -158,4 +160,31 @@ fn only_connections_balanced_to_a_lost_backend_are_stale() {
     assert!(stale("10.0.1.200", "10.0.1.34"), "balanced to what is no backend");
     assert!(!stale("10.0.1.34", "10.0.1.34"), "spoken to directly");
     assert!(!stale("192.0.2.1", "10.0.1.34"), "not this network's");
+}
+
+#[test]
+fn a_backend_that_drains_keeps_its_connections_until_it_is_gone() {
+    let backend = |state: Option<EndpointState>| {
+        let mut table = table(false);
+        let mut service = service(1, 200, &[(17, 1, true), (33, 2, true)]);
+        match state {
+            Some(state) => service.endpoints.get_mut(&task(33)).unwrap().state = state,
+            None => drop(service.endpoints.remove(&task(33))),
+        }
+        table.services.insert(service.id, service);
+        desired(&table, &containers(&[]))
+    };
+    let (serving, draining) = (backend(Some(EndpointState::Serving)), backend(Some(EndpointState::Draining)));
+    let at = |address| SocketAddr::new(ip(address), 80);
+    let flow =
+        Flow { protocol: Some(Protocol::Tcp), destination: at("10.0.1.200"), answerer: at("10.0.1.33") };
+    assert!(!draining.rules.balances(ip("10.0.1.200"), ip("10.0.1.33")), "no new ones");
+    assert!(!flow.is_stale(&draining.rules));
+    let forgets = |from: &Desired, to: &Desired| {
+        diff(&from.kernel, Some(&from.rules), to).contains(&Step::ForgetStaleFlows)
+    };
+    assert!(!forgets(&serving, &draining));
+    for gone in [backend(Some(EndpointState::Idle)), backend(None)] {
+        assert!(forgets(&draining, &gone) && forgets(&serving, &gone) && flow.is_stale(&gone.rules));
+    }
 }

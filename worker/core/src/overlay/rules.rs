@@ -25,6 +25,8 @@ pub struct Rules {
     pub turn: u32,
     /// Virtual addresses and their backends.
     pub services: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    /// Backends that get no new connections and keep those they have.
+    pub draining: BTreeSet<IpAddr>,
     /// Links to containers and the containers' addresses.
     pub containers: BTreeMap<String, BTreeSet<IpAddr>>,
     /// What the ingress network has besides.
@@ -97,7 +99,7 @@ impl Rules {
         (!script.is_empty()).then_some(script)
     }
 
-    /// Tells whether connections to a virtual address may go to a backend.
+    /// Tells whether new connections to a virtual address may go to a backend.
     pub fn balances(&self, vip: IpAddr, backend: IpAddr) -> bool {
         self.services.get(&vip).is_some_and(|backends| backends.contains(&backend))
     }

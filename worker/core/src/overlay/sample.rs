@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use proto::model::{
-    Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService, NetworkTable,
-    NodeId, NodeLease, PortMode, PortProtocol, PublishedPort, ServiceId, SlotKey, TaskId,
+    EndpointState, Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService,
+    NetworkTable, NodeId, NodeLease, PortMode, PortProtocol, PublishedPort, ServiceId, SlotKey, TaskId,
 };
 
 use super::names::Interface;
@@ -56,7 +56,8 @@ pub(super) fn task(number: u32) -> TaskId {
 pub(super) fn service(index: u8, vip: u32, endpoints: &[(u32, u8, bool)]) -> NetworkService {
     let endpoint = |&(number, at, serving): &(u32, u8, bool)| {
         let slot = SlotKey::Replica(number);
-        (task(number), NetworkEndpoint { slot, number, node: node(at), serving })
+        let state = if serving { EndpointState::Serving } else { EndpointState::Idle };
+        (task(number), NetworkEndpoint { slot, number, node: node(at), state })
     };
     NetworkService {
         id: ServiceId::from_bits(u128::from(index)),

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
-use proto::model::{Id, Ipv4Pool, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, SlotKey};
+use proto::model::{
+    EndpointState, Id, Ipv4Pool, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, SlotKey,
+};
 use tokio::sync::watch;
 use worker_dns::{Names, Resolver, Upstream, Zone};
 use worker_network::Namespace;
@@ -85,7 +87,7 @@ pub fn names(tasks: u32) -> Arc<Names> {
         slot: SlotKey::Replica(number),
         number: number + 1,
         node: Id::from_bits(9),
-        serving: true,
+        state: EndpointState::Serving,
     };
     let web = NetworkService {
         id: Id::from_bits(2),

@@ -9,8 +9,8 @@ mod tests;
 use super::{data_path, networks_of};
 use crate::state::{Holder, State};
 use proto::model::{
-    DesiredState, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService,
-    NetworkUpdate, NodeId, NodeState, PortMode, Service, ServiceId, Task, TaskId, TaskState,
+    DesiredState, EndpointState, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer,
+    NetworkService, NetworkUpdate, NodeId, NodeState, PortMode, Service, ServiceId, Task, TaskId, TaskState,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,6 +33,17 @@ pub struct Table {
     info: NetworkInfo,
     peers: BTreeMap<NodeId, Arc<NetworkPeer>>,
     services: BTreeMap<ServiceId, Arc<NetworkService>>,
+    /// The tasks that drain while others of their service serve, and where they are.
+    draining: BTreeMap<TaskId, NodeId>,
+}
+
+/// A task that is to be stopped while others of its service can take its connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drained {
+    /// Where it runs.
+    pub node: NodeId,
+    /// The nodes that may send connections to it.
+    pub balancers: BTreeSet<NodeId>,
 }
 
 impl Tables {
@@ -65,6 +76,18 @@ impl Tables {
     pub fn of_node(&self, node: NodeId) -> impl Iterator<Item = (NetworkId, &Arc<Table>)> {
         let networks = self.of_nodes.get(&node).into_iter().flatten();
         networks.filter_map(|&id| Some((id, self.networks.get(&id)?)))
+    }
+
+    /// The tasks that drain.
+    pub fn draining(&self) -> BTreeMap<TaskId, Drained> {
+        let mut all: BTreeMap<TaskId, Drained> = BTreeMap::new();
+        for table in self.networks.values() {
+            for (&task, &node) in &table.draining {
+                let drained = all.entry(task).or_insert_with(|| Drained { node, balancers: BTreeSet::new() });
+                drained.balancers.extend(table.peers.keys());
+            }
+        }
+        all
     }
 
     /// The nodes that have to be told something, knowing these tables and not the ones before.
@@ -113,7 +136,8 @@ impl Table {
             let known = before.and_then(|before| before.services.get(&service.id));
             services.insert(service.id, shared(known, entry));
         }
-        Self { info: network.info(), peers, services }
+        let draining = services.values().flat_map(|service| draining(service)).collect();
+        Self { info: network.info(), peers, services, draining }
     }
 
     /// All of it, for a node that knows nothing of the network.
@@ -171,9 +195,20 @@ fn entry(
 
 fn endpoint(state: &State, task: &Task, node: NodeId, number: u32) -> NetworkEndpoint {
     let is_there = state.node(node).is_some_and(|node| node.status.state != NodeState::Down);
-    let serving =
-        task.status.state == TaskState::Running && task.desired == DesiredState::Running && is_there;
-    NetworkEndpoint { slot: task.slot, number, node, serving }
+    let state = match task.desired {
+        _ if task.status.state != TaskState::Running || !is_there => EndpointState::Idle,
+        DesiredState::Ready | DesiredState::Running => EndpointState::Serving,
+        DesiredState::Shutdown | DesiredState::Remove => EndpointState::Draining,
+    };
+    NetworkEndpoint { slot: task.slot, number, node, state }
+}
+
+/// The tasks of a service that drain, if another one serves.
+fn draining(service: &NetworkService) -> impl Iterator<Item = (TaskId, NodeId)> {
+    let is_served = service.endpoints.values().any(NetworkEndpoint::serves);
+    let drains = move |endpoint: &NetworkEndpoint| is_served && endpoint.state == EndpointState::Draining;
+    let endpoints = service.endpoints.iter().filter(move |(_, endpoint)| drains(endpoint));
+    endpoints.map(|(&task, endpoint)| (task, endpoint.node))
 }
 
 /// What was there before, if it is the same.

@@ -16,7 +16,7 @@ fn bench() -> (Bench, NetworkId, ServiceId, Tables) {
 }
 
 fn serving(tables: &Tables, network: NetworkId, service: ServiceId) -> Vec<bool> {
-    tables.networks[&network].services[&service].endpoints.values().map(|it| it.serving).collect()
+    tables.networks[&network].services[&service].endpoints.values().map(NetworkEndpoint::serves).collect()
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_table_has_the_nodes_that_take_part_and_where_the_services_tasks_are() {
     for task in bench.live(web) {
         let found = &entry.endpoints[&task.id];
         assert_eq!((Some(found.node), found.number), (task.node, task.addresses[0].number));
-        assert!(found.serving);
+        assert!(found.serves());
     }
 }
 

@@ -22,7 +22,7 @@ impl Agents {
         let anew = Tables::default().next(state);
         for node in state.nodes() {
             let agent = self.0.entry(node.id).or_default();
-            if let Some(said) = agent.told.tell(state, &tables, node.id) {
+            if let Some(said) = agent.told.tell(state, &tables, node.id, |_| false) {
                 for update in said.networks {
                     let fresh = NetworkTable::new(update.info.clone());
                     agent.knows.entry(update.info.id).or_insert(fresh).apply(update);

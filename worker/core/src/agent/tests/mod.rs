@@ -1,5 +1,6 @@
 //! The agent's promises, one situation at a time; `world` tries them in random histories.
 
+mod connections;
 mod world;
 
 use super::*;

@@ -152,6 +152,8 @@ impl World {
                 self.containers.insert(id, Container::Running);
                 self.come_of(id, Outcome::Started { pid: 1 });
             }
+            Action::AwaitListening(task) => self.come_of(task.id, Outcome::Listening),
+            Action::Drain(task) => self.come_of(task.id, Outcome::Drained),
             Action::Stop(task) => self.end(task, 143, Outcome::Stopped),
             Action::Kill(id) => self.end(id, 137, Outcome::Stopped),
             Action::Remove(id) => {

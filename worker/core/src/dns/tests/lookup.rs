@@ -1,6 +1,6 @@
 //! Names, and what is said to them.
 
-use proto::model::{NodeId, SlotKey};
+use proto::model::{EndpointState, NodeId, SlotKey};
 
 use super::world::{NODE, addresses, ask, front, names, network, question, service, task, with};
 use crate::dns::{Answer, Kind, Names, Question, Record};
@@ -111,12 +111,12 @@ fn the_first_network_that_knows_a_name_is_asked_and_no_network_beside_them() {
 #[test]
 fn tasks_that_do_not_serve_are_only_found_by_their_own_names() {
     let mut db = service(2, "db", None, &[30, 31]);
-    db.endpoints.get_mut(&task(30)).unwrap().serving = false;
+    db.endpoints.get_mut(&task(30)).unwrap().state = EndpointState::Idle;
     let mut young = db.endpoints[&task(30)].clone();
-    (young.number, young.serving) = (33, true);
+    (young.number, young.state) = (33, EndpointState::Serving);
     db.endpoints.insert(task(33), young.clone());
     young.slot = SlotKey::Replica(3);
-    (young.number, young.serving) = (34, false);
+    (young.number, young.state) = (34, EndpointState::Idle);
     db.endpoints.insert(task(34), young);
     let names = names(&[with(network(1, "front", false), vec![db])]);
     let two = addresses(&["10.0.1.31", "10.0.1.33"]);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use proto::model::{
-    Id, Ipv4Pool, Ipv6Pool, Name, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, NodeId,
-    PortMode, PortProtocol, PublishedPort, SlotKey, TaskId,
+    EndpointState, Id, Ipv4Pool, Ipv6Pool, Name, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable,
+    NodeId, PortMode, PortProtocol, PublishedPort, SlotKey, TaskId,
 };
 
 use crate::dns::{Answer, Kind, Names, Question, Record, Zone};
@@ -38,7 +38,7 @@ pub(super) fn task(number: u32) -> TaskId {
 pub(super) fn service(id: u128, name: &str, vip: Option<u32>, numbers: &[u32]) -> NetworkService {
     let endpoint = |(index, &number): (usize, &u32)| {
         let slot = SlotKey::Replica(index as u32 + 1);
-        (task(number), NetworkEndpoint { slot, number, node: NODE, serving: true })
+        (task(number), NetworkEndpoint { slot, number, node: NODE, state: EndpointState::Serving })
     };
     NetworkService {
         id: Id::from_bits(id),

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use proto::model::{
-    Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService, NetworkTable,
-    NodeId, NodeLease, ServiceId, SlotKey, TaskId,
+    EndpointState, Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService,
+    NetworkTable, NodeId, NodeLease, ServiceId, SlotKey, TaskId,
 };
 use tempfile::TempDir;
 use worker_network::{Adopted, Interface, Namespace, Network, NetworkConfig, OverlayError};
@@ -218,9 +218,10 @@ pub fn task(table: &NetworkTable, number: u32) -> TaskId {
 
 pub fn put_service(table: &mut NetworkTable, members: &[&Member], serving: &[&Member]) {
     let endpoint = |member: &&Member| {
-        let serving = serving.iter().any(|other| other.task == member.task);
+        let serves = serving.iter().any(|other| other.task == member.task);
+        let state = if serves { EndpointState::Serving } else { EndpointState::Idle };
         let slot = SlotKey::Replica(member.number);
-        (member.task, NetworkEndpoint { slot, number: member.number, node: node(member.host), serving })
+        (member.task, NetworkEndpoint { slot, number: member.number, node: node(member.host), state })
     };
     let service = NetworkService {
         id: ServiceId::from_bits(1),

@@ -1,0 +1,78 @@
+//! What is seen of a container's connections: that it listens, and that the last has ended.
+
+use super::{
+    node::Node,
+    ports::{Listeners, PortError, tcp_tables},
+};
+use crate::chain::Chain;
+use proto::model::{PublishedPort, Task};
+use std::{path::Path, time::Duration};
+use tokio::time::sleep;
+use tracing::warn;
+use worker_core::{listeners::open_connections, network::PortKey};
+use worker_network::Namespace;
+
+/// How soon it is looked again, at first; each time it is twice as long.
+const SOON: Duration = Duration::from_millis(10);
+
+/// How late it is looked again at most.
+const LATE: Duration = Duration::from_millis(200);
+
+/// How long there must have been no connections: one may be on its way, sent by a node just before it
+/// let go.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Waits until a task's container listens on all ports that its service publishes. One without a network
+/// of its own is not waited for.
+pub(super) async fn until_listening(node: &Node, task: &Task) {
+    if let Err(error) = listening(node, task).await {
+        warn!(task = %task.id, error = %Chain(&error), "not known whether the container listens");
+    }
+}
+
+/// Waits until a task's container has no connections any more that others made. If no other task of its
+/// service gets the new ones, it is not waited for: nobody would be served meanwhile.
+pub(super) async fn until_drained(node: &Node, task: &Task) {
+    if !node.networks.is_served_besides(task) {
+        return;
+    }
+    if let Err(error) = drained(node, task).await {
+        warn!(task = %task.id, error = %Chain(&error), "not known whether the container has connections");
+    }
+}
+
+async fn listening(node: &Node, task: &Task) -> Result<(), PortError> {
+    let Some(container) = namespace_of(node, task)? else { return Ok(()) };
+    let key = |port: &PublishedPort| PortKey { protocol: port.protocol.into(), port: port.target };
+    let mut pause = SOON;
+    loop {
+        let listeners = Listeners::of(&container).await?;
+        if task.spec.ports.iter().all(|port| listeners.on(key(port)).is_some()) {
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LATE);
+    }
+}
+
+async fn drained(node: &Node, task: &Task) -> Result<(), PortError> {
+    let Some(container) = namespace_of(node, task)? else { return Ok(()) };
+    let count = async || Ok::<_, PortError>(open_connections(&container.run(tcp_tables).await??));
+    let mut pause = SOON;
+    loop {
+        if count().await? == 0 {
+            sleep(QUIET).await;
+            if count().await? == 0 {
+                return Ok(());
+            }
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LATE);
+    }
+}
+
+/// The network namespace of a task's container, if it has one of its own.
+fn namespace_of(node: &Node, task: &Task) -> Result<Option<Namespace>, PortError> {
+    let attachment = node.network.attachment(&task.id.to_string());
+    Ok(attachment.map(|held| Namespace::open(Path::new(&held.netns))).transpose()?)
+}
