@@ -2,7 +2,7 @@
 //! addresses that follow the tasks, and nobody else does.
 
 use anyhow::{Result, ensure};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread};
 use tests::cluster::{SOON, TestCluster};
 
 /// A service of the example's web server, which says on which task it answers.
@@ -116,14 +116,49 @@ fn a_service_is_reached_while_no_daemon_runs_and_after_they_are_back() -> Result
         cluster.on(cluster.node(node).kill())?;
     }
     ensure!(from.http(&url).is_ok(), "the address does not answer while no daemon runs");
+    // A query waits in the socket that the container's supervisor holds.
+    let asking = from.clone();
+    let name = thread::spawn(move || asking.sh("RES_OPTIONS='timeout:30 attempts:1' getent ahostsv4 web"));
+    cluster.wait_until("the name is asked for", SOON, || {
+        Ok(!from.sh("awk '$5 ~ /:.*[1-9A-F]/' /proc/net/udp")?.is_empty())
+    })?;
     for node in ["m1", "w1"] {
         cluster.on(cluster.node(node).start())?;
     }
+    let answered = name.join().map_err(|_| anyhow::anyhow!("the client panicked"))??;
+    ensure!(url.contains(answered.split(' ').next().unwrap_or("none")), "{answered} instead of {url}");
     cluster.wait_until("the service is as it was", SOON, || Ok(cluster.running("web")?.len() == 1))?;
     ensure!(from.http(&url).is_ok(), "the address does not answer after the restart");
     cluster.wait_until("the name is answered again", SOON, || Ok(from.http("http://web:8080/").is_ok()))?;
     ensure!(cluster.container("web")?.pid == before, "the container was made anew");
     Ok(())
+}
+
+#[test]
+fn a_node_that_starts_while_all_managers_are_away_knows_the_names_it_knew() -> Result<()> {
+    let cluster = start(1, 1)?;
+    let here = ["--network", "front", "--constraint", "node.hostname==w1"];
+    cluster.shoal(&["network", "create", "--ipv6", "front"])?;
+    web(&cluster, &[&["--name", "web", "--replicas", "2"], &here[..]].concat())?;
+    client(&cluster, "here", &here)?;
+    let from = cluster.container("here")?;
+    let known = (from.resolve("web")?, from.resolve("tasks.web")?);
+    ensure!(known.1.len() == 4, "{known:?}");
+    cluster.on(cluster.node("m1").kill())?;
+    cluster.on(cluster.node("w1").kill())?;
+    cluster.on(cluster.node("w1").start())?;
+    cluster.wait_until("names are answered again", SOON, || {
+        Ok((from.resolve("web")?, from.resolve("tasks.web")?) == known)
+    })?;
+    ensure!(from.http("http://web:8080/")?.starts_with("shoal example 1"));
+    ensure!(from.http(&format!("http://{}:8080/", known.1[0]))?.starts_with("shoal example 1"));
+    cluster.on(cluster.node("m1").start())?;
+    cluster.wait_until("all is as it was", SOON, || {
+        Ok(cluster.running("web")?.len() == 2 && cluster.container("here")?.pid == from.pid)
+    })?;
+    ensure!((from.resolve("web")?, from.resolve("tasks.web")?) == known);
+    cluster.shoal(&["service", "scale", "web=1"])?;
+    cluster.wait_until("what is new is known", SOON, || Ok(from.resolve("tasks.web")?.len() == 2))
 }
 
 #[test]

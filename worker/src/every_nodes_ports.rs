@@ -36,9 +36,7 @@ impl EveryNodesPorts {
         self.left = left;
         (!self.left.is_empty()).then(|| {
             let mut table = table.clone();
-            for service in table.services.values_mut() {
-                service.ports.retain(|port| !self.left.contains(&key(port)));
-            }
+            table.change_services(|service| service.ports.retain(|port| !self.left.contains(&key(port))));
             table
         })
     }
@@ -101,7 +99,7 @@ mod tests {
             ports: vec![port(8080), port(8081)],
             endpoints: [].into(),
         };
-        table.services.insert(service.id, service);
+        table.services.insert_mut(service.id, service);
         table
     }
 

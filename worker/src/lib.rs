@@ -13,7 +13,8 @@
 //! * `driver`: tells `worker_core::agent` what happens and does what it wants.
 //! * `executor`: performs the steps of each task.
 //! * [`ledger`]: what survives a restart; `recover`: what a restart finds.
-//! * `networks`: carries out what the managers tell of networks; `name_servers`: the containers' DNS.
+//! * `networks`: carries out what the managers tell of networks, which `known_networks` holds; `name_servers`: the
+//!   containers' DNS, with the host's servers (`host_servers`) behind it.
 //! * `volumes`, `task_files`: what containers are given besides their image.
 //! * `logs`: sends output that managers ask for.
 //!
@@ -30,6 +31,8 @@ mod description;
 mod driver;
 mod every_nodes_ports;
 mod executor;
+mod host_servers;
+mod known_networks;
 pub mod ledger;
 mod logs;
 mod name_servers;

@@ -1,21 +1,23 @@
 //! The networks this node takes part in: what the managers tell of them is carried into the kernel.
 //!
 //! ```text
-//! session --take--> tables --follow--> kernel --> carried out --> tasks that wait for a network
-//!                      '-----------> name servers of containers
+//! session --take--> known --follow--> kernel --> carried out --> tasks that wait for a network
+//!                     |'------------> name servers of containers
+//!          ledger <---'
 //! ```
 
 use crate::{
     chain::Chain,
+    executor::blocking,
+    known_networks::Known,
+    ledger::Ledger,
     network_kernel::{Extent, Kernel},
 };
 use proto::model::{NetworkId, NetworkTable, Task};
 use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -24,10 +26,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-use worker_core::{
-    dns::Zone,
-    tables::{Tables, Told, UnknownNetwork},
-};
+use worker_core::tables::{Row, Tables, Told, UnknownNetwork};
 
 /// How long after a fault it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,17 +34,18 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How long a task waits for a network that fails or was not told, before it fails itself: several tries.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the managers told, and how much of it is carried out. Tables that were told before a restart
-/// are told again; until then the kernel keeps what it has.
+/// How long changes are gathered before they are written down: tasks that start together are one write.
+const GATHER: Duration = Duration::from_millis(200);
+
+/// What the managers told, and how much of it is carried out. What they told before a restart is in the ledger; what they
+/// tell again is carried out where it is different.
 #[derive(Debug)]
 pub(crate) struct Networks {
-    /// `None` until the managers have told something since the daemon started.
-    tables: watch::Sender<Option<Tables>>,
-    /// Grows with everything that is told.
-    edition: AtomicU64,
+    known: watch::Sender<Known>,
     /// The edition that is carried out, with all before it.
     carried_out: watch::Sender<u64>,
-    zones: watch::Sender<Option<Zones>>,
+    /// What is not in the ledger yet.
+    unsaved: Mutex<BTreeSet<Row>>,
     state: watch::Sender<BTreeMap<NetworkId, State>>,
     retry: Duration,
     patience: Duration,
@@ -53,12 +53,9 @@ pub(crate) struct Networks {
 
 impl Default for Networks {
     fn default() -> Self {
-        Self::new(RETRY, PATIENCE)
+        Self::recovered(None)
     }
 }
-
-/// The names of every network.
-pub(crate) type Zones = BTreeMap<NetworkId, Zone>;
 
 /// How far a network is.
 #[derive(Debug, Clone)]
@@ -84,23 +81,39 @@ pub(crate) enum NetworkFault {
 }
 
 impl Networks {
-    fn new(retry: Duration, patience: Duration) -> Self {
-        let (tables, edition, carried_out, zones, state) = Default::default();
-        Self { tables, edition, carried_out, zones, state, retry, patience }
+    /// Begins with what the ledger has.
+    pub(crate) fn recovered(tables: Option<Tables>) -> Self {
+        Self {
+            known: watch::Sender::new(Known::recovered(tables)),
+            carried_out: watch::Sender::default(),
+            unsaved: Mutex::default(),
+            state: watch::Sender::default(),
+            retry: RETRY,
+            patience: PATIENCE,
+        }
     }
 
-    /// Takes in what the managers told, and returns which edition it leads to. Calls must follow each other.
+    /// Takes in what the managers told, at the cost of what is new, and returns which edition it leads to.
     pub(crate) fn take(&self, told: Told) -> Result<u64, UnknownNetwork> {
-        let known = self.tables.borrow().clone();
-        let mut tables = known.clone().unwrap_or_default();
-        tables.take(told.clone())?;
-        if known.as_ref() != Some(&tables) {
-            self.zones.send_modify(|zones| name(zones.get_or_insert_default(), &tables, &told));
-            // Whoever finds the edition finds tables that are as new at least.
-            self.tables.send_replace(Some(tables));
-            self.edition.fetch_add(1, Ordering::SeqCst);
-        }
-        Ok(self.edition.load(Ordering::SeqCst))
+        let mut taken = Ok(0);
+        self.known.send_if_modified(|known| match known.take(told) {
+            Ok(rows) => {
+                let is_new = rows.is_some();
+                self.unsaved().extend(rows.into_iter().flatten());
+                taken = Ok(known.edition());
+                is_new
+            }
+            Err(unknown) => {
+                taken = Err(unknown);
+                false
+            }
+        });
+        taken
+    }
+
+    /// What is known now and whenever it changes.
+    pub(crate) fn known(&self) -> watch::Receiver<Known> {
+        self.known.subscribe()
     }
 
     /// The edition that is carried out, now and whenever it grows.
@@ -110,19 +123,46 @@ impl Networks {
 
     /// Whether other tasks of a task's service get connections, so that it need not.
     pub(crate) fn is_served_besides(&self, task: &Task) -> bool {
-        self.tables.borrow().as_ref().is_some_and(|tables| tables.is_served_besides(task))
+        self.known.borrow().tables().is_served_besides(task)
     }
 
-    /// The names now and whenever they change; `None` until the managers have told them.
-    pub(crate) fn zones(&self) -> watch::Receiver<Option<Zones>> {
-        self.zones.subscribe()
+    /// Writes down what the managers tell, soon after they do, until it is stopped; then the rest. While the disk fails
+    /// only a daemon that starts anew would notice: it would know what was written before.
+    pub(crate) async fn keep(&self, ledger: &Ledger, stop: &CancellationToken) {
+        let mut known = self.known.subscribe();
+        known.mark_changed();
+        while !stop.is_cancelled() {
+            tokio::select! {
+                // Fails only when the sender is gone, which `self` holds.
+                _ = known.changed() => drop(stop.run_until_cancelled(sleep(GATHER)).await),
+                () = stop.cancelled() => {}
+            }
+            known.mark_unchanged();
+            self.save(ledger).await;
+        }
+    }
+
+    async fn save(&self, ledger: &Ledger) {
+        // In this order what is told in between is written, perhaps twice.
+        let rows = mem::take(&mut *self.unsaved());
+        let known = self.known.borrow().clone();
+        // What is from the ledger is there already.
+        if !known.is_all() {
+            return;
+        }
+        let (ledger, saved) = (ledger.clone(), rows.clone());
+        if let Err(error) = blocking(move || ledger.keep_networks(saved, known.tables())).await {
+            warn!(error = %Chain(&error), "what the managers told of networks could not be written down");
+            self.unsaved().extend(rows);
+        }
     }
 
     /// Waits until a network can be used, and returns what is carried out of it. While the managers are
     /// away after a restart this takes as long as they do; a fault has to last for a while to count.
     pub(crate) async fn ready(&self, id: NetworkId) -> Result<Arc<NetworkTable>, NetworkFault> {
+        let may_be_ready = |known: &Known| known.is_all() || known.get(id).is_some();
         // Waiting fails only when the senders are gone, which `self` holds.
-        let _ = self.tables.subscribe().wait_for(Option::is_some).await;
+        drop(self.known.subscribe().wait_for(may_be_ready).await);
         let mut state = self.state.subscribe();
         loop {
             let is_ready = |state: &BTreeMap<_, _>| {
@@ -147,36 +187,31 @@ impl Networks {
 
     /// Carries out what is told, as it is told, until it is stopped between two networks.
     pub(crate) async fn follow(&self, kernel: &impl Kernel, stop: &CancellationToken) {
-        let mut tables = self.tables.subscribe();
+        let mut known = self.known.subscribe();
         while !stop.is_cancelled() {
-            let edition = self.edition.load(Ordering::SeqCst);
-            let wanted = tables.borrow_and_update().clone();
-            let retry = match wanted {
-                Some(wanted) => {
-                    let retry = self.carry_out(&wanted, kernel, stop).await;
-                    if self.holds(&wanted) {
-                        self.carried_out.send_replace(edition);
-                    }
-                    retry
-                }
-                None => false,
-            };
+            let wanted = known.borrow_and_update().clone();
+            let retry = self.carry_out(&wanted, kernel, stop).await;
+            if self.holds(wanted.tables()) {
+                self.carried_out.send_replace(wanted.edition());
+            }
             tokio::select! {
                 // Fails only when the sender is gone, which `self` holds.
-                _ = tables.changed() => {}
+                _ = known.changed() => {}
                 () = sleep(self.retry), if retry => {}
                 () = stop.cancelled() => {}
             }
         }
     }
 
-    /// Carries tables out; says whether something is to be tried again. What goes goes first: a new network may have
-    /// got its number on the wire.
-    async fn carry_out(&self, wanted: &Tables, kernel: &impl Kernel, stop: &CancellationToken) -> bool {
+    /// Carries out what is known; says whether something is to be tried again. What goes goes first: a new network may
+    /// have got its number on the wire.
+    async fn carry_out(&self, wanted: &Known, kernel: &impl Kernel, stop: &CancellationToken) -> bool {
         // From here on tasks wait for a network that goes, even if it is told again meanwhile.
         self.state.send_modify(|state| state.retain(|id, _| wanted.get(*id).is_some()));
         let mut failed = false;
-        for id in kernel.list().into_iter().filter(|id| wanted.get(*id).is_none()) {
+        // What the managers told last may be missing in the ledger, and have containers.
+        let goes = |id: &NetworkId| wanted.is_all() && wanted.get(*id).is_none();
+        for id in kernel.list().into_iter().filter(goes) {
             // One that was told again meanwhile may have a task in it that came before the line above.
             if stop.is_cancelled() || self.wanted(id).is_some() {
                 continue;
@@ -189,9 +224,10 @@ impl Networks {
                 }
             }
         }
-        for (id, table) in wanted.iter() {
-            let is_done =
-                matches!(self.state.borrow().get(&id), Some(State::CarriedOut(done)) if done == table);
+        for (id, table) in wanted.tables().iter() {
+            let state = self.state.borrow().get(&id).cloned();
+            // A table that says the same is the same one.
+            let is_done = matches!(state, Some(State::CarriedOut(done)) if Arc::ptr_eq(&done, table));
             if !is_done && !stop.is_cancelled() {
                 failed |= !self.carry_out_one(id, table, kernel).await;
             }
@@ -223,26 +259,19 @@ impl Networks {
     fn holds(&self, wanted: &Tables) -> bool {
         let state = self.state.borrow();
         wanted.iter().all(|(id, table)| match state.get(&id) {
-            Some(State::CarriedOut(done) | State::Partly(done)) => done == table,
+            Some(State::CarriedOut(done) | State::Partly(done)) => Arc::ptr_eq(done, table),
             Some(State::Failed(..)) | None => false,
         })
     }
 
     /// What the managers want of a network now.
     fn wanted(&self, id: NetworkId) -> Option<Arc<NetworkTable>> {
-        self.tables.borrow().as_ref()?.get(id).cloned()
+        self.known.borrow().get(id).cloned()
     }
-}
 
-/// Takes into the names what was told, at the cost of what is new.
-fn name(zones: &mut Zones, tables: &Tables, told: &Told) {
-    zones.retain(|id, _| tables.get(*id).is_some());
-    for update in &told.updates {
-        match (zones.get_mut(&update.info.id), tables.get(update.info.id)) {
-            (Some(zone), _) => zone.apply(update),
-            (None, Some(table)) => drop(zones.insert(update.info.id, Zone::new(table))),
-            (None, None) => {}
-        }
+    fn unsaved(&self) -> MutexGuard<'_, BTreeSet<Row>> {
+        // Every change is complete before anything can panic.
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use futures::FutureExt;
+use manager_store::disk::MemDisk;
 use proto::model::{Id, Ipv4Pool, NetworkInfo, NetworkUpdate};
 use std::{
     collections::BTreeSet,
@@ -79,12 +80,12 @@ fn all(networks: &[u128]) -> Told {
 
 /// Tries again at once, and has tasks wait as long as a test can take.
 fn patient() -> Networks {
-    Networks::new(Duration::ZERO, Duration::from_secs(3600))
+    Networks { retry: Duration::ZERO, patience: Duration::from_secs(3600), ..Networks::default() }
 }
 
 /// Has tasks wait as good as not.
 fn impatient() -> Networks {
-    Networks::new(Duration::ZERO, Duration::ZERO)
+    Networks { retry: Duration::ZERO, patience: Duration::ZERO, ..Networks::default() }
 }
 
 /// Follows until something else is done.
@@ -118,12 +119,50 @@ async fn what_an_earlier_daemon_left_is_removed_only_when_the_managers_do_not_na
     assert_eq!(kernel.list(), [id(1)]);
 }
 
+/// What a daemon that starts knows, after another one was told this and ended.
+async fn restarted(told: Told) -> Networks {
+    let (ledger, networks) = (Ledger::open(Arc::new(MemDisk::new())).unwrap(), impatient());
+    networks.take(told).unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    networks.keep(&ledger, &stop).await;
+    assert_eq!(ledger.networks().unwrap(), None, "it was stopped before it began");
+    let stop = CancellationToken::new();
+    let keeping = networks.keep(&ledger, &stop);
+    let stopping = async { stop.cancel() };
+    futures::join!(keeping, stopping);
+    Networks { retry: Duration::ZERO, ..Networks::recovered(ledger.networks().unwrap()) }
+}
+
+#[tokio::test]
+async fn what_was_told_before_a_restart_is_carried_out_while_the_managers_are_away() {
+    let (networks, kernel) = (restarted(all(&[1])).await, FakeKernel::default());
+    kernel.held.lock().unwrap().insert(id(7), 5000);
+    while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
+    assert_eq!(kernel.list(), [id(1), id(7)], "it may have been told last, and be missing in the ledger");
+    let impatient = Networks { patience: Duration::ZERO, ..networks };
+    let waited = timeout(Duration::from_millis(50), impatient.ready(id(7)));
+    assert!(while_following(&impatient, &kernel, waited).await.is_err(), "it may still be told");
+}
+
+#[tokio::test]
+async fn what_is_told_again_after_a_restart_is_not_carried_out_again() {
+    let (networks, kernel) = (restarted(all(&[1])).await, FakeKernel::default());
+    while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
+    networks.take(all(&[1])).unwrap();
+    assert!(!networks.carry_out(&known(&networks), &kernel, &CancellationToken::new()).await);
+    assert_eq!(kernel.tries.load(Ordering::Relaxed), 1);
+    networks.take(all(&[])).unwrap();
+    networks.carry_out(&known(&networks), &kernel, &CancellationToken::new()).await;
+    assert_eq!(kernel.list(), []);
+}
+
 #[tokio::test]
 async fn a_task_waits_while_a_fault_passes() {
     let (networks, kernel) = (patient(), FakeKernel::default());
     kernel.faults.store(3, Ordering::Relaxed);
     networks.take(all(&[1])).unwrap();
-    assert!(networks.carry_out(&tables(&networks), &kernel, &CancellationToken::new()).await);
+    assert!(networks.carry_out(&known(&networks), &kernel, &CancellationToken::new()).await);
     assert_eq!(while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap().info.id, id(1));
 }
 
@@ -155,9 +194,9 @@ async fn a_port_in_use_keeps_no_task_from_its_network_and_is_tried_again() {
     networks.take(all(&[1])).unwrap();
     while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
     let stop = CancellationToken::new();
-    assert!(networks.carry_out(&tables(&networks), &kernel, &stop).await);
+    assert!(networks.carry_out(&known(&networks), &kernel, &stop).await);
     kernel.has_busy_port.store(false, Ordering::Relaxed);
-    assert!(!networks.carry_out(&tables(&networks), &kernel, &stop).await);
+    assert!(!networks.carry_out(&known(&networks), &kernel, &stop).await);
 }
 
 #[tokio::test]
@@ -165,9 +204,9 @@ async fn a_network_that_is_told_again_while_it_goes_is_not_taken_from_under_a_ta
     let (networks, kernel) = (patient(), FakeKernel::default());
     let stop = CancellationToken::new();
     networks.take(all(&[1])).unwrap();
-    networks.carry_out(&tables(&networks), &kernel, &stop).await;
+    networks.carry_out(&known(&networks), &kernel, &stop).await;
     networks.take(all(&[])).unwrap();
-    let without = tables(&networks);
+    let without = known(&networks);
     networks.take(all(&[1])).unwrap();
     // A task may have come right here, where the network is both told and carried out.
     networks.ready(id(1)).await.unwrap();
@@ -184,10 +223,10 @@ async fn nothing_is_begun_after_the_stop() {
     let stop = CancellationToken::new();
     stop.cancel();
     networks.follow(&kernel, &stop).await;
-    assert!(!networks.carry_out(&tables(&networks), &kernel, &stop).await);
+    assert!(!networks.carry_out(&known(&networks), &kernel, &stop).await);
     assert_eq!(kernel.tries.load(Ordering::Relaxed), 0);
 }
 
-fn tables(networks: &Networks) -> Tables {
-    networks.tables.borrow().clone().unwrap()
+fn known(networks: &Networks) -> Known {
+    networks.known.borrow().clone()
 }

@@ -6,8 +6,8 @@ use crate::{
 };
 use proto::model::{ExitStatus, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
-use tracing::{error, info};
-use worker_core::agent::Found;
+use tracing::{error, info, warn};
+use worker_core::{agent::Found, tables::Tables};
 use worker_network::Adopted;
 use worker_runtime::{ExitRecord, Outcome, Running, Runtime, RuntimeError};
 
@@ -22,6 +22,8 @@ pub(crate) struct Recovered {
     pub running: Vec<(TaskId, Running)>,
     /// What they hold of the network.
     pub adopted: Vec<Adopted>,
+    /// What the managers told of networks, if they did.
+    pub networks: Option<Tables>,
     /// Containers of tasks that the ledger does not know.
     pub strays: Vec<TaskId>,
 }
@@ -40,7 +42,8 @@ pub enum RecoverError {
 /// Looks at every container, kills what lost its supervisor, and strikes out what nothing holds any
 /// more. Waits for the disk.
 pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, RecoverError> {
-    let mut recovered = Recovered { tasks: ledger.tasks()?, ..Recovered::default() };
+    let networks = networks(ledger)?;
+    let mut recovered = Recovered { tasks: ledger.tasks()?, networks, ..Recovered::default() };
     let known: BTreeSet<TaskId> = recovered.tasks.iter().map(|task| task.id).collect();
     for id in runtime.list()? {
         if !known.contains(&id) {
@@ -68,6 +71,18 @@ pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, R
         "ledger read"
     );
     Ok(recovered)
+}
+
+/// The managers tell it again, so that damage costs no more than waiting for them.
+fn networks(ledger: &Ledger) -> Result<Option<Tables>, LedgerError> {
+    match ledger.networks() {
+        Err(error @ LedgerError::Damaged { .. }) => {
+            warn!(error = %Chain(&error), "what the managers told of networks can't be read; they will tell it again");
+            ledger.forget_networks()?;
+            Ok(None)
+        }
+        known => known,
+    }
 }
 
 fn look(runtime: &Runtime, id: TaskId, running: &mut Vec<(TaskId, Running)>) -> Option<Found> {

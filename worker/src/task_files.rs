@@ -15,7 +15,8 @@ use tracing::warn;
 use worker_core::{etc_files, oci_spec::GeneratedFiles};
 
 const HOSTS: &str = "/etc/hosts";
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// The file that names the host's name servers.
+pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Where systemd-resolved keeps the servers that it asks itself.
 const RESOLV_CONF_UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
 
@@ -93,11 +94,6 @@ impl TaskFiles {
     fn folder(&self, task: TaskId) -> PathBuf {
         self.0.join(task.to_string())
     }
-}
-
-/// The host's `resolv.conf` as it is. Waits for the disk.
-pub(crate) fn host_resolv_conf() -> Result<String, TaskFilesError> {
-    read(RESOLV_CONF)
 }
 
 fn own_resolv_conf() -> Result<String, TaskFilesError> {

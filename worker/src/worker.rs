@@ -2,12 +2,12 @@
 
 use crate::{
     board::Board,
-    chain::Chain,
     config::{Facilities, WorkerConfig},
     driver::{Clock, Driver, Ended},
-    executor::{Executor, Node, blocking, open_name_server, remove},
+    executor::{Executor, Node, blocking, remove, reopen_name_server},
     ledger::{Ledger, LedgerError},
     network_kernel::NodeKernel,
+    networks::Networks,
     recover::{RecoverError, Recovered, recover},
     session::Sessions,
 };
@@ -112,7 +112,7 @@ impl Worker {
             Ok((ledger, runtime, recovered))
         })
         .await?;
-        let Recovered { tasks, found, running, adopted, strays } = recovered;
+        let Recovered { tasks, found, running, adopted, networks, strays } = recovered;
         let opened = Network::open(config.network.clone(), adopted).await.map_err(WorkerError::Network)?;
         let Opened { network, lost } = opened;
         if !lost.is_empty() {
@@ -120,13 +120,15 @@ impl Worker {
         }
         // As the runtime has it, which makes them there.
         let containers = config.data_dir.join("containers");
-        let node = Arc::new(Node::new(&config, facilities.images.clone(), network, runtime, ledger));
+        let networks = Networks::recovered(networks);
+        let node = Node::new(&config, facilities.images.clone(), network, runtime, ledger, networks);
+        let node = Arc::new(node);
         join_all(strays.into_iter().map(|id| {
             warn!(task = %id, "container of no known task is removed");
             remove(&node, id)
         }))
         .await;
-        reopen_name_servers(&node, &tasks).await;
+        reopen_name_servers(&node, &tasks, &running).await;
         let clock = Clock::start();
         let (agent, first) = Agent::recover(tasks, found, clock.now());
         let (clear, to_clear) = mpsc::channel(1);
@@ -166,9 +168,9 @@ impl Worker {
         let (node, stopped) = (self.node.clone(), stop_following.clone());
         following.spawn(async move { node.networks.follow(&NodeKernel::new(&node), &stopped).await });
         let (node, stopped) = (self.node.clone(), stop_following.clone());
-        following.spawn(async move {
-            stopped.run_until_cancelled(node.name_servers.follow(&node.networks)).await;
-        });
+        following.spawn(async move { node.networks.keep(&node.ledger, &stopped).await });
+        let (node, stopped) = (self.node.clone(), stop_following.clone());
+        following.spawn(async move { stopped.run_until_cancelled(serve_names(&node)).await.unwrap_or(()) });
 
         let driver = Driver {
             agent: self.agent,
@@ -191,7 +193,11 @@ impl Worker {
         if ended == Ended::Cleared {
             Network::destroy(&self.config.network).await.map_err(WorkerError::Network)?;
             let node = self.node.clone();
-            blocking(move || node.runtime.remove_node_cgroups()).await?;
+            blocking(move || -> Result<_, WorkerError> {
+                node.ledger.forget_networks()?;
+                Ok(node.runtime.remove_node_cgroups()?)
+            })
+            .await?;
             info!("everything of the cluster is removed from this node");
         }
         // Whoever cleared the node waits for this; a handle may also be gone.
@@ -200,13 +206,18 @@ impl Worker {
     }
 }
 
+/// Keeps the containers' name servers up to date, for ever.
+async fn serve_names(node: &Node) {
+    let (servers, networks) = (&node.name_servers, &node.networks);
+    tokio::join!(servers.follow(networks), servers.follow_host(), servers.retry(networks));
+}
+
 /// The containers that ran on while no daemon did have names answered again.
-async fn reopen_name_servers(node: &Arc<Node>, tasks: &[Task]) {
+async fn reopen_name_servers(node: &Arc<Node>, tasks: &[Task], running: &[(TaskId, Running)]) {
     for task in tasks.iter().filter(|task| !task.spec.task.attachments.is_empty()) {
         let Some(attachment) = node.network.attachment(&task.id.to_string()) else { continue };
-        if let Err(error) = open_name_server(node, task, &attachment).await {
-            warn!(task = %task.id, error = %Chain(&error), "container's name server could not be started");
-        }
+        let running = running.iter().find(|(id, _)| *id == task.id).map(|(_, running)| running.clone());
+        reopen_name_server(node, task, &attachment, running).await;
     }
 }
 

@@ -233,7 +233,7 @@ mod tests {
         bench.settle();
         let last = tell(&mut told, &bench, ids[0]).unwrap();
         assert_eq!((last.networks, last.remove_networks), (vec![], vec![front]));
-        assert_eq!(table.services.len(), 2);
+        assert_eq!(table.services.size(), 2);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::{Name, NetworkId, NodeId, PublishedPort, ServiceId, SlotKey, TaskId, Timestamp};
 use ipnet::{Ipv4Net, Ipv6Net};
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -166,7 +167,7 @@ pub struct NetworkService {
     pub aliases: BTreeSet<Name>,
     /// The number of its virtual address, if it has one.
     pub vip: Option<u32>,
-    /// In the ingress network, the ports it publishes through it.
+    /// The ports it publishes; in the ingress network, those it publishes there.
     pub ports: Vec<PublishedPort>,
     /// Its tasks.
     pub endpoints: BTreeMap<TaskId, NetworkEndpoint>,
@@ -203,15 +204,16 @@ impl NetworkEndpoint {
     }
 }
 
-/// All a node knows of a network it takes part in.
+/// All a node knows of a network it takes part in. Clones share peers and services, and a change costs as much as what
+/// it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkTable {
     /// The network itself.
     pub info: NetworkInfo,
     /// The nodes that take part, this one included.
-    pub peers: BTreeMap<NodeId, NetworkPeer>,
+    pub peers: RedBlackTreeMapSync<NodeId, NetworkPeer>,
     /// The services in it.
-    pub services: BTreeMap<ServiceId, NetworkService>,
+    pub services: RedBlackTreeMapSync<ServiceId, NetworkService>,
 }
 
 /// What is new in a network.
@@ -305,7 +307,7 @@ impl Network {
 impl NetworkTable {
     /// A network of which nothing else is known yet.
     pub fn new(info: NetworkInfo) -> Self {
-        Self { info, peers: BTreeMap::new(), services: BTreeMap::new() }
+        Self { info, peers: RedBlackTreeMapSync::new_sync(), services: RedBlackTreeMapSync::new_sync() }
     }
 
     /// Takes an update in.
@@ -314,10 +316,20 @@ impl NetworkTable {
             *self = Self::new(update.info.clone());
         }
         self.info = update.info;
-        self.peers.extend(update.put_peers.into_iter().map(|peer| (peer.node, peer)));
-        update.remove_peers.iter().for_each(|node| drop(self.peers.remove(node)));
-        self.services.extend(update.put_services.into_iter().map(|service| (service.id, service)));
-        update.remove_services.iter().for_each(|service| drop(self.services.remove(service)));
+        update.put_peers.into_iter().for_each(|peer| self.peers.insert_mut(peer.node, peer));
+        update.remove_peers.iter().for_each(|node| _ = self.peers.remove_mut(node));
+        update.put_services.into_iter().for_each(|service| self.services.insert_mut(service.id, service));
+        update.remove_services.iter().for_each(|service| _ = self.services.remove_mut(service));
+    }
+
+    /// Changes every service.
+    pub fn change_services(&mut self, change: impl Fn(&mut NetworkService)) {
+        let changed = |(&id, service): (&ServiceId, &NetworkService)| {
+            let mut service = service.clone();
+            change(&mut service);
+            (id, service)
+        };
+        self.services = self.services.iter().map(changed).collect();
     }
 }
 

@@ -1,7 +1,10 @@
 //! What the managers told of the networks this node takes part in.
 
-use proto::model::{NetworkId, NetworkTable, NetworkUpdate, Task};
-use std::{collections::BTreeMap, sync::Arc};
+use proto::model::{NetworkId, NetworkTable, NetworkUpdate, NodeId, ServiceId, Task};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// One message's part about networks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,34 +17,87 @@ pub struct Told {
     pub remove: Vec<NetworkId>,
 }
 
-/// The networks a node takes part in. Clones share the tables, so they are cheap to compare and keep.
+/// The networks a node takes part in. Clones share the tables, and a change costs as much as what it changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tables(BTreeMap<NetworkId, Arc<NetworkTable>>);
+
+/// A part of the tables that changes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// A network's own description.
+    Network(NetworkId),
+    /// A node that takes part in it.
+    Peer(NetworkId, NodeId),
+    /// A service in it.
+    Service(NetworkId, ServiceId),
+}
 
 /// Says that something changed in a network that was never told whole: a message was missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("network {0} was never told whole")]
 pub struct UnknownNetwork(pub NetworkId);
 
+impl Row {
+    /// The network it is of.
+    pub fn network(self) -> NetworkId {
+        let (Self::Network(id) | Self::Peer(id, _) | Self::Service(id, _)) = self;
+        id
+    }
+}
+
 impl Tables {
-    /// Takes a message in, all of it or nothing.
-    pub fn take(&mut self, told: Told) -> Result<(), UnknownNetwork> {
+    /// Takes a message in, all of it or nothing. Returns the rows that are different now, a network's own before those in
+    /// it; a table none of whose rows is different stays the same one.
+    pub fn take(&mut self, told: Told) -> Result<Vec<Row>, UnknownNetwork> {
         let is_known = |update: &NetworkUpdate| update.full || self.0.contains_key(&update.info.id);
         if let Some(unknown) =
             told.updates.iter().find(|update| told.full && !update.full || !is_known(update))
         {
             return Err(UnknownNetwork(unknown.info.id));
         }
+        let mut gone: BTreeSet<NetworkId> = told.remove.into_iter().collect();
         if told.full {
-            self.0.retain(|id, _| told.updates.iter().any(|update| update.info.id == *id));
+            let named: BTreeSet<NetworkId> = told.updates.iter().map(|update| update.info.id).collect();
+            gone.extend(self.0.keys().filter(|id| !named.contains(id)));
         }
-        for update in told.updates {
-            let table = self.0.entry(update.info.id);
-            let table = table.or_insert_with(|| Arc::new(NetworkTable::new(update.info.clone())));
+        let mut rows = Vec::new();
+        told.updates.into_iter().for_each(|update| self.take_one(update, &mut rows));
+        for id in gone {
+            if let Some(table) = self.0.remove(&id) {
+                rows.extend(rows_of(&table));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn take_one(&mut self, mut update: NetworkUpdate, rows: &mut Vec<Row>) {
+        let id = update.info.id;
+        let before = rows.len();
+        let is_new = !self.0.contains_key(&id);
+        let entry = self.0.entry(id);
+        let table = entry.or_insert_with(|| Arc::new(NetworkTable::new(update.info.clone())));
+        if is_new || table.info != update.info {
+            rows.push(Row::Network(id));
+        }
+        if update.full {
+            // Only what is different is touched.
+            let put: BTreeSet<_> = update.put_peers.iter().map(|peer| peer.node).collect();
+            update.remove_peers = table.peers.keys().filter(|id| !put.contains(id)).copied().collect();
+            let put: BTreeSet<_> = update.put_services.iter().map(|service| service.id).collect();
+            update.remove_services = table.services.keys().filter(|id| !put.contains(id)).copied().collect();
+            update.full = false;
+        }
+        update.put_peers.retain(|peer| table.peers.get(&peer.node) != Some(peer));
+        update.remove_peers.retain(|node| table.peers.contains_key(node));
+        update.put_services.retain(|service| table.services.get(&service.id) != Some(service));
+        update.remove_services.retain(|service| table.services.contains_key(service));
+        let peers = update.put_peers.iter().map(|peer| peer.node).chain(update.remove_peers.iter().copied());
+        rows.extend(peers.map(|node| Row::Peer(id, node)));
+        let put = update.put_services.iter().map(|service| service.id);
+        rows.extend(put.chain(update.remove_services.iter().copied()).map(|it| Row::Service(id, it)));
+        if rows.len() > before {
             Arc::make_mut(table).apply(update);
         }
-        told.remove.iter().for_each(|id| drop(self.0.remove(id)));
-        Ok(())
     }
 
     /// Whether another task of a task's service gets connections in one of the task's networks.
@@ -63,87 +119,20 @@ impl Tables {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proto::model::{Id, Ipv4Pool, NetworkInfo, NetworkPeer, NodeLease};
+/// All rows of a network, its own first.
+fn rows_of(table: &NetworkTable) -> impl Iterator<Item = Row> {
+    let id = table.info.id;
+    let peers = table.peers.keys().map(move |node| Row::Peer(id, *node));
+    let services = table.services.keys().map(move |service| Row::Service(id, *service));
+    [Row::Network(id)].into_iter().chain(peers).chain(services)
+}
 
-    fn info(number: u128) -> NetworkInfo {
-        let subnet = "10.5.0.0/24".parse().unwrap();
-        NetworkInfo {
-            id: Id::from_bits(number),
-            name: "front".parse().unwrap(),
-            vni: 4096,
-            ipv4: Ipv4Pool { subnet, gateway: "10.5.0.1".parse().unwrap(), range: subnet },
-            ipv6: None,
-            mtu: None,
-            internal: false,
-            ingress: false,
-        }
-    }
-
-    fn update(network: u128, full: bool, peers: &[u128]) -> NetworkUpdate {
-        let peer = |&number: &u128| NetworkPeer {
-            node: Id::from_bits(number),
-            data_path: "192.0.2.1".parse().unwrap(),
-            lease: NodeLease::default(),
-            singles: Default::default(),
-        };
-        NetworkUpdate {
-            full,
-            info: info(network),
-            put_peers: peers.iter().map(peer).collect(),
-            remove_peers: Vec::new(),
-            put_services: Vec::new(),
-            remove_services: Vec::new(),
-        }
-    }
-
-    fn peers(tables: &Tables, network: u128) -> Option<Vec<u128>> {
-        Some(tables.get(Id::from_bits(network))?.peers.keys().map(|id| id.bits()).collect())
-    }
-
-    #[test]
-    fn a_network_is_told_whole_first_and_then_what_is_different() {
-        let mut tables = Tables::default();
-        let told = |updates| Told { updates, ..Told::default() };
-        tables.take(told(vec![update(1, true, &[7])])).unwrap();
-        tables.take(told(vec![update(1, false, &[8])])).unwrap();
-        assert_eq!(peers(&tables, 1), Some(vec![7, 8]));
-        tables.take(told(vec![update(1, true, &[9])])).unwrap();
-        assert_eq!(peers(&tables, 1), Some(vec![9]));
-        tables.take(Told { remove: vec![Id::from_bits(1)], ..Told::default() }).unwrap();
-        assert_eq!(peers(&tables, 1), None);
-    }
-
-    #[test]
-    fn what_a_full_message_does_not_name_is_gone() {
-        let mut tables = Tables::default();
-        let all = |networks: &[u128]| Told {
-            full: true,
-            updates: networks.iter().map(|&network| update(network, true, &[])).collect(),
-            remove: Vec::new(),
-        };
-        tables.take(all(&[1, 2])).unwrap();
-        tables.take(all(&[2])).unwrap();
-        assert_eq!(tables.iter().map(|(id, _)| id.bits()).collect::<Vec<_>>(), [2]);
-    }
-
-    #[test]
-    fn a_change_of_something_unknown_changes_nothing() {
-        let mut tables = Tables::default();
-        let told = Told { updates: vec![update(1, true, &[]), update(2, false, &[])], ..Told::default() };
-        assert_eq!(tables.take(told), Err(UnknownNetwork(Id::from_bits(2))));
-        assert_eq!(tables, Tables::default());
-    }
-
-    #[test]
-    fn a_full_message_tells_every_network_whole() {
-        let mut tables = Tables::default();
-        tables.take(Told { updates: vec![update(1, true, &[7])], ..Told::default() }).unwrap();
-        let known = tables.clone();
-        let told = Told { full: true, updates: vec![update(1, false, &[8])], remove: Vec::new() };
-        assert_eq!(tables.take(told), Err(UnknownNetwork(Id::from_bits(1))));
-        assert_eq!(tables, known);
+impl FromIterator<NetworkTable> for Tables {
+    fn from_iter<I: IntoIterator<Item = NetworkTable>>(tables: I) -> Self {
+        Self(tables.into_iter().map(|table| (table.info.id, Arc::new(table))).collect())
     }
 }
+
+#[cfg(test)]
+#[path = "tables_tests.rs"]
+mod tests;

@@ -13,7 +13,7 @@
 //! - [`Resolver`]: opens and ends the server of one container
 //! - its way in: `sockets` and `redirect` in the container's namespace, `udp` and `tcp` that serve them
 //! - its way out: [`Upstream`] with the node's servers, `exchange` of one query with one of them
-//! - `request` and `reply`: messages; `responder`: from the one to the other
+//! - `request` and `reply`: messages; `responder`: from the one to the other; `prepared`: what was answered before
 //!
 //! # What is never done
 //!
@@ -23,6 +23,7 @@
 
 mod error;
 mod exchange;
+mod prepared;
 mod redirect;
 mod reply;
 mod request;

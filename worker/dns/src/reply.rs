@@ -10,6 +10,9 @@ use worker_core::dns::{self, TTL, UDP_MAX, records_that_fit};
 
 use crate::request::Request;
 
+/// How long our EDNS record is, in bytes.
+pub(crate) const EDNS: usize = 11;
+
 /// The weight of each of a service's ports (RFC 2782): they are all the same, and 0 would be for "do not
 /// choose".
 const WEIGHT: u16 = 1;

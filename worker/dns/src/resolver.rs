@@ -1,5 +1,6 @@
 //! The name server of one container, from its opening to its end.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ const RELAYS_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Resolver {
     tasks: Vec<JoinHandle<()>>,
+    /// Further descriptors of new sockets.
+    new_sockets: Vec<OwnedFd>,
 }
 
 /// What all tasks of a server share.
@@ -35,15 +38,19 @@ pub(crate) struct Service {
 
 impl Resolver {
     /// Starts to serve a container, with the names it has at each moment. `nft` is the program, looked up in
-    /// `PATH` when it is a bare name. What an earlier daemon left in the namespace is replaced. On an error
-    /// nothing is served.
+    /// `PATH` when it is a bare name. `held` are the sockets of the daemon that ran before, with the queries that have come
+    /// since; if they are not there, or not such sockets, new ones take their place. On an error nothing is served.
     pub async fn open(
         namespace: &Namespace,
+        held: Vec<OwnedFd>,
         names: watch::Receiver<Arc<Names>>,
         upstream: Upstream,
         nft: &Path,
     ) -> Result<Self, ResolverError> {
-        let sockets = Sockets::open(namespace).await?;
+        let (sockets, are_known) = Sockets::open(namespace, held).await?;
+        let new_sockets = if are_known { Ok(Vec::new()) } else { sockets.duplicates() };
+        let new_sockets = new_sockets
+            .map_err(|source| ResolverError::Register { namespace: namespace.path().to_owned(), source })?;
         redirect::lead_to(&sockets, namespace, nft).await?;
         let room = Arc::new(Semaphore::new(RELAYS_MAX));
         let service = Arc::new(Service { responder: Responder::new(names), upstream, room });
@@ -51,10 +58,16 @@ impl Resolver {
             tokio::spawn(udp::serve(sockets.udp, Arc::clone(&service))),
             tokio::spawn(tcp::serve(sockets.tcp, service)),
         ];
-        Ok(Self { tasks })
+        Ok(Self { tasks, new_sockets })
     }
 
-    /// Ends the server and waits until its sockets are closed. The rules stay; they end with the namespace.
+    /// Hands out the sockets, unless they were held already: somebody who outlives the daemon is to keep them open.
+    pub fn take_sockets(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.new_sockets)
+    }
+
+    /// Ends the server and waits until its sockets are closed, but for those handed out. The rules stay; they end with the
+    /// namespace.
     pub async fn close(mut self) {
         for task in std::mem::take(&mut self.tasks) {
             task.abort();

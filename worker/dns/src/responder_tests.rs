@@ -12,8 +12,14 @@ use worker_core::dns::Zone;
 
 use super::*;
 
-/// The network `front` with `web`, which has 100 tasks and no virtual address.
+/// A container in the network `front` with `web`, which has 100 tasks and no virtual address.
 fn responder() -> Responder {
+    let (_, names) = watch::channel(names(100));
+    Responder::new(names)
+}
+
+/// The names of `front`, where `web` has so many tasks.
+pub(super) fn names(tasks: u32) -> Arc<Names> {
     let subnet = "10.0.1.0/24".parse().unwrap();
     let info = NetworkInfo {
         id: Id::from_bits(1),
@@ -39,22 +45,21 @@ fn responder() -> Responder {
         aliases: Default::default(),
         vip: None,
         ports: vec![PublishedPort { protocol, published: port, target: port, mode }],
-        endpoints: (1..=100).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
+        endpoints: (1..=tasks).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
     };
     let mut table = NetworkTable::new(info);
-    table.services.insert(web.id, web);
-    let (_, names) = watch::channel(Arc::new(Names::new(vec![Zone::new(&table)])));
-    Responder::new(names)
+    table.services.insert_mut(web.id, web);
+    Arc::new(Names::new(vec![Arc::new(Zone::new(&table))]))
 }
 
-fn query(name: &str, kind: RecordType) -> Message {
+pub(super) fn query(name: &str, kind: RecordType) -> Message {
     let mut message = Message::new(0x1234, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
     message
 }
 
-fn with_edns(mut message: Message, size: u16) -> Message {
+pub(super) fn with_edns(mut message: Message, size: u16) -> Message {
     message.set_edns(Edns::new()).edns.as_mut().unwrap().set_max_payload(size);
     message
 }
@@ -63,7 +68,7 @@ fn with_edns(mut message: Message, size: u16) -> Message {
 fn answered(message: &Message) -> (Message, usize) {
     let mut out = Vec::new();
     let next = responder().take(&message.to_vec().unwrap(), Transport::Udp, &mut out);
-    assert!(matches!(next, Next::Reply), "{next:?}");
+    assert!(matches!(next, Next::Reply(_)), "{next:?}");
     (Message::from_vec(&out).unwrap(), out.len())
 }
 
@@ -149,7 +154,7 @@ fn what_cannot_be_answered_is_refused_by_name() {
 fn a_question_that_ends_too_early_is_malformed() {
     let whole = query("web.", RecordType::A).to_vec().unwrap();
     let mut out = Vec::new();
-    assert!(matches!(responder().take(&whole[..14], Transport::Udp, &mut out), Next::Reply));
+    assert!(matches!(responder().take(&whole[..14], Transport::Udp, &mut out), Next::Reply(_)));
     assert_eq!(Message::from_vec(&out).unwrap().metadata.response_code, ResponseCode::FormErr);
     assert!(matches!(responder().take(&whole[..11], Transport::Udp, &mut out), Next::Ignore));
 }
@@ -174,7 +179,7 @@ fn other_names_are_relayed() {
 /// Takes bytes as a message; whatever is answered has to be a message with the same id, within the limit.
 fn survives(packet: &[u8]) -> Result<(), TestCaseError> {
     let mut out = Vec::new();
-    if let Next::Reply = responder().take(packet, Transport::Udp, &mut out) {
+    if let Next::Reply(_) = responder().take(packet, Transport::Udp, &mut out) {
         let answer = Message::from_vec(&out).unwrap();
         prop_assert_eq!(answer.metadata.id.to_be_bytes().to_vec(), packet[..2].to_vec());
         prop_assert!(out.len() <= 4096);

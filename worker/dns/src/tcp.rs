@@ -1,4 +1,5 @@
-//! Serves a container over TCP: a task for each connection, queries on it one after the other (RFC 7766).
+//! Serves a container over TCP: a task for each connection. Queries on it need not wait for the answers to those before,
+//! and a slow one holds up no other (RFC 7766, 6.2.1.1).
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +7,9 @@ use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -20,6 +23,9 @@ const CONNECTIONS_MAX: usize = 64;
 
 /// How long a connection may be idle, and how long a client may take for one message.
 const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// How many answers of a connection may wait to be written; while there are more, no further query is read.
+const PIPELINE_MAX: usize = 32;
 
 /// How long to wait after no connection could be accepted, which happens when the daemon is out of
 /// descriptors.
@@ -44,23 +50,55 @@ pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>) {
     }
 }
 
-async fn converse(mut stream: TcpStream, service: Arc<Service>) {
+async fn converse(stream: TcpStream, service: Arc<Service>) {
+    let (mut reader, writer) = stream.into_split();
+    let (answers, to_write) = mpsc::channel(PIPELINE_MAX);
+    // What is being written or relayed ends with this function, but after a client's last query.
+    let mut others = JoinSet::new();
+    others.spawn(write(writer, to_write));
     loop {
-        match timeout(IDLE_MAX, read(&mut stream)).await {
+        match timeout(IDLE_MAX, read(&mut reader)).await {
             Ok(Ok(query)) => {
-                let Some(answer) = answer(&service, &query).await else { return };
-                match timeout(IDLE_MAX, stream.write_all(&answer)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) | Err(_) => return,
+                while others.try_join_next().is_some() {}
+                let mut message = Vec::new();
+                match service.responder.take(&query, Transport::Tcp, &mut message) {
+                    Next::Ignore => return,
+                    Next::Reply(_) => {
+                        // An error means that nothing can be written any more.
+                        if answers.send(message).await.is_err() {
+                            return;
+                        }
+                    }
+                    Next::Relay(request) => {
+                        others.spawn(relay(Arc::clone(&service), request, answers.clone()));
+                    }
                 }
             }
-            Ok(Err(error)) => return debug!(%error, "connection of a container's resolver ended"),
+            Ok(Err(error)) => {
+                debug!(%error, "connection of a container's resolver ended");
+                break;
+            }
             Err(_) => return,
+        }
+    }
+    // A client may have said that it has no more to ask, and wait for what it asked.
+    drop(answers);
+    while others.join_next().await.is_some() {}
+}
+
+/// Writes answers, each with its length before it, until there are no more or the client does not take them.
+async fn write(mut writer: OwnedWriteHalf, mut answers: mpsc::Receiver<Vec<u8>>) {
+    while let Some(message) = answers.recv().await {
+        let Ok(length) = u16::try_from(message.len()) else { return };
+        let framed = [length.to_be_bytes().as_slice(), &message].concat();
+        match timeout(IDLE_MAX, writer.write_all(&framed)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
         }
     }
 }
 
-async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn read(stream: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
     let length = usize::from(stream.read_u16().await?);
     if length > QUERY_MAX {
         return Err(io::ErrorKind::InvalidData.into());
@@ -70,24 +108,17 @@ async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(query)
 }
 
-/// The answer to a query, with its length before it; `None` if the connection is not worth going on with.
-async fn answer(service: &Service, query: &[u8]) -> Option<Vec<u8>> {
-    let mut message = Vec::new();
-    match service.responder.take(query, Transport::Tcp, &mut message) {
-        Next::Ignore => return None,
-        Next::Reply => {}
-        Next::Relay(request) => message = relayed(service, &request).await?,
+async fn relay(service: Arc<Service>, request: Request, answers: mpsc::Sender<Vec<u8>>) {
+    let mut answer = None;
+    if let Some(_permit) = service.may_relay() {
+        answer = service.upstream.ask(&request, Transport::Tcp).await;
     }
-    let length = u16::try_from(message.len()).ok()?;
-    Some([length.to_be_bytes().as_slice(), &message].concat())
-}
-
-async fn relayed(service: &Service, request: &Request) -> Option<Vec<u8>> {
-    if let Some(_permit) = service.may_relay()
-        && let Some(answer) = service.upstream.ask(request, Transport::Tcp).await
-    {
-        return Some(answer);
+    let failure = || {
+        let mut message = Vec::new();
+        without_records(&request, ResponseCode::ServFail, &mut message).then_some(message)
+    };
+    if let Some(message) = answer.or_else(failure) {
+        // Fails only if the connection has ended.
+        let _ = answers.send(message).await;
     }
-    let mut failure = Vec::new();
-    without_records(request, ResponseCode::ServFail, &mut failure).then_some(failure)
 }

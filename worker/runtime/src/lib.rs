@@ -10,6 +10,7 @@
 
 pub mod cgroup;
 pub mod container_dir;
+mod descriptors;
 pub mod exit_record;
 pub mod identity;
 pub mod logs;

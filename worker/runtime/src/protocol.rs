@@ -31,6 +31,11 @@ pub(crate) enum Command {
     },
     /// Sends the container's stop signal; answered with [`Event::Signalled`].
     Stop,
+    /// Keeps what comes along open as long as the container runs, in place of what was held before; answered with
+    /// [`Event::Holding`].
+    Hold,
+    /// Gives what is held; answered with [`Event::Holding`], along with which it comes.
+    Held,
 }
 
 /// What a shim tells.
@@ -44,6 +49,11 @@ pub(crate) enum Event {
     },
     /// The signal was sent.
     Signalled,
+    /// So many descriptors are held.
+    Holding {
+        /// How many.
+        count: usize,
+    },
     /// The command was not understood or could not be carried out.
     Refused {
         /// Why.

@@ -58,7 +58,7 @@ impl Recovery {
             match ask(dir, &Command::Status) {
                 Ok(Event::Started { pid }) => return Ok(State::Running(pid)),
                 Ok(Event::Ended(record)) => return Ok(State::Ended(record)),
-                Ok(Event::Signalled | Event::Refused { .. }) => {}
+                Ok(Event::Signalled | Event::Holding { .. } | Event::Refused { .. }) => {}
                 Err(_) if !alive => return self.record_loss(dir).map(State::Lost),
                 Err(error) if Instant::now() > deadline => return Err(error.into()),
                 // It has not made its socket yet, or is about to end.

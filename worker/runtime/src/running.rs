@@ -2,6 +2,7 @@
 
 use crate::{
     container_dir::{ContainerDir, SOCKET},
+    descriptors,
     exit_record::{ExitRecord, RecordError},
     protocol::{Command, Event, line},
     recovery::{Recovery, State},
@@ -13,9 +14,9 @@ use nix::{
 };
 use proto::model::Signal;
 use std::{
-    io::{self, BufRead, BufReader, Write},
+    io,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
     path::PathBuf,
@@ -135,37 +136,71 @@ impl Running {
         None
     }
 
+    /// Has the supervisor keep at most 4 descriptors open as long as the container runs, in place of those it held
+    /// before, so that they outlive the daemon.
+    pub fn hold(&self, descriptors: &[BorrowedFd<'_>]) -> Result<(), RunningError> {
+        self.exchange(&Command::Hold, descriptors).map(drop)
+    }
+
+    /// Returns what the supervisor holds, which it goes on to. One that an older version started refuses.
+    pub fn held(&self) -> Result<Vec<OwnedFd>, RunningError> {
+        self.exchange(&Command::Held, &[])
+    }
+
     fn command(&self, command: &Command) -> Result<(), RunningError> {
-        match ask(&self.dir, command)? {
-            Event::Refused { reason } => Err(RunningError::Refused { path: self.dir.path().into(), reason }),
-            Event::Ended(_) => Err(RunningError::Connect {
+        self.exchange(command, &[]).map(drop)
+    }
+
+    fn exchange(&self, command: &Command, along: &[BorrowedFd<'_>]) -> Result<Vec<OwnedFd>, RunningError> {
+        match exchange(&self.dir, command, along)? {
+            (Event::Refused { reason }, _) => {
+                Err(RunningError::Refused { path: self.dir.path().into(), reason })
+            }
+            (Event::Ended(_), _) => Err(RunningError::Connect {
                 path: self.dir.path().into(),
                 source: io::Error::new(io::ErrorKind::NotConnected, "the container has ended"),
             }),
-            Event::Started { .. } | Event::Signalled => Ok(()),
+            (Event::Started { .. } | Event::Signalled | Event::Holding { .. }, given) => Ok(given),
         }
     }
 }
 
 /// Asks a shim something and waits for its answer.
 pub(crate) fn ask(dir: &ContainerDir, command: &Command) -> Result<Event, RunningError> {
+    exchange(dir, command, &[]).map(|(event, _)| event)
+}
+
+/// Asks a shim something, giving it descriptors, and waits for its answer and what comes along.
+fn exchange(
+    dir: &ContainerDir,
+    command: &Command,
+    along: &[BorrowedFd<'_>],
+) -> Result<(Event, Vec<OwnedFd>), RunningError> {
     let connect = || {
         let (_folder, path) = socket_path(dir)?;
         let stream = UnixStream::connect(path)?;
         stream.set_read_timeout(Some(ANSWER))?;
         Ok(stream)
     };
-    let mut stream = connect().map_err(|source| RunningError::Connect { path: dir.path().into(), source })?;
-    let mut exchange = || {
-        stream.write_all(&line(command))?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer)?;
-        if answer.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+    let stream = connect().map_err(|source| RunningError::Connect { path: dir.path().into(), source })?;
+    let exchanged = || {
+        descriptors::send(&stream, &line(command), along)?;
+        let (mut answer, mut given, mut chunk) = (Vec::new(), Vec::new(), [0; 4096]);
+        loop {
+            let length = descriptors::receive(&stream, &mut chunk, &mut given)?;
+            answer.extend_from_slice(&chunk[..length]);
+            // The end of the container may be told behind the answer.
+            if let Some(line) = answer.split_inclusive(|&byte| byte == b'\n').next()
+                && line.ends_with(b"\n")
+            {
+                return Ok((serde_json::from_slice(line)?, given));
+            }
+            if length == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
         }
-        Ok(serde_json::from_str(&answer)?)
     };
-    exchange().map_err(|source| RunningError::Answer { path: dir.path().into(), source })
+    exchanged().map_err(|source| RunningError::Answer { path: dir.path().into(), source })
 }
 
 /// A way to the socket that is never too long for an address. The folder must stay open while

@@ -1,15 +1,13 @@
 //! Connects a task's container: to the node's own network, and to those of the cluster.
 
-use super::node::{Node, blocking};
-use crate::{
-    networks::NetworkFault,
-    task_files::{TaskFilesError, host_resolv_conf},
-};
+use super::node::Node;
+use crate::{name_servers::Client, networks::NetworkFault};
 use futures::future::try_join_all;
 use proto::model::{NetworkId, NetworkTable, Task, TaskNetwork};
 use std::{net::IpAddr, sync::Arc};
 use worker_dns::ResolverError;
 use worker_network::{Attachment, Interface, NetworkError, OverlayError};
+use worker_runtime::Running;
 
 /// In how many networks a container can be: interfaces are numbered up to 255, and `eth0` may be taken.
 const NETWORKS_MAX: usize = 255;
@@ -39,8 +37,6 @@ pub(crate) enum ConnectError {
     NoAddress(NetworkId),
     #[error("a container can't be in {0} networks, only in {NETWORKS_MAX}: attach the service to fewer")]
     TooMany(usize),
-    #[error(transparent)]
-    Files(#[from] TaskFilesError),
 }
 
 /// Waits until a task's networks can be used, in their order. Nothing is done for the task yet, so that
@@ -99,21 +95,26 @@ async fn connect_all(
     }
     let has_name_server = !named.is_empty();
     if has_name_server {
-        open_name_server(node, task, &attachment).await?;
+        node.name_servers.open(client(task, &attachment, None), &node.networks).await?;
     }
     Ok(Connection { attachment: Some(attachment), addresses, has_name_server })
 }
 
-/// Gives a container that is in networks of the cluster its name server; one that has it gets a new one.
-pub(crate) async fn open_name_server(
-    node: &Arc<Node>,
+/// Gives a container that is in networks of the cluster, and ran on while no daemon did, its name server again.
+pub(crate) async fn reopen_name_server(
+    node: &Node,
     task: &Task,
     attachment: &Attachment,
-) -> Result<(), ConnectError> {
-    let host = blocking(host_resolv_conf).await?;
+    running: Option<Running>,
+) {
+    node.name_servers.reopen(client(task, attachment, running), &node.networks).await;
+}
+
+/// The container as its name server has to know it.
+fn client(task: &Task, attachment: &Attachment, running: Option<Running>) -> Client {
     let has_way_out = !attachment.addresses.is_empty();
-    let (servers, known) = (&node.name_servers, &node.networks);
-    Ok(servers.open(task.id, &attachment.netns, networks_of(task), has_way_out, &host, known).await?)
+    let (netns, networks) = (attachment.netns.clone(), networks_of(task));
+    Client { task: task.id, netns, networks, has_way_out, running }
 }
 
 /// The interfaces in as many networks; `eth0` is the node's own network's, if the container is in that.

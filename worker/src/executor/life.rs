@@ -159,8 +159,9 @@ impl Life {
             Ok(running) => {
                 let pid = running.pid();
                 info!(task = %self.id, pid, "container started");
-                self.place = Place::Running(running);
+                self.place = Place::Running(running.clone());
                 self.tell(Outcome::Started { pid }).await;
+                self.node.name_servers.entrust(self.id, running).await;
             }
             Err(error) => self.fail("container cannot be started", &error).await,
         }

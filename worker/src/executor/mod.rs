@@ -8,7 +8,7 @@ mod node;
 mod ports;
 mod prepare;
 
-pub(crate) use connection::open_name_server;
+pub(crate) use connection::reopen_name_server;
 pub(crate) use life::remove;
 pub(crate) use node::{Node, blocking};
 pub(crate) use ports::Listeners;

@@ -1,12 +1,16 @@
 //! What every task of the node is made with: images, network, containers, volumes, the ledger.
 
 use crate::{
-    config::WorkerConfig, ledger::Ledger, name_servers::NameServers, networks::Networks,
-    task_files::TaskFiles, volumes::Volumes,
+    config::WorkerConfig,
+    ledger::Ledger,
+    name_servers::NameServers,
+    networks::Networks,
+    task_files::{RESOLV_CONF, TaskFiles},
+    volumes::Volumes,
 };
 use oci_spec::runtime::Capability;
 use proto::model::TaskId;
-use std::{fs, panic, sync::Arc};
+use std::{fs, panic, path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use worker_core::oci_spec::capabilities_from_mask;
@@ -37,13 +41,14 @@ impl Node {
         network: Network,
         runtime: Runtime,
         ledger: Ledger,
+        networks: Networks,
     ) -> Self {
         Self {
             images,
             pull: PullOptions { insecure: config.insecure_registries.clone(), auth: None },
             network,
-            networks: Arc::default(),
-            name_servers: NameServers::new(&config.network.nft),
+            networks: Arc::new(networks),
+            name_servers: NameServers::new(&config.network.nft, Path::new(RESOLV_CONF)),
             runtime,
             volumes: Volumes::new(&config.data_dir),
             files: TaskFiles::new(&config.data_dir),

@@ -19,6 +19,8 @@ pub enum Answer {
     NoSuchName,
     /// The name is none of ours.
     Forward,
+    /// The name is none that is known yet, and may be ours.
+    NotYet,
 }
 
 /// A record without the name it belongs to, which is that of the question.

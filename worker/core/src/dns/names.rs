@@ -1,6 +1,6 @@
 //! The names one container can ask for.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use super::answer::{Answer, Record, rotated};
 use super::question::{Kind, Question};
@@ -10,13 +10,29 @@ use super::zone::{Found, Zone};
 /// The names one container can ask for: those of its networks, in the order of its attachments.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    zones: Vec<Zone>,
+    zones: Vec<Arc<Zone>>,
+    /// Whether a network of the container is still to be told.
+    is_partial: bool,
 }
 
 impl Names {
     /// Makes the networks' names those of a container; where two networks know a name, the first is asked.
-    pub fn new(zones: Vec<Zone>) -> Self {
-        Self { zones }
+    pub fn new(zones: Vec<Arc<Zone>>) -> Self {
+        Self { zones, is_partial: false }
+    }
+
+    /// The same for a container of whose networks some are still to be told. A name that is none of the others' might be
+    /// theirs: asked outside, a stranger would say that there is no such name, and be believed.
+    pub fn partial(zones: Vec<Arc<Zone>>) -> Self {
+        Self { zones, is_partial: true }
+    }
+
+    /// Whether these are the very same names, without looking into them.
+    pub fn are(&self, others: &Names) -> bool {
+        let zones = self.zones.iter().zip(&others.zones);
+        self.is_partial == others.is_partial
+            && self.zones.len() == others.zones.len()
+            && zones.into_iter().all(|(zone, other)| Arc::ptr_eq(zone, other))
     }
 
     /// Answers a question; `turn` is any number, and differs from one question to the next so that load is
@@ -41,14 +57,19 @@ impl Names {
                 Kind::Ipv4 | Kind::Ipv6 | Kind::Pointer | Kind::Other => Answer::NoData,
             },
             Some((_, Found::Nobody)) => Answer::NoSuchName,
-            None => Answer::Forward,
+            None => self.outside(),
         }
+    }
+
+    fn outside(&self) -> Answer {
+        if self.is_partial { Answer::NotYet } else { Answer::Forward }
     }
 
     /// The first network that knows a name; else one that says it would be its own.
     fn find(&self, labels: &[&str]) -> Option<(&Zone, Found)> {
-        let short = self.zones.iter().filter_map(|zone| Some((zone, zone.find(labels)?)));
-        let whole = self.zones.iter().filter_map(|zone| Some((zone, find_whole(zone, labels)?)));
+        let zones = || self.zones.iter().map(Arc::as_ref);
+        let short = zones().filter_map(|zone| Some((zone, zone.find(labels)?)));
+        let whole = zones().filter_map(|zone| Some((zone, find_whole(zone, labels)?)));
         let mut nobody = None;
         for (zone, found) in short.chain(whole) {
             match found {
@@ -62,7 +83,7 @@ impl Names {
     fn pointer(&self, address: IpAddr, kind: Kind) -> Answer {
         let mut ours = self.zones.iter().filter(|zone| zone.contains(address)).peekable();
         if ours.peek().is_none() {
-            return Answer::Forward;
+            return self.outside();
         }
         match (ours.find_map(|zone| zone.name_of(address)), kind) {
             (None, _) => Answer::NoSuchName,

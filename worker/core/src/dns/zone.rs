@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use proto::model::{
-    NetworkId, NetworkInfo, NetworkService, NetworkTable, NetworkUpdate, PortProtocol, ServiceId, SlotKey,
-};
+use proto::model::{NetworkInfo, NetworkService, NetworkTable, PortProtocol, ServiceId, SlotKey};
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 
 use super::answer::Record;
 use super::service::Entry;
+use super::well_known;
 
 /// The names of one network. A clone costs nothing and does not change any more, so that one zone serves all
 /// containers of a node.
@@ -43,33 +42,18 @@ impl Zone {
         zone
     }
 
-    /// Takes in what is new, at the cost of the services that are.
-    pub fn apply(&mut self, update: &NetworkUpdate) {
-        if update.full {
-            *self = Self::empty(&update.info);
-        }
-        self.describe(&update.info);
-        update.put_services.iter().for_each(|service| self.put(service));
-        update.remove_services.iter().for_each(|&service| self.remove(service));
-    }
-
-    /// The network.
-    pub fn network(&self) -> NetworkId {
-        self.info.id
-    }
-
-    fn empty(info: &NetworkInfo) -> Self {
+    pub(super) fn empty(info: &NetworkInfo) -> Self {
         let label = info.name.as_str().to_ascii_lowercase();
         let (services, owners, holders) = (Map::new_sync(), Map::new_sync(), Map::new_sync());
         Self { info: info.clone(), label, services, owners, holders }
     }
 
-    fn describe(&mut self, info: &NetworkInfo) {
+    pub(super) fn describe(&mut self, info: &NetworkInfo) {
         self.label = info.name.as_str().to_ascii_lowercase();
         self.info = info.clone();
     }
 
-    fn put(&mut self, service: &NetworkService) {
+    pub(super) fn put(&mut self, service: &NetworkService) {
         let entry = Arc::new(Entry::new(service));
         match self.services.get(&service.id).cloned() {
             Some(old) => {
@@ -82,7 +66,7 @@ impl Zone {
         self.services.insert_mut(service.id, entry);
     }
 
-    fn remove(&mut self, service: ServiceId) {
+    pub(super) fn remove(&mut self, service: ServiceId) {
         let Some(old) = self.services.get(&service).cloned() else { return };
         self.drop_names(service, old.names.iter());
         self.drop_numbers(service, old.numbers());
@@ -135,7 +119,7 @@ impl Zone {
                 self.numbers(name, |entry| entry.in_slot(slot).to_vec())
             }
             [port, protocol, name] if port.starts_with('_') => {
-                let (port, protocol) = port_of(port, protocol)?;
+                let Some((port, protocol)) = port_of(port, protocol) else { return self.nobody_at(name) };
                 self.behind(name, protocol, port)
             }
             [name, slot, task] => {
@@ -155,6 +139,11 @@ impl Zone {
     fn numbers(&self, name: &str, of: impl Fn(&Entry) -> Vec<u32>) -> Option<Found> {
         let numbers: Vec<u32> = self.owners(name)?.into_iter().flat_map(of).collect();
         Some(if numbers.is_empty() { Found::Nobody } else { Found::Numbers(numbers) })
+    }
+
+    /// The answer for something that no service has, below a name that one has.
+    fn nobody_at(&self, name: &str) -> Option<Found> {
+        self.owners.get(name).map(|_| Found::Nobody)
     }
 
     fn behind(&self, name: &str, protocol: PortProtocol, port: u16) -> Option<Found> {
@@ -230,6 +219,8 @@ fn port_of(port: &str, protocol: &str) -> Option<(u16, PortProtocol)> {
         "_udp" => PortProtocol::Udp,
         _ => return None,
     };
-    let port = port.strip_prefix('_').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some((port.parse().ok()?, protocol))
+    let port = port.strip_prefix('_')?;
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = if is_number { port.parse().ok() } else { well_known::port(port) };
+    Some((port?, protocol))
 }

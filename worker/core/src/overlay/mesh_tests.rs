@@ -23,10 +23,10 @@ macro_rules! assert_golden {
 /// A service publishes through the network, and is on nodes 1 and 2.
 fn published(ipv6: bool) -> NetworkTable {
     let mut table = table(ipv6);
-    table.services.values_mut().for_each(|service| service.vip = None);
+    table.change_services(|service| service.vip = None);
     let mut web = service(1, 200, &[(17, 1, true), (33, 2, true)]);
     publish(&mut web);
-    table.services.insert(web.id, web);
+    table.services.insert_mut(web.id, web);
     table
 }
 
@@ -34,7 +34,7 @@ fn serving(endpoints: &[(u32, u8, bool)]) -> Desired {
     let mut table = published(false);
     let mut web = service(1, 200, endpoints);
     publish(&mut web);
-    table.services.insert(web.id, web);
+    table.services.insert_mut(web.id, web);
     desired_mesh(&table, &containers(&[]))
 }
 
@@ -54,8 +54,8 @@ fn a_change_of_tasks_and_nodes_touches_their_elements_only() {
     let mut table = published(false);
     let mut web = service(1, 200, &[(17, 1, true)]);
     publish(&mut web);
-    table.services.insert(web.id, web);
-    table.peers.remove(&node(3));
+    table.services.insert_mut(web.id, web);
+    table.peers.remove_mut(&node(3));
     let after = desired_mesh(&table, &containers(&[]));
     assert_golden!("mesh_change.nft", before.rules.change(&after.rules).unwrap());
     assert_eq!(after.rules.change(&after.rules), None);
@@ -77,7 +77,7 @@ fn a_gate_of_a_network_without_ipv6_does_not_mention_it() {
 fn a_change_of_ports_touches_their_elements_of_the_gate_only() {
     let before = gate(&desired_mesh(&published(false), &containers(&[])), false);
     let mut table = published(false);
-    table.services.values_mut().for_each(|service| service.ports.truncate(1));
+    table.change_services(|service| service.ports.truncate(1));
     let after = gate(&desired_mesh(&table, &containers(&[])), false);
     let removed = "delete element inet shoal-ab12cd34-mesh published { udp . 53 }\n";
     assert_eq!(before.change(&after).unwrap(), removed);

@@ -99,8 +99,8 @@ fn a_subnet_smaller_than_a_block_is_one_route_beside_its_own_answer() {
     let mut table = table(false);
     table.info.ipv4.subnet = "10.0.1.8/29".parse().unwrap();
     let other = peer(2, &[0, 1, u32::MAX], &[]);
-    table.peers.insert(other.node, other);
-    table.peers.remove(&node(3));
+    table.peers.insert_mut(other.node, other);
+    table.peers.remove_mut(&node(3));
     let desired = desired(&table, &containers(&[]));
     assert_eq!(routes(&desired), ["10.0.1.8/29 via 10.0.1.11", "10.0.1.11/32 dev vx0"]);
     assert_eq!(desired.kernel.unreachable, BTreeSet::from(["10.0.1.8/29".parse().unwrap()]));
@@ -128,7 +128,7 @@ fn without_ipv6_no_rule_mentions_ipv6() {
 fn a_change_of_endpoints_touches_their_elements_only() {
     let before = desired(&table(true), &containers(&[17]));
     let mut table = table(true);
-    table.services.insert(service(1, 200, &[]).id, service(1, 200, &[(17, 1, true), (33, 2, false)]));
+    table.services.insert_mut(service(1, 200, &[]).id, service(1, 200, &[(17, 1, true), (33, 2, false)]));
     let after = desired(&table, &containers(&[17, 18]));
     assert_golden!("overlay_change.nft", before.rules.change(&after.rules).unwrap());
     assert_eq!(after.rules.change(&after.rules), None);
@@ -138,7 +138,7 @@ fn a_change_of_endpoints_touches_their_elements_only() {
 fn backends_leave_the_rules_before_their_ways_go_and_come_after_them() {
     let with = desired(&table(false), &containers(&[]));
     let mut smaller = table(false);
-    smaller.peers.remove(&node(2));
+    smaller.peers.remove_mut(&node(2));
     let without = desired(&smaller, &containers(&[]));
     let gone = diff(&with.kernel, Some(&with.rules), &without);
     assert!(matches!(gone[..2], [Step::Load(_), Step::ForgetStaleFlows]), "{gone:?}");
@@ -171,7 +171,7 @@ fn a_backend_that_drains_keeps_its_connections_until_it_is_gone() {
             Some(state) => service.endpoints.get_mut(&task(33)).unwrap().state = state,
             None => drop(service.endpoints.remove(&task(33))),
         }
-        table.services.insert(service.id, service);
+        table.services.insert_mut(service.id, service);
         desired(&table, &containers(&[]))
     };
     let (serving, draining) = (backend(Some(EndpointState::Serving)), backend(Some(EndpointState::Draining)));

@@ -74,10 +74,10 @@ pub(super) fn service(index: u8, vip: u32, endpoints: &[(u32, u8, bool)]) -> Net
 pub(super) fn table(ipv6: bool) -> NetworkTable {
     let mut table = NetworkTable::new(info(ipv6));
     for peer in [peer(1, &[1], &[]), peer(2, &[2], &[]), peer(3, &[3], &[99])] {
-        table.peers.insert(peer.node, peer);
+        table.peers.insert_mut(peer.node, peer);
     }
     for service in [service(1, 200, &[(17, 1, true), (33, 2, true)]), service(2, 201, &[(34, 2, false)])] {
-        table.services.insert(service.id, service);
+        table.services.insert_mut(service.id, service);
     }
     table
 }

@@ -1,7 +1,8 @@
 //! A namespace that plays a container, and a resolver's client inside it.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use worker_dns::{Names, Resolver, Upstream, Zone};
 use worker_network::Namespace;
 
 /// Longer than any answer takes; only a failing test waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 11)), 53);
 
@@ -37,7 +38,13 @@ impl Container {
     }
 
     pub async fn serve(&self, upstream: Upstream) -> Resolver {
-        Resolver::open(&self.namespace, self.names.subscribe(), upstream, Path::new("nft")).await.unwrap()
+        self.serve_on(Vec::new(), upstream).await
+    }
+
+    /// Serves with the sockets of a daemon that ran before.
+    pub async fn serve_on(&self, held: Vec<OwnedFd>, upstream: Upstream) -> Resolver {
+        let (names, nft) = (self.names.subscribe(), Path::new("nft"));
+        Resolver::open(&self.namespace, held, names, upstream, nft).await.unwrap()
     }
 
     /// Has the kernel keep a table of the namespace's connections, as it does once a rule asks for it.
@@ -67,6 +74,12 @@ impl Container {
     /// Asks over TCP, several questions on one connection.
     pub async fn ask_tcp(&self, queries: Vec<Message>) -> Vec<Message> {
         self.namespace.run(move || over_tcp(&queries)).await.unwrap().unwrap()
+    }
+
+    /// Asks several questions on one connection without waiting, says that these are all, and returns the answers in the
+    /// order they came.
+    pub async fn ask_tcp_at_once(&self, queries: Vec<Message>) -> Vec<Message> {
+        self.namespace.run(move || over_tcp_at_once(&queries)).await.unwrap().unwrap()
     }
 }
 
@@ -98,8 +111,8 @@ pub fn names(tasks: u32) -> Arc<Names> {
         endpoints: (1..=tasks).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
     };
     let mut table = NetworkTable::new(info);
-    table.services.insert(web.id, web);
-    Arc::new(Names::new(vec![Zone::new(&table)]))
+    table.services.insert_mut(web.id, web);
+    Arc::new(Names::new(vec![Arc::new(Zone::new(&table))]))
 }
 
 /// A query for IPv4 addresses; with EDNS if the client takes that many bytes over UDP.
@@ -140,13 +153,29 @@ fn over_tcp(queries: &[Message]) -> io::Result<Vec<Message>> {
     let mut stream = TcpStream::connect(SERVER)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let ask = |query: &Message| {
-        let bytes = query.to_vec().unwrap();
-        stream.write_all(&[&(bytes.len() as u16).to_be_bytes(), bytes.as_slice()].concat())?;
-        let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
-        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut answer)?;
-        Ok(Message::from_vec(&answer).unwrap())
+        stream.write_all(&framed(query))?;
+        read(&mut stream)
     };
     queries.iter().map(ask).collect()
+}
+
+fn over_tcp_at_once(queries: &[Message]) -> io::Result<Vec<Message>> {
+    let mut stream = TcpStream::connect(SERVER)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(&queries.iter().flat_map(framed).collect::<Vec<u8>>())?;
+    stream.shutdown(Shutdown::Write)?;
+    queries.iter().map(|_| read(&mut stream)).collect()
+}
+
+fn framed(query: &Message) -> Vec<u8> {
+    let bytes = query.to_vec().unwrap();
+    [&(bytes.len() as u16).to_be_bytes(), bytes.as_slice()].concat()
+}
+
+fn read(stream: &mut TcpStream) -> io::Result<Message> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut answer)?;
+    Ok(Message::from_vec(&answer).unwrap())
 }

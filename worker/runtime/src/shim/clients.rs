@@ -1,10 +1,13 @@
 //! Those who are connected to a shim's socket.
 
-use crate::protocol::{Command, Event, line};
+use crate::{
+    descriptors,
+    protocol::{Command, Event, line},
+};
 use std::{
-    io::{self, Read, Write},
+    io::{self, Write},
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::{UnixListener, UnixStream},
     },
 };
@@ -24,6 +27,20 @@ pub(super) struct Clients {
 struct Client {
     stream: UnixStream,
     received: Vec<u8>,
+    /// What came along with it.
+    given: Vec<OwnedFd>,
+}
+
+/// What is said to a command, and what goes along.
+pub(super) struct Answer {
+    pub event: Event,
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl From<Event> for Answer {
+    fn from(event: Event) -> Self {
+        Self { event, descriptors: Vec::new() }
+    }
 }
 
 impl Clients {
@@ -37,8 +54,8 @@ impl Clients {
         listener.chain(self.connected.iter().map(|client| client.stream.as_fd()))
     }
 
-    /// Takes new connections and answers the commands that have come.
-    pub fn serve(&mut self, mut answer: impl FnMut(Command) -> Event) {
+    /// Takes new connections and answers the commands that have come, each with what came along.
+    pub fn serve(&mut self, mut answer: impl FnMut(Command, Vec<OwnedFd>) -> Answer) {
         self.accept();
         self.connected.retain_mut(|client| client.serve(&mut answer).is_ok());
     }
@@ -57,7 +74,7 @@ impl Clients {
         let Some(listener) = &self.listener else { return };
         while let Ok((stream, _)) = listener.accept() {
             if self.connected.len() < CLIENTS_MAX && stream.set_nonblocking(true).is_ok() {
-                self.connected.push(Client { stream, received: Vec::new() });
+                self.connected.push(Client { stream, received: Vec::new(), given: Vec::new() });
             }
         }
     }
@@ -65,10 +82,10 @@ impl Clients {
 
 impl Client {
     /// An error means that the client is gone, or should be.
-    fn serve(&mut self, answer: &mut impl FnMut(Command) -> Event) -> io::Result<()> {
+    fn serve(&mut self, answer: &mut impl FnMut(Command, Vec<OwnedFd>) -> Answer) -> io::Result<()> {
         let mut chunk = [0; COMMAND_MAX];
         loop {
-            match self.stream.read(&mut chunk) {
+            match descriptors::receive(&self.stream, &mut chunk, &mut self.given) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(length) => self.received.extend_from_slice(&chunk[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -76,13 +93,15 @@ impl Client {
             }
             while let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
                 let command: Vec<u8> = self.received.drain(..=end).collect();
-                let event = match serde_json::from_slice(&command) {
-                    Ok(command) => answer(command),
-                    Err(error) => Event::Refused { reason: format!("not a command: {error}") },
+                let given = std::mem::take(&mut self.given);
+                let Answer { event, descriptors } = match serde_json::from_slice(&command) {
+                    Ok(command) => answer(command, given),
+                    Err(error) => Event::Refused { reason: format!("not a command: {error}") }.into(),
                 };
-                self.stream.write_all(&line(&event))?;
+                let along: Vec<BorrowedFd> = descriptors.iter().map(AsFd::as_fd).collect();
+                descriptors::send(&self.stream, &line(&event), &along)?;
             }
-            if self.received.len() > COMMAND_MAX {
+            if self.received.len() > COMMAND_MAX || self.given.len() > descriptors::DESCRIPTORS_MAX {
                 return Err(io::ErrorKind::InvalidData.into());
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Assignment,
-    clients::Clients,
+    clients::{Answer, Clients},
     create::Created,
     finish::{self, Leavings},
     os,
@@ -26,7 +26,7 @@ use proto::model;
 use std::{
     io,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixListener,
     },
     time::{Duration, Instant},
@@ -65,6 +65,8 @@ struct Watch {
     stop_signal: model::Signal,
     signals: SignalFd,
     outputs: Outputs,
+    /// What is to stay open while no daemon runs.
+    held: Vec<OwnedFd>,
 }
 
 impl Watch {
@@ -79,7 +81,13 @@ impl Watch {
         let signals = SignalFd::with_flags(&watched, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let writer = LogWriter::create(assignment.container.logs(), assignment.config.log.clone())?;
         let outputs = Outputs::new(created.stdout, created.stderr, writer)?;
-        Ok(Self { init: created.pid, stop_signal: assignment.config.stop_signal, signals, outputs })
+        Ok(Self {
+            init: created.pid,
+            stop_signal: assignment.config.stop_signal,
+            signals,
+            outputs,
+            held: Vec::new(),
+        })
     }
 
     /// Serves until the main process has ended, and says its exit code.
@@ -96,19 +104,33 @@ impl Watch {
                 }
             }
             self.outputs.pump();
-            clients.serve(|command| self.answer(command));
+            clients.serve(|command, given| self.answer(command, given));
         }
     }
 
-    fn answer(&self, command: Command) -> Event {
+    fn answer(&mut self, command: Command, given: Vec<OwnedFd>) -> Answer {
         let sent = match command {
-            Command::Status => return Event::Started { pid: self.init.as_raw().unsigned_abs() },
+            Command::Status => return Event::Started { pid: self.init.as_raw().unsigned_abs() }.into(),
             Command::Signal { signal } => self.send(signal),
             Command::Stop => self.send(self.stop_signal),
+            Command::Hold => {
+                self.held = given;
+                return Event::Holding { count: self.held.len() }.into();
+            }
+            Command::Held => return self.hand_out(),
         };
         match sent {
-            Ok(()) => Event::Signalled,
-            Err(errno) => Event::Refused { reason: format!("can't send the signal: {}", errno.desc()) },
+            Ok(()) => Event::Signalled.into(),
+            Err(errno) => {
+                Event::Refused { reason: format!("can't send the signal: {}", errno.desc()) }.into()
+            }
+        }
+    }
+
+    fn hand_out(&self) -> Answer {
+        match self.held.iter().map(OwnedFd::try_clone).collect::<io::Result<Vec<OwnedFd>>>() {
+            Ok(descriptors) => Answer { event: Event::Holding { count: descriptors.len() }, descriptors },
+            Err(error) => Event::Refused { reason: format!("can't hand out what is held: {error}") }.into(),
         }
     }
 

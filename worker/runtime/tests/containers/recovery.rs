@@ -2,7 +2,7 @@
 
 use crate::support::{Node, Request, shim, until, wait};
 use nix::sys::signal::{Signal, kill};
-use std::{fs, path::Path};
+use std::{fs, net::UdpSocket, os::fd::AsFd, path::Path};
 use worker_runtime::{Found, Outcome, Running, Runtime};
 
 fn is_running(pid: u32) -> bool {
@@ -31,6 +31,34 @@ fn a_new_daemon_finds_the_container_and_learns_its_exit_code() {
     // And once more, when there is only the record.
     let Some(Found::Exited(record)) = restarted.find(request.task).unwrap() else { panic!("it ended") };
     assert_eq!(record.outcome, Outcome::Exited { code: 5, oom_killed: false });
+}
+
+#[test]
+fn a_socket_that_the_supervisor_holds_outlives_the_daemon_and_loses_nothing() {
+    let node = Node::new();
+    let request = Request::script("sleep 1000");
+    let running = node.start(&request).unwrap();
+    assert_eq!(running.held().unwrap().len(), 0);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    running.hold(&[socket.as_fd()]).unwrap();
+    drop(socket);
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"meanwhile", address).unwrap();
+
+    let restarted = Runtime::open(node.config.clone()).unwrap();
+    let Some(Found::Running(found)) = restarted.find(request.task).unwrap() else { panic!("it runs") };
+    let mut held = found.held().unwrap();
+    let socket = UdpSocket::from(held.pop().unwrap());
+    assert_eq!((held.len(), socket.local_addr().unwrap()), (0, address));
+    let mut inbox = [0; 64];
+    let length = socket.recv(&mut inbox).unwrap();
+    assert_eq!(&inbox[..length], b"meanwhile");
+    drop(socket);
+    assert_eq!(found.held().unwrap().len(), 1, "it holds on");
+    found.hold(&[]).unwrap();
+    UdpSocket::bind(address).expect("nobody holds it any more");
+    found.kill().unwrap();
+    wait(&found);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::{data_path, networks_of};
 use crate::state::{Holder, State};
 use proto::model::{
     DesiredState, EndpointState, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer,
-    NetworkService, NetworkUpdate, NodeId, NodeState, PortMode, Service, ServiceId, Task, TaskId, TaskState,
+    NetworkService, NetworkUpdate, NodeId, NodeState, PortMode, PublishedPort, Service, ServiceId, Task,
+    TaskId, TaskState,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -182,13 +183,14 @@ fn entry(
     endpoints: BTreeMap<TaskId, NetworkEndpoint>,
 ) -> NetworkService {
     let attachment = service.spec.task.attachments.iter().find(|it| it.network == network.id);
-    let published = service.spec.ports.iter().filter(|port| port.mode == PortMode::Ingress);
+    // Elsewhere they are what the service's name tells of its ports.
+    let is_told = |port: &&PublishedPort| !network.spec.ingress || port.mode == PortMode::Ingress;
     NetworkService {
         id: service.id,
         name: service.spec.name.clone(),
         aliases: attachment.map_or_else(BTreeSet::new, |it| it.aliases.clone()),
         vip: service.vips.get(&network.id).copied(),
-        ports: if network.spec.ingress { published.copied().collect() } else { Vec::new() },
+        ports: service.spec.ports.iter().filter(is_told).copied().collect(),
         endpoints,
     }
 }

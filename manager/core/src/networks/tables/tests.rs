@@ -81,6 +81,20 @@ fn a_node_outside_of_every_network_knows_of_none() {
 }
 
 #[test]
+fn every_network_of_a_service_tells_its_ports_so_that_names_can() {
+    let mut bench = Bench::new();
+    let ids = [1, 2].map(|n| bench.add(node(n)));
+    let front = bench.add_network(network_spec("front"));
+    let web = bench.create(service("web").network(front).host_port(81).ingress_port(80));
+    bench.settle();
+    let tables = Tables::default().next(&bench.state);
+    let (told, published) = (&tables.networks[&front].services[&web].ports, &bench.service(web).spec.ports);
+    assert_eq!((told, told.len()), (published, 2));
+    let (_, ingress) = tables.of_node(ids[0]).find(|(id, _)| *id != front).unwrap();
+    assert_eq!(ingress.services[&web].ports.iter().map(|it| it.target.get()).collect::<Vec<_>>(), [80]);
+}
+
+#[test]
 fn the_ingress_network_has_the_ports_that_are_published_there() {
     let mut bench = Bench::new();
     let ids = [1, 2].map(|n| bench.add(node(n)));

@@ -49,6 +49,11 @@ fn what_would_be_ours_and_is_not_there_does_not_exist() {
         "3.web.front".to_owned(),
         "_81._tcp.web".to_owned(),
         "_80._udp.web.front".to_owned(),
+        "_https._tcp.web".to_owned(),
+        "_ldap._tcp.db".to_owned(),
+        "_nothing._tcp.web.front".to_owned(),
+        "_70000._tcp.web".to_owned(),
+        "_80._sctp.web".to_owned(),
     ];
     for name in strangers {
         assert_eq!(ask(&names, &name, Kind::Ipv4), Answer::NoSuchName, "{name}");
@@ -64,6 +69,8 @@ fn what_is_none_of_ours_is_forwarded() {
         "www.example.web",
         "pkg.go.front",
         "tasks.other",
+        "_http._tcp.other",
+        "_ldap._tcp.dc._msdcs.corp",
         "01.web",
         "+1.web",
         "x.web",
@@ -173,7 +180,7 @@ fn a_published_port_tells_the_port_and_the_tasks_behind_it() {
     let names = names(&[front()]);
     let service = |slot| Record::Service { port: 80, target: format!("{slot}.web.front") };
     let both = Answer::Records(vec![service(1), service(2)]);
-    for name in ["_8080._tcp.web", "_80._TCP.www.front"] {
+    for name in ["_8080._tcp.web", "_80._TCP.www.front", "_http._tcp.web", "_HTTP-alt._tcp.web.front"] {
         assert_eq!(ask(&names, name, Kind::Service), both, "{name}");
         assert_eq!(ask(&names, name, Kind::Ipv4), Answer::NoData, "{name}");
     }

@@ -1,10 +1,11 @@
 //! A zone that is kept up to date, compared with one that is built anew.
 
 use proptest::prelude::*;
-use proto::model::{NetworkService, NetworkUpdate};
+use proto::model::{Id, NetworkService, NetworkUpdate};
 
 use super::world::{ask, names, network, service};
-use crate::dns::{Kind, Names, Zone};
+use crate::dns::{Kind, Zones};
+use crate::tables::{Tables, Told};
 
 /// A service with a small choice of names and numbers, so that updates collide.
 fn any_service() -> impl Strategy<Value = NetworkService> {
@@ -24,23 +25,24 @@ proptest! {
     fn a_zone_that_was_updated_says_what_a_new_one_says(
         updates in prop::collection::vec((any_service(), any::<bool>(), prop::bool::weighted(0.1)), 1..12),
     ) {
-        let mut table = network(1, "front", true);
-        let mut zone = Zone::new(&table);
+        let table = network(1, "front", true);
+        let (mut tables, mut zones) = (Tables::default(), Zones::default());
         for (service, gone, full) in updates {
             let (put_services, remove_services) =
                 if gone { (Vec::new(), vec![service.id]) } else { (vec![service], Vec::new()) };
             let update = NetworkUpdate {
-                full,
+                full: full || tables.get(table.info.id).is_none(),
                 info: table.info.clone(),
                 put_peers: Vec::new(),
                 remove_peers: Vec::new(),
                 put_services,
                 remove_services,
             };
-            zone.apply(&update);
-            table.apply(update);
+            let rows = tables.take(Told { updates: vec![update], ..Told::default() }).unwrap();
+            zones.update(&tables, &rows);
         }
-        let (updated, built) = (Names::new(vec![zone]), names(&[table]));
+        let updated = zones.of_container(&[table.info.id], true);
+        let built = names(&[(**tables.get(table.info.id).unwrap()).clone()]);
         for number in 0..4 {
             for form in ["s", "a", "tasks.a", "1.s"] {
                 let name = format!("{form}{number}");
@@ -52,4 +54,41 @@ proptest! {
             prop_assert_eq!(ask(&updated, &name, Kind::Pointer), ask(&built, &name, Kind::Pointer));
         }
     }
+}
+
+#[test]
+fn a_change_concerns_the_containers_of_its_network_only() {
+    let tables: Tables = [network(1, "front", true), network(2, "back", true)].into_iter().collect();
+    let mut zones = Zones::of(&tables);
+    let of = |zones: &Zones, networks: &[u128]| {
+        zones.of_container(&networks.iter().map(|&id| Id::from_bits(id)).collect::<Vec<_>>(), false)
+    };
+    let (front, back, both) = (of(&zones, &[1]), of(&zones, &[2]), of(&zones, &[1, 2]));
+    let mut tables = tables;
+    let update = NetworkUpdate {
+        full: false,
+        info: network(2, "back", true).info,
+        put_peers: Vec::new(),
+        remove_peers: Vec::new(),
+        put_services: vec![service(5, "web", Some(100), &[])],
+        remove_services: Vec::new(),
+    };
+    let rows = tables.take(Told { updates: vec![update], ..Told::default() }).unwrap();
+    zones.update(&tables, &rows);
+    assert!(of(&zones, &[1]).are(&front) && !of(&zones, &[2]).are(&back) && !of(&zones, &[1, 2]).are(&both));
+    assert!(of(&zones, &[2]).are(&of(&zones, &[2])), "containers share the names of a network");
+    assert_eq!(ask(&both, "web", Kind::Ipv4), crate::dns::Answer::Forward, "who asks now is not disturbed");
+}
+
+#[test]
+fn a_container_of_a_network_that_is_still_to_be_told_asks_nobody_else() {
+    let tables: Tables = [super::world::front()].into_iter().collect();
+    let zones = Zones::of(&tables);
+    let networks = [Id::from_bits(1), Id::from_bits(9)];
+    let (partial, whole) = (zones.of_container(&networks, false), zones.of_container(&networks, true));
+    for name in ["db2", "example.com", "8.8.8.8.in-addr.arpa"] {
+        assert_eq!(ask(&partial, name, Kind::Ipv4), crate::dns::Answer::NotYet, "{name}");
+        assert_eq!(ask(&whole, name, Kind::Ipv4), crate::dns::Answer::Forward, "{name}");
+    }
+    assert_eq!(ask(&partial, "web", Kind::Ipv4), ask(&whole, "web", Kind::Ipv4));
 }

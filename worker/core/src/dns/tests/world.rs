@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use proto::model::{
     EndpointState, Id, Ipv4Pool, Ipv6Pool, Name, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable,
@@ -56,7 +57,7 @@ pub(super) fn with(mut table: NetworkTable, services: Vec<NetworkService>) -> Ne
 }
 
 pub(super) fn names(tables: &[NetworkTable]) -> Names {
-    Names::new(tables.iter().map(Zone::new).collect())
+    Names::new(tables.iter().map(|table| Arc::new(Zone::new(table))).collect())
 }
 
 pub(super) fn question(name: &str, kind: Kind) -> Question {

@@ -206,7 +206,7 @@ pub fn table(index: u8) -> NetworkTable {
         let lease = NodeLease { number: 2 + index, blocks: [1 + index].into() };
         let peer =
             NetworkPeer { node: node(host), data_path: data_path(host, false), lease, singles: [].into() };
-        table.peers.insert(peer.node, peer);
+        table.peers.insert_mut(peer.node, peer);
     }
     table
 }
@@ -231,5 +231,5 @@ pub fn put_service(table: &mut NetworkTable, members: &[&Member], serving: &[&Me
         ports: Vec::new(),
         endpoints: members.iter().map(endpoint).collect(),
     };
-    table.services.insert(service.id, service);
+    table.services.insert_mut(service.id, service);
 }

@@ -25,7 +25,7 @@ async fn a_removed_node_leaves_no_route_neighbour_or_forwarding_entry() {
     let cluster = Cluster::new().await;
     let all = table(1);
     let mut less = all.clone();
-    less.peers.remove(&node(2));
+    less.peers.remove_mut(&node(2));
     let host = &cluster.hosts[0];
     host.apply(&less).await.unwrap();
     let before = host.dump(&less).await;
@@ -145,7 +145,7 @@ async fn a_container_whose_namespace_vanished_does_not_keep_the_network_from_cha
     assert!(Namespace::remove(&of_lost.netns).unwrap());
     drop(lost);
     let mut less = table.clone();
-    less.peers.remove(&node(2));
+    less.peers.remove_mut(&node(2));
     assert!(host.apply(&less).await.unwrap());
     let members = host.network().overlays().containers(table.info.id).await;
     assert_eq!(members.into_keys().collect::<Vec<_>>(), [kept.task]);

@@ -41,10 +41,10 @@ async fn publish(cluster: &Cluster, table: &mut NetworkTable, servers: &[&Member
         target: NonZeroU16::new(target).unwrap(),
         mode: PortMode::Ingress,
     };
-    for service in table.services.values_mut() {
+    table.change_services(|service| {
         service.vip = None;
         service.ports = vec![port(PortProtocol::Tcp, 8080, 80), port(PortProtocol::Udp, 5353, 53)];
-    }
+    });
     cluster.apply(table).await;
 }
 
@@ -167,7 +167,7 @@ async fn a_port_follows_the_servers_and_is_refused_while_there_is_none() {
         for _ in 0..3 {
             seen_over_tcp(&client, to, &listeners[1]).await;
         }
-        table.services.clear();
+        table.services = Default::default();
         cluster.apply(&table).await;
         assert_refused(&client, to).await;
     }

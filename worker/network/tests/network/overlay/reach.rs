@@ -143,7 +143,7 @@ async fn what_cannot_be_set_up_is_refused_with_the_reason() {
     assert!(matches!(error, OverlayError::VniTaken { vni: 4097, .. }), "{error:?}");
     ip(&host.namespace, "link delete other").await;
     assert!(host.apply(&table).await.unwrap());
-    table.peers.remove(&node(0));
+    table.peers.remove_mut(&node(0));
     let error = host.apply(&table).await.unwrap_err();
     assert!(error.to_string().contains("takes no part in network"), "{error}");
     cluster.hosts.clear();

@@ -5,9 +5,12 @@
 //! ledger.format   format          -> a number
 //! ledger.tasks    a task's id     -> the task, with the status observed here
 //! ledger.holdings a task's id     -> what its container holds on the node
+//! ledger.networks, ledger.network-peers, ledger.network-services: see [`networks`]
 //! ```
 
-use manager_store::disk::{Disk, DiskError, KeyRange, Op, Table};
+mod networks;
+
+use manager_store::disk::{Disk, DiskError, KeyRange, KeyValue, Op, Table};
 use proto::model::{Task, TaskId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
@@ -123,13 +126,18 @@ impl Ledger {
     }
 
     fn rows<T: DeserializeOwned>(&self, table: Table) -> Result<BTreeMap<TaskId, T>, LedgerError> {
+        self.raw(table)?.iter().map(|(key, value)| decode(table, key, value)).collect()
+    }
+
+    /// A table as it is on the disk.
+    fn raw(&self, table: Table) -> Result<Vec<KeyValue>, LedgerError> {
         let mut rows = Vec::new();
         let mut keep = |key, value| {
             rows.push((key, value));
             ControlFlow::Continue(())
         };
         self.disk.range(table, &KeyRange::all(), &mut keep).map_err(LedgerError::Read)?;
-        rows.iter().map(|(key, value)| decode(table, key, value)).collect()
+        Ok(rows)
     }
 }
 
