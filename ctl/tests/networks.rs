@@ -124,3 +124,26 @@ async fn people_are_shown_the_names_of_networks() {
     let ran = fake.shoal(&["service", "inspect", "--pretty", "web"]).await;
     assert!(ran.stdout.contains("\nNetworks: front \nEndpoint Mode:\tvip\n"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn a_service_is_connected_and_disconnected_by_name() {
+    let fake = Fake::start(script());
+    let ran = fake.shoal(&["network", "connect", "-d", "--alias", "shop", "back", "web"]).await;
+    assert_eq!(ran, printed("", "", 0));
+    let added = NetworkAttachment { network: network("back", &[]).id, aliases: vec!["shop".into()] };
+    assert_eq!(attachments(&fake), [in_front(&["www"]), vec![added.clone()]].concat());
+    let twice = fake.shoal(&["network", "connect", "-d", "back", "web"]).await;
+    assert!(twice.status != 0 && twice.stderr.contains("is in network `back` already"), "{twice:?}");
+    assert_eq!(fake.shoal(&["network", "disconnect", "-d", "front", "web"]).await, printed("", "", 0));
+    assert_eq!(attachments(&fake), [added]);
+    let ran = fake.shoal(&["network", "disconnect", "-d", "front", "web"]).await;
+    assert!(ran.status != 0 && ran.stderr.contains("`web` is not in network `front`"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn an_alias_that_is_no_name_is_refused_before_anything_is_sent() {
+    let fake = Fake::start(script());
+    let ran = fake.shoal(&["network", "connect", "--alias=-x-", "--alias", "a b", "back", "web"]).await;
+    assert!(ran.status == 2 && ran.stderr.matches("--alias: ").count() == 2, "{ran:?}");
+    assert!(fake.script().calls.is_empty());
+}

@@ -143,6 +143,8 @@ pub const RULES: &[Rule] = &[
     read("/shoal.v1.Control/ListNetworks", Who::Operator, Place::Leader),
     read("/shoal.v1.Control/GetNetwork", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RemoveNetwork", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/ConnectTask", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/DisconnectTask", Who::Operator, Place::Leader),
 ];
 
 /// The rule for a path.

@@ -3,10 +3,13 @@
 use crate::{
     access::Caller,
     clock::{Clock, new_id},
-    status::{caller_node, caller_of, of_propose},
+    status::{caller_node, caller_of, of_node, of_propose},
     store::Store,
 };
-use manager_core::state::{Change, Transaction};
+use manager_core::{
+    requests::node,
+    state::{Change, Transaction},
+};
 use pki::{Authority, Issue, JoinToken, token::same_secret};
 use proto::{
     convert::availability_or_active,
@@ -16,7 +19,7 @@ use proto::{
         ca_server,
     },
 };
-use std::{sync::Arc, time::SystemTime};
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
 use tonic::{Request, Response, Status};
 use tracing::info;
 
@@ -85,6 +88,9 @@ impl ca_server::Ca for CaService {
         let request = request.into_inner();
         let cluster = self.cluster()?;
         let role = role_of_token(&cluster, &request.token)?;
+        let addrs =
+            request.addresses.iter().filter_map(|addr| addr.parse::<IpAddr>().ok()).chain(caller.addr);
+        node::check_addresses(&self.store.snapshot(), addrs).map_err(of_node)?;
         let node = self.newcomer(&request, role, &caller)?;
         let certificate_pem = sign(&cluster, &request.csr_pem, node.id, role)?;
         let id = node.id;

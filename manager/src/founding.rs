@@ -27,6 +27,16 @@ mod tests {
     use manager_core::{networks, testing};
 
     #[test]
+    fn a_cluster_has_an_ingress_network_that_keeps_clear_of_what_its_first_node_reaches() {
+        let mut node = testing::node(1).data_path("10.0.5.9").build();
+        let lan = "10.0.0.0/16".parse().unwrap();
+        node.description.as_mut().unwrap().local_subnets = [lan].into();
+        let mut state = State::default();
+        state.apply(&founding(testing::cluster(), node)).unwrap();
+        assert_eq!(networks::ingress(&state).unwrap().ipv4.subnet.to_string(), "10.1.0.0/24");
+    }
+
+    #[test]
     fn a_cluster_has_an_ingress_network_that_keeps_clear_of_its_first_node() {
         for (addr, subnet) in [("192.0.2.1", "10.0.0.0/24"), ("10.0.0.9", "10.0.1.0/24")] {
             let node = testing::node(1).data_path(addr).build();

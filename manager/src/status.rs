@@ -3,7 +3,10 @@
 use crate::{access::Caller, store::ProposeError};
 use manager_core::{
     membership::MembershipError,
-    requests::{find::FindError, network::NetworkError, node::NodeError, service::ServiceError},
+    requests::{
+        connection::ConnectionError, find::FindError, network::NetworkError, node::NodeError,
+        service::ServiceError,
+    },
     state::Refusal,
 };
 use proto::model::{NodeId, Problems};
@@ -67,10 +70,16 @@ pub fn of_network(error: NetworkError) -> Status {
     }
 }
 
+/// The status for a task that can't be connected or disconnected as asked.
+pub fn of_connection(error: ConnectionError) -> Status {
+    Status::failed_precondition(error.to_string())
+}
+
 /// The status for a node that can't be changed as asked.
 pub fn of_node(error: NodeError) -> Status {
     match error {
         NodeError::OutOfSequence { .. } => Status::aborted(error.to_string()),
+        NodeError::Hidden { .. } => Status::failed_precondition(error.to_string()),
         NodeError::Membership(error) => of_membership(error),
     }
 }

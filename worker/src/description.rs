@@ -2,7 +2,12 @@
 
 use nix::unistd::gethostname;
 use proto::model::{NodeDescription, cluster::FEATURE_LEVEL};
-use std::{collections::BTreeMap, env, fs, net::IpAddr, thread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    net::IpAddr,
+    thread,
+};
 
 /// Describes this node; what can't be found out is left zero or empty.
 pub fn describe(engine_labels: BTreeMap<String, String>, data_path_addr: Option<IpAddr>) -> NodeDescription {
@@ -19,6 +24,7 @@ pub fn describe(engine_labels: BTreeMap<String, String>, data_path_addr: Option<
         engine_labels,
         feature_level: FEATURE_LEVEL,
         data_path_addr,
+        local_subnets: BTreeSet::new(),
     }
 }
 

@@ -165,6 +165,7 @@ impl Driver {
             Action::Start(task) => self.executor.start(task),
             Action::AwaitListening(task) => self.executor.await_listening(task),
             Action::Drain(task) => self.executor.drain(task),
+            Action::Connect(task) => self.executor.connect(task),
             Action::Stop(task) => self.executor.stop(task),
             Action::Kill(task) => self.executor.kill(task),
             Action::Remove(task) => self.executor.remove(task),

@@ -98,6 +98,7 @@ mod tests {
             vip: None,
             ports: vec![port(8080), port(8081)],
             endpoints: [].into(),
+            by_hand: Default::default(),
         };
         table.services.insert_mut(service.id, service);
         table

@@ -118,6 +118,15 @@ impl NameServers {
         }
     }
 
+    /// Changes the networks whose names a container knows; says whether it has a name server.
+    pub(crate) fn change(&self, task: TaskId, networks: &[NetworkId], known: &Networks) -> bool {
+        let mut held = self.lock();
+        let Some(server) = held.open.get_mut(&task) else { return false };
+        server.networks = networks.to_vec();
+        server.catch_up(&known.known().borrow());
+        true
+    }
+
     /// Ends a container's name server, if it has one, so that its namespace can go.
     pub(crate) async fn close(&self, task: TaskId) {
         let open = {

@@ -36,6 +36,7 @@ fn front(number: u32) -> Told {
         vip: Some(number),
         ports: Vec::new(),
         endpoints: Default::default(),
+        by_hand: Default::default(),
     };
     let update = NetworkUpdate {
         full: true,

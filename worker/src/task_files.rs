@@ -60,12 +60,8 @@ impl TaskFiles {
         made.map_err(|source| TaskFilesError { verb: "make", path: folder.clone(), source })?;
         let (hosts, resolv_conf) = match network {
             TaskNetwork::Host => (read(HOSTS)?, read(RESOLV_CONF)?),
-            TaskNetwork::Node if has_name_server => {
-                let resolv_conf = etc_files::resolv_conf_with_name_server(&read(RESOLV_CONF)?);
-                (etc_files::hosts(hostname, addresses), resolv_conf)
-            }
             TaskNetwork::Node | TaskNetwork::None => {
-                (etc_files::hosts(hostname, addresses), own_resolv_conf()?)
+                (etc_files::hosts(hostname, addresses), own_resolv_conf(has_name_server)?)
             }
         };
         if network == TaskNetwork::Node && !etc_files::names_a_server(&resolv_conf) {
@@ -78,6 +74,19 @@ impl TaskFiles {
             fs::write(&path, text).map_err(|source| TaskFilesError { verb: "write", path, source })?;
         }
         Ok(())
+    }
+
+    /// Makes the `resolv.conf` of a container that runs anew, because it has got a name server or has it no
+    /// more. Waits for the disk.
+    pub(crate) fn write_resolv_conf(
+        &self,
+        task: TaskId,
+        has_name_server: bool,
+    ) -> Result<(), TaskFilesError> {
+        let text = own_resolv_conf(has_name_server)?;
+        let path = self.folder(task).join("resolv.conf");
+        // In place: the container has this very file.
+        fs::write(&path, text).map_err(|source| TaskFilesError { verb: "write", path, source })
     }
 
     /// Removes a task's files. Waits for the disk.
@@ -96,7 +105,10 @@ impl TaskFiles {
     }
 }
 
-fn own_resolv_conf() -> Result<String, TaskFilesError> {
+fn own_resolv_conf(has_name_server: bool) -> Result<String, TaskFilesError> {
+    if has_name_server {
+        return Ok(etc_files::resolv_conf_with_name_server(&read(RESOLV_CONF)?));
+    }
     let upstream = read(RESOLV_CONF_UPSTREAM)?;
     Ok(etc_files::resolv_conf(&read(RESOLV_CONF)?, Some(upstream.as_str())))
 }
@@ -128,6 +140,8 @@ mod tests {
         assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));
         files.write(task, "web-1", TaskNetwork::Node, true, &[]).unwrap();
         assert!(fs::read_to_string(&resolv_conf).unwrap().starts_with("nameserver 127.0.0.11\n"));
+        files.write_resolv_conf(task, false).unwrap();
+        assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));
         files.remove(task).unwrap();
         files.remove(task).unwrap();
         assert!(!hostname.unwrap().exists());

@@ -4,12 +4,13 @@ use crate::{
     board::Board,
     config::{Facilities, WorkerConfig},
     driver::{Clock, Driver, Ended},
-    executor::{Executor, Node, blocking, remove, reopen_name_server},
+    executor::{Executor, Node, blocking, networks_of, remove, reopen_name_server},
     ledger::{Ledger, LedgerError},
     network_kernel::NodeKernel,
     networks::Networks,
     recover::{RecoverError, Recovered, recover},
     session::Sessions,
+    surroundings::surrounded,
 };
 use futures::future::join_all;
 use manager_store::disk::{DiskError, SledDisk};
@@ -154,7 +155,7 @@ impl Worker {
         let stop_sessions = CancellationToken::new();
         let sessions = Sessions {
             connector: self.facilities.connector,
-            description: self.config.description,
+            description: surrounded(self.config.description, &self.config.network),
             jitter: self.facilities.jitter,
             incoming,
             board: self.handle.board.clone(),
@@ -214,7 +215,7 @@ async fn serve_names(node: &Node) {
 
 /// The containers that ran on while no daemon did have names answered again.
 async fn reopen_name_servers(node: &Arc<Node>, tasks: &[Task], running: &[(TaskId, Running)]) {
-    for task in tasks.iter().filter(|task| !task.spec.task.attachments.is_empty()) {
+    for task in tasks.iter().filter(|task| !networks_of(task).is_empty()) {
         let Some(attachment) = node.network.attachment(&task.id.to_string()) else { continue };
         let running = running.iter().find(|(id, _)| *id == task.id).map(|(_, running)| running.clone());
         reopen_name_server(node, task, &attachment, running).await;

@@ -5,7 +5,7 @@ use proto::{
     model::{ClusterId, NodeId, Role},
     wire::{self, GetRootRequest, JoinRequest, RenewRequest, ca_client::CaClient},
 };
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use tonic::{Status, transport::Channel};
 
 /// How long a manager may take to answer a node that wants to join.
@@ -72,6 +72,8 @@ pub struct Application {
     pub hostname: String,
     /// Whether tasks may be placed on it at once.
     pub availability: wire::Availability,
+    /// Those that other nodes are to reach it by.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Asks a manager to let this node in.
@@ -92,6 +94,7 @@ pub async fn join(addr: &str, token: &str, application: Application) -> Result<E
         csr_pem: key.csr_pem,
         availability: application.availability.into(),
         hostname: application.hostname,
+        addresses: application.addresses.iter().map(ToString::to_string).collect(),
     };
     let manager = transport::channel_to_root(addr, &root_pem)?;
     let answer = within(addr, CaClient::new(manager).join(request)).await?;

@@ -1,13 +1,17 @@
 //! `shoal network`: networks that span nodes.
 
-use super::list::ListArgs;
+use super::{list::ListArgs, service::WaitArgs};
 use clap::{Args, Subcommand};
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum NetworkCommand {
+    /// Connect a service, or one task that runs, to a network
+    Connect(ConnectArgs),
     /// Create a network
     Create(CreateArgs),
+    /// Disconnect a service or a task from a network
+    Disconnect(DisconnectArgs),
     /// List networks
     #[command(visible_alias = "list")]
     Ls(LsArgs),
@@ -32,6 +36,10 @@ pub struct CreateArgs {
     /// Part of a subnet that addresses are given out from [default: all of it]
     #[arg(long = "ip-range", value_name = "CIDR", value_delimiter = ',')]
     pub ip_ranges: Vec<String>,
+    /// Give containers IPv4 addresses; there is no network without
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true")]
+    #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
+    pub ipv4: bool,
     /// Give containers IPv6 addresses too
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
     #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
@@ -40,7 +48,7 @@ pub struct CreateArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
     #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
     pub internal: bool,
-    /// Let containers join that belong to no service
+    /// Let single tasks be connected, and containers that belong to no service
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false")]
     #[arg(action = clap::ArgAction::Set, hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
     pub attachable: bool,
@@ -54,6 +62,9 @@ pub struct CreateArgs {
     /// Kind of network: overlay
     #[arg(short, long, default_value = "overlay")]
     pub driver: String,
+    /// How far the network reaches: swarm
+    #[arg(long, default_value = "swarm")]
+    pub scope: String,
     /// Options of the driver (mtu=BYTES)
     #[arg(short, long = "opt", value_name = "OPTION")]
     pub options: Vec<String>,
@@ -79,7 +90,7 @@ pub struct NetworkInspectArgs {
     /// 'json' or a Go template
     #[arg(short, long)]
     pub format: Option<String>,
-    /// Show the services in the network and the nodes that take part too
+    /// Show the services in the network and their tasks on all nodes too
     #[arg(short, long)]
     pub verbose: bool,
     /// Networks by id or name
@@ -101,10 +112,44 @@ pub struct RmArgs {
 /// Options of `network prune`.
 #[derive(Debug, Args)]
 pub struct PruneArgs {
-    /// Only networks that match (label=KEY[=VALUE]; may be repeated)
+    /// Only networks that match (label=KEY[=VALUE], label!=KEY[=VALUE], until=TIME; may be repeated)
     #[arg(long = "filter", value_name = "FILTER")]
     pub filters: Vec<String>,
     /// Do not ask
     #[arg(short, long)]
     pub force: bool,
+}
+
+/// Options of `network connect`.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// Further name in the network, of the service or of the task alone (may be repeated)
+    #[arg(long = "alias", value_name = "NAME")]
+    pub aliases: Vec<String>,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// The network by id or name
+    #[arg(value_name = "NETWORK")]
+    pub network: String,
+    /// A service by id or name, whose tasks are replaced; or a task by id, or as SERVICE.SLOT
+    #[arg(value_name = "SERVICE|TASK")]
+    pub target: String,
+}
+
+/// Options of `network disconnect`.
+#[derive(Debug, Args)]
+pub struct DisconnectArgs {
+    /// Free a task's address at once, even if its node does not answer
+    #[arg(short, long)]
+    pub force: bool,
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// The network by id or name
+    #[arg(value_name = "NETWORK")]
+    pub network: String,
+    /// A service by id or name, whose tasks are replaced; or a task by id, or as SERVICE.SLOT
+    #[arg(value_name = "SERVICE|TASK")]
+    pub target: String,
 }

@@ -49,6 +49,13 @@ pub struct ClusterArgs {
     /// Log entries between snapshots (a new cluster has 10000)
     #[arg(long, value_name = "COUNT")]
     pub snapshot_interval: Option<String>,
+    /// Pools that new networks have their subnets from; they replace those there are (a new cluster has 10.0.0.0/8, and a
+    /// range of its own for IPv6)
+    #[arg(long = "default-addr-pool", value_name = "CIDR", value_delimiter = ',')]
+    pub default_addr_pools: Vec<String>,
+    /// Prefix of the IPv4 subnets taken from the pools (a new cluster has 24); IPv6 subnets have 64
+    #[arg(long, value_name = "LENGTH")]
+    pub default_addr_pool_mask_length: Option<String>,
 }
 
 /// Options of `swarm init`.

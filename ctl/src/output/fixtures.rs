@@ -139,10 +139,16 @@ pub fn network(name: &str) -> wire::Network {
         }),
         vni: 4097,
         pools: vec![pool("10.0.1.0/24", "10.0.1.1", "10.0.1.128/25"), pool("fd00:1::/64", "fd00:1::1", "")],
-        nodes: vec![wire::NetworkNode { node_id: id("node1"), number: 130, blocks: vec![9, 10] }],
+        nodes: vec![wire::NetworkNode {
+            node_id: id("node1"),
+            number: 130,
+            blocks: vec![9, 10],
+            data_path_addr: "10.0.0.1".into(),
+        }],
         addresses_used: 36,
         addresses_total: 126,
         service_ids: Vec::new(),
+        task_ids: Vec::new(),
     }
 }
 

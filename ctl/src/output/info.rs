@@ -1,7 +1,7 @@
 //! What a node is, and which versions talk to each other.
 
 use super::{quote, sizes, states};
-use proto::wire::{InfoResponse, Role};
+use proto::wire::{self, InfoResponse, Role};
 use serde::Serialize;
 
 /// A node as docker's `info` describes it, as far as it applies.
@@ -52,10 +52,15 @@ struct RemoteManager {
 struct Cluster {
     #[serde(rename = "ID")]
     id: String,
+    /// Empty if the managers do not answer.
+    default_addr_pool: Vec<String>,
+    subnet_size: u32,
 }
 
-impl From<InfoResponse> for Info {
-    fn from(info: InfoResponse) -> Self {
+impl Info {
+    /// Describes a node, with the settings of its cluster if they are known.
+    pub fn new(info: InfoResponse, settings: Option<&wire::ClusterSpec>) -> Self {
+        let settings = settings.cloned().unwrap_or_default();
         let control_available = info.role() == Role::Manager && info.state == "active";
         let description = info.description.unwrap_or_default();
         Info {
@@ -82,14 +87,18 @@ impl From<InfoResponse> for Info {
                     .into_iter()
                     .map(|manager| RemoteManager { node_id: manager.node_id, addr: manager.addr })
                     .collect(),
-                cluster: Cluster { id: info.cluster_id },
+                cluster: Cluster {
+                    id: info.cluster_id,
+                    default_addr_pool: settings.default_addr_pools,
+                    subnet_size: settings.default_addr_pool_mask_length.unwrap_or_default(),
+                },
             },
         }
     }
 }
 
-/// Writes a node for people.
-pub fn text(info: &InfoResponse) -> String {
+/// Writes a node for people, with the settings of its cluster if they are known.
+pub fn text(info: &InfoResponse, settings: Option<&wire::ClusterSpec>) -> String {
     let description = info.description.clone().unwrap_or_default();
     let mut lines = vec![
         format!("Name: {}", description.hostname),
@@ -116,6 +125,11 @@ pub fn text(info: &InfoResponse) -> String {
             if info.leader { " (leader)" } else { "" }
         ));
         lines.push(format!(" ClusterID: {}", info.cluster_id));
+        if let Some(settings) = settings {
+            lines.push(format!(" Default Address Pool: {}", settings.default_addr_pools.join(" ")));
+            let length = settings.default_addr_pool_mask_length.unwrap_or_default();
+            lines.push(format!(" SubnetSize: {length}"));
+        }
         lines.push(format!(" Node Address: {}", info.advertise_addr));
         lines.push(" Manager Addresses:".into());
         lines.extend(info.managers.iter().map(|manager| format!("  {}", manager.addr)));
@@ -196,6 +210,14 @@ mod tests {
         }
     }
 
+    fn settings() -> wire::ClusterSpec {
+        wire::ClusterSpec {
+            default_addr_pools: vec!["10.20.0.0/16".into(), "fd00:20::/48".into()],
+            default_addr_pool_mask_length: Some(26),
+            ..Default::default()
+        }
+    }
+
     #[test]
     fn a_node_is_described_for_people() {
         let expected = "\
@@ -214,19 +236,23 @@ Swarm: active
  NodeID: node100000000000000000000
  Role: manager (leader)
  ClusterID: cluster000000000000000000
+ Default Address Pool: 10.20.0.0/16 fd00:20::/48
+ SubnetSize: 26
  Node Address: 10.0.0.1:2377
  Manager Addresses:
   10.0.0.1:2377
 ";
-        assert_eq!(text(&info()), expected);
+        assert_eq!(text(&info(), Some(&settings())), expected);
         let outside = InfoResponse { state: "inactive".into(), node_id: String::new(), ..info() };
-        assert!(text(&outside).ends_with("Swarm: inactive\n"));
+        assert!(text(&outside, None).ends_with("Swarm: inactive\n"));
     }
 
     #[test]
     fn templates_see_dockers_fields() {
-        let value = json::template_value(&Info::from(info())).unwrap();
+        let value = json::template_value(&Info::new(info(), Some(&settings()))).unwrap();
         let text = json::compact(&value);
         assert!(text.contains(r#""NCPU":4"#) && text.contains(r#""ControlAvailable":true"#), "{text}");
+        assert!(text.contains(r#""DefaultAddrPool":["10.20.0.0/16","fd00:20::/48"]"#), "{text}");
+        assert!(text.contains(r#""SubnetSize":26"#), "{text}");
     }
 }

@@ -4,7 +4,7 @@ use super::{
     listing::{Listing, Row},
     quote, times,
 };
-use crate::parse::filters::Filters;
+use crate::parse::{filters::Filters, since};
 use gotmpl::Value;
 use proto::{model::Problems, wire::Network};
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub const LISTING: Listing = Listing {
 /// The keys a list of networks can be filtered by.
 pub const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
 /// The keys that a removal of unused networks can be limited by.
-pub const PRUNE_FILTERS: &[&str] = &["label"];
+pub const PRUNE_FILTERS: &[&str] = &["label", "label!", "until"];
 /// How the networks of the cluster are made; there is one way.
 pub const DRIVER: &str = "overlay";
 /// How far they reach.
@@ -52,6 +52,13 @@ pub fn check_filters(filters: &Filters, problems: &mut Problems) {
     }
 }
 
+/// Notes what is wrong with the filters of a removal of unused networks; `now_ms` is what "ago" counts from.
+pub fn check_prune_filters(filters: &Filters, now_ms: i64, problems: &mut Problems) {
+    for time in filters.values("until") {
+        problems.take("--filter until", since::parse_ms(time, now_ms));
+    }
+}
+
 /// The rows of the networks that match, by name.
 pub fn rows(mut networks: Vec<Network>, filters: &Filters, shorten: bool) -> Vec<Row> {
     networks.retain(|network| matches(network, filters));
@@ -59,10 +66,18 @@ pub fn rows(mut networks: Vec<Network>, filters: &Filters, shorten: bool) -> Vec
     networks.iter().map(|network| row(network, shorten)).collect()
 }
 
-/// The networks that no service uses and that match, by name. The ingress network is never among them.
-pub fn unused(mut networks: Vec<Network>, filters: &Filters) -> Vec<Network> {
+/// The networks that nobody uses and that match, by name. The ingress network is never among them. With
+/// `until` only those that were made before, as long as `now_ms` is the time.
+pub fn unused(mut networks: Vec<Network>, filters: &Filters, now_ms: i64) -> Vec<Network> {
     let ingress = |network: &Network| network.spec.as_ref().is_some_and(|spec| spec.ingress);
-    networks.retain(|network| dangles(network) && !ingress(network) && matches(network, filters));
+    let is_old = |network: &Network| {
+        let before =
+            |time: &String| since::parse_ms(time, now_ms).is_ok_and(|time| network.created_at < time);
+        filters.values("until").iter().all(before)
+    };
+    networks.retain(|network| {
+        dangles(network) && !ingress(network) && is_old(network) && matches(network, filters)
+    });
     networks.sort_by(|a, b| name(a).cmp(name(b)));
     networks
 }
@@ -73,7 +88,7 @@ pub fn name(network: &Network) -> &str {
 }
 
 fn dangles(network: &Network) -> bool {
-    network.service_ids.is_empty()
+    network.service_ids.is_empty() && network.task_ids.is_empty()
 }
 
 fn matches(network: &Network, filters: &Filters) -> bool {
@@ -87,6 +102,7 @@ fn matches(network: &Network, filters: &Filters) -> bool {
         && filters.any("type", |word| word == "custom")
         && filters.any("dangling", |word| matches!(word, "true" | "1") == dangles(network))
         && filters.labels("label", |key| labels.and_then(|labels| labels.get(key)).map(String::as_str))
+        && filters.no_labels("label!", |key| labels.and_then(|labels| labels.get(key)).map(String::as_str))
 }
 
 fn row(network: &Network, shorten: bool) -> Row {
@@ -175,10 +191,26 @@ networkingre   ingress   overlay   swarm
     #[test]
     fn used_networks_and_the_ingress_network_are_never_unused() {
         let names = |texts: &[&str]| {
-            let found = unused(networks(), &filters(texts));
+            let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+            let filters = Filters::new(Filters::parse(&texts, PRUNE_FILTERS).into_iter().map(Result::unwrap));
+            let mut connected = fixtures::network("connected");
+            connected.task_ids = vec![fixtures::id("task1")];
+            let found = unused([networks(), vec![connected]].concat(), &filters, fixtures::NOW_MS);
             found.iter().map(name).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(names(&[]), "back");
-        assert_eq!(names(&["label=team=b"]), "");
+        assert_eq!([names(&["label=team=b"]), names(&["label!=team=b"])], ["", "back"]);
+        assert_eq!(names(&["label!=team"]), "");
+        // They were made an hour before.
+        assert_eq!([names(&["until=59m"]), names(&["until=61m"])], ["back", ""]);
+        assert_eq!(names(&["until=59m", "until=2h"]), "");
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        let mut problems = Problems::default();
+        let until = Filters::new([("until".to_owned(), "yesterday".to_owned())]);
+        check_prune_filters(&until, 0, &mut problems);
+        assert_eq!(problems.0[0].field, "--filter until");
     }
 }

@@ -86,6 +86,11 @@ pub fn hostnames(nodes: &[Node]) -> BTreeMap<&str, &str> {
         .collect()
 }
 
+/// The container's name, `SERVICE.SLOT.TASK`.
+pub fn full_name(task: &Task) -> String {
+    format!("{}.{}", name(task, true), task.id)
+}
+
 /// `SERVICE.SLOT`.
 pub fn name(task: &Task, resolve: bool) -> String {
     let service = if resolve { service_name(task) } else { &task.service_id };
@@ -124,7 +129,7 @@ fn matches(task: &Task, hostnames: &BTreeMap<&str, &str>, filters: &Filters) -> 
     };
     let labels = task.spec.as_ref().map(|spec| &spec.labels);
     filters.any("id", |id| task.id.starts_with(id))
-        && filters.any("name", |wanted| format!("{}.{}", name(task, true), task.id).starts_with(wanted))
+        && filters.any("name", |wanted| full_name(task).starts_with(wanted))
         && filters.any("desired-state", |wanted| states::desired(task.desired()) == wanted)
         && filters.any("node", on_node)
         && filters.labels("label", |key| labels.and_then(|labels| labels.get(key)).map(String::as_str))

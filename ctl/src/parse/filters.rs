@@ -76,6 +76,15 @@ impl Filters {
         self.0.get(key).is_none_or(|wanted| wanted.iter().all(has))
     }
 
+    /// Whether `labels` has none of the labels under `key`, each `NAME` or `NAME=VALUE`.
+    pub fn no_labels<'a>(&self, key: &str, labels: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let has = |unwanted: &String| match unwanted.split_once('=') {
+            Some((name, value)) => labels(name) == Some(value),
+            None => labels(unwanted).is_some(),
+        };
+        !self.values(key).iter().any(has)
+    }
+
     /// The values given for `key`.
     pub fn values(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)
@@ -86,7 +95,7 @@ impl Filters {
 mod tests {
     use super::*;
 
-    const KNOWN: &[&str] = &["name", "label"];
+    const KNOWN: &[&str] = &["name", "label", "label!"];
 
     fn filters(texts: &[&str]) -> Filters {
         let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
@@ -105,6 +114,9 @@ mod tests {
         };
         assert!(by_label.labels("label", labels(Some(""))));
         assert!(!by_label.labels("label", labels(None)));
+        let unwanted = filters(&["label!=tier=back", "label!=team"]);
+        assert!(unwanted.no_labels("label!", labels(None)));
+        assert!(!unwanted.no_labels("label!", labels(Some(""))));
     }
 
     #[test]
@@ -112,7 +124,7 @@ mod tests {
         let read = Filters::parse(&["nmae=web".into(), "web".into()], KNOWN);
         assert_eq!(
             read[0].as_ref().unwrap_err().to_string(),
-            "invalid filter `nmae`: this list knows name, label"
+            "invalid filter `nmae`: this list knows name, label, label!"
         );
         assert_eq!(read[1].as_ref().unwrap_err().to_string(), "invalid filter `web`: write KEY=VALUE");
     }

@@ -22,6 +22,17 @@ pub enum DriverError {
     Unknown(String),
 }
 
+/// Says why a network can't reach as far as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// Only on one node.
+    #[error("`{0}` networks are of one node only, an overlay spans all of them: leave --scope out")]
+    Local(String),
+    /// No such scope.
+    #[error("there is no scope `{0}`: use swarm")]
+    Unknown(String),
+}
+
 /// Says why an option of the driver can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
@@ -58,6 +69,16 @@ pub fn check_driver(text: &str) -> Result<(), DriverError> {
         "host" | "none" => Err(DriverError::Own(text.to_owned())),
         "macvlan" | "ipvlan" => Err(DriverError::NotYet(text.to_owned())),
         _ => Err(DriverError::Unknown(shown(text))),
+    }
+}
+
+/// Checks the value of `--scope`.
+pub fn check_scope(text: &str) -> Result<(), ScopeError> {
+    match text {
+        // Docker takes both for the whole cluster.
+        "swarm" | "global" => Ok(()),
+        "local" => Err(ScopeError::Local(text.to_owned())),
+        _ => Err(ScopeError::Unknown(shown(text))),
     }
 }
 
@@ -105,6 +126,13 @@ mod tests {
             let error = check_driver(driver).unwrap_err().to_string();
             assert!(error.contains(says), "{driver}: {error}");
         }
+    }
+
+    #[test]
+    fn an_overlay_reaches_all_nodes() {
+        assert_eq!(check_scope("swarm"), Ok(()));
+        assert!(check_scope("local").unwrap_err().to_string().contains("leave --scope out"));
+        assert!(check_scope("galaxy").unwrap_err().to_string().contains("use swarm"));
     }
 
     #[test]

@@ -28,7 +28,14 @@ pub fn set_cluster(args: &ClusterArgs, spec: &mut wire::ClusterSpec, problems: &
     {
         spec.snapshot_interval = Some(entries);
     }
-    add_refused(problems, || ClusterSpec::try_from(*spec));
+    if !args.default_addr_pools.is_empty() {
+        spec.default_addr_pools.clone_from(&args.default_addr_pools);
+    }
+    let length = &args.default_addr_pool_mask_length;
+    if let Some(length) = given(problems, "--default-addr-pool-mask-length", length, number::count) {
+        spec.default_addr_pool_mask_length = Some(length);
+    }
+    add_refused(problems, || ClusterSpec::try_from(spec.clone()));
 }
 
 #[cfg(test)]
@@ -42,12 +49,16 @@ mod tests {
         let args = ClusterArgs {
             task_history_limit: Some("9".into()),
             snapshot_interval: Some("many".into()),
+            default_addr_pools: vec!["10.20.0.0/16".into(), "fd00:20::/48".into()],
+            default_addr_pool_mask_length: Some("26".into()),
             ..Default::default()
         };
         set_cluster(&args, &mut spec, &mut problems);
         let expected = wire::ClusterSpec {
             task_history_limit: Some(9),
             cert_expiry_ms: Some(3_600_000),
+            default_addr_pools: vec!["10.20.0.0/16".into(), "fd00:20::/48".into()],
+            default_addr_pool_mask_length: Some(26),
             ..Default::default()
         };
         assert_eq!(spec, expected);

@@ -15,6 +15,11 @@ pub fn create_network(args: &CreateArgs) -> Result<wire::NetworkSpec, Problems> 
     let mut problems = Problems::default();
     problems.take("NETWORK", args.name.parse::<Name>());
     problems.take("--driver", network::check_driver(&args.driver));
+    problems.take("--scope", network::check_scope(&args.scope));
+    if !args.ipv4 {
+        let message = "every network has IPv4: leave it on, and add --ipv6 for IPv6 beside it";
+        problems.add("--ipv4", message);
+    }
     let mut spec = wire::NetworkSpec {
         name: args.name.clone(),
         ipv6: args.ipv6,
@@ -145,12 +150,14 @@ mod tests {
     fn every_problem_is_said_at_once() {
         let problems = created(
             "--subnet 10.5.0.0/24,10.6.0.1/24 --gateway 10.7.0.1 --gateway first --ip-range 10.5.0.0/16 \
-             -d macvlan -o encrypted -o mtu=big -o mtu=100 --label =x front_",
+             -d macvlan --scope local --ipv4=false -o encrypted -o mtu=big -o mtu=60 --label =x front_",
         )
         .unwrap_err();
         let expected = "\
 NETWORK: `front_` is not a valid name: use letters, digits, `-` and `_`, beginning and ending with a letter or digit, at most 63 characters
 --driver: `macvlan` networks can't be made yet: use overlay
+--scope: `local` networks are of one node only, an overlay spans all of them: leave --scope out
+--ipv4: every network has IPv4: leave it on, and add --ipv6 for IPv6 beside it
 --gateway: `first` is not an address: write one such as 10.0.9.1 or fd00:9::1
 --gateway: 10.7.0.1 lies in none of the subnets: give one that lies in 10.5.0.0/24 or 10.6.0.1/24
 --ip-range: 10.5.0.0/16 lies in none of the subnets: give one that lies in 10.5.0.0/24 or 10.6.0.1/24
@@ -158,7 +165,7 @@ NETWORK: `front_` is not a valid name: use letters, digits, `-` and `_`, beginni
 --opt: mtu: `big` is not a count: write a whole number from 0 to 4294967295
 --label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
 --subnet: 10.6.0.1/24 has bits set beyond its prefix: use 10.6.0.0/24
---opt mtu: 100 is out of range: use 1280 to 9000";
+--opt mtu: 60 is out of range: use 68 to 65465, or 1280 at least with IPv6";
         assert_eq!(problems.to_string(), expected);
     }
 

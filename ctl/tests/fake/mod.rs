@@ -231,6 +231,8 @@ impl Control for Daemon {
     }
 
     not_scripted! {
+        connect_task(ConnectTaskRequest) -> Task;
+        disconnect_task(DisconnectTaskRequest) -> Task;
         get_cluster(GetClusterRequest) -> Cluster;
         update_cluster(UpdateClusterRequest) -> Cluster;
         get_join_tokens(GetJoinTokensRequest) -> JoinTokensResponse;

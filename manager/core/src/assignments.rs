@@ -9,7 +9,7 @@ use crate::{
     networks::{Table, Tables},
     state::State,
 };
-use proto::model::{DesiredState, NetworkId, NetworkUpdate, NodeId, Task, TaskId, TaskState};
+use proto::model::{DesiredState, NetworkId, NetworkUpdate, NodeId, Task, TaskConnection, TaskId, TaskState};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One message to a node.
@@ -37,12 +37,13 @@ pub struct Told {
     networks: BTreeMap<NetworkId, Arc<Table>>,
 }
 
-/// All of a task that can change for its node once it is assigned: what is wanted of it, and whether
-/// it was given up for lost. The rest the node itself reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// All of a task that can change for its node once it is assigned: what is wanted of it, whether it was
+/// given up for lost, and what it was connected to. The rest the node itself reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Wish {
     desired: DesiredState,
     orphaned: bool,
+    connections: Vec<TaskConnection>,
 }
 
 impl Told {
@@ -96,7 +97,8 @@ impl Told {
 impl Wish {
     fn of(task: &Task, is_held: bool) -> Self {
         let desired = if is_held { task.desired.min(DesiredState::Running) } else { task.desired };
-        Self { desired, orphaned: task.status.state == TaskState::Orphaned }
+        let orphaned = task.status.state == TaskState::Orphaned;
+        Self { desired, orphaned, connections: task.connections.clone() }
     }
 
     /// The task as it is told.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod clusters;
+mod connections;
 mod logs;
 mod networks;
 mod nodes;

@@ -7,17 +7,18 @@ use crate::{
     store::ProposeError,
 };
 use manager_core::{
-    ipam,
+    ipam, networks,
     requests::{find, network},
     state::{Refusal, State},
 };
 use proto::{
-    model::{Network, NetworkSpec},
+    model::{Network, NetworkSpec, Service},
     wire::{
         self, CreateNetworkRequest, GetNetworkRequest, ListNetworksRequest, ListNetworksResponse,
         RemoveNetworkRequest, RemoveNetworkResponse,
     },
 };
+use std::sync::Arc;
 use tonic::{Request, Status};
 use tracing::info;
 
@@ -91,14 +92,42 @@ impl ControlService {
 
 /// A network with who uses it, and how much of it is used.
 fn view(state: &State, network: &Network) -> wire::Network {
-    let attaches = |service: &&std::sync::Arc<proto::model::Service>| {
-        service.spec.task.attachments.iter().any(|attachment| attachment.network == network.id)
-    };
-    let service_ids = state.services_in(network.id).filter(attaches).map(|service| service.id.to_string());
-    wire::Network {
+    let uses = |service: &&Arc<Service>| networks::uses(network, &service.spec);
+    let service_ids = state.services_in(network.id).filter(uses).map(|service| service.id.to_string());
+    let task_ids = network::connected(state, network.id).map(|task| task.id.to_string());
+    let mut view = wire::Network {
         addresses_used: u32::try_from(state.held_in(network.id).count()).unwrap_or(u32::MAX),
         addresses_total: ipam::total(network),
         service_ids: service_ids.collect(),
+        task_ids: task_ids.collect(),
         ..wire::Network::from(network)
+    };
+    for (lease, id) in view.nodes.iter_mut().zip(network.nodes.keys()) {
+        let data_path = state.node(*id).and_then(|node| networks::data_path(node));
+        lease.data_path_addr = data_path.map_or_else(String::new, |addr| addr.to_string());
+    }
+    view
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use manager_core::testing::{Bench, network_spec, node, service};
+
+    #[test]
+    fn a_network_is_shown_with_its_nodes_and_users() {
+        let mut bench = Bench::new();
+        bench.add(node(1).data_path("192.0.2.9"));
+        let front = bench.add_network(network_spec("front"));
+        let web = bench.create(service("web").network(front).ingress_port(80));
+        bench.settle();
+        let shown = |id| view(&bench.state, bench.state.network(id).unwrap());
+        let ingress = networks::ingress(&bench.state).unwrap().id;
+        for network in [shown(front), shown(ingress)] {
+            assert_eq!(network.service_ids, [web.to_string()]);
+            assert_eq!(network.nodes[0].data_path_addr, "192.0.2.9");
+        }
+        // A router, a task, and a virtual address.
+        assert_eq!(shown(front).addresses_used, 3);
     }
 }

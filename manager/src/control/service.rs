@@ -89,4 +89,6 @@ control! {
     list_networks(ListNetworksRequest) -> ListNetworksResponse;
     get_network(GetNetworkRequest) -> Network;
     remove_network(RemoveNetworkRequest) -> RemoveNetworkResponse;
+    connect_task(ConnectTaskRequest) -> Task;
+    disconnect_task(DisconnectTaskRequest) -> Task;
 }

@@ -6,7 +6,10 @@ use crate::{
     status::of_propose,
     store::{ProposeError, Store},
 };
-use manager_core::state::{Change, Expect, ObjectId, Refusal, Transaction};
+use manager_core::{
+    networks,
+    state::{Change, Expect, ObjectId, Refusal, State, Transaction},
+};
 use proto::{
     model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, Timestamp},
     wire::Register,
@@ -37,7 +40,7 @@ pub async fn record(
         let Some(node) = state.node(id) else {
             return Err(Status::permission_denied("this node was removed from the cluster"));
         };
-        let changed = registered(node, &said, clock.now());
+        let changed = explained(&state, registered(node, &said, clock.now()));
         if changed == **node {
             return Ok(());
         }
@@ -82,10 +85,25 @@ fn registered(node: &Node, said: &Said, now: Timestamp) -> Node {
     changed
 }
 
+/// The node with a word on networks of which it gets no task, because of an address that it did not have
+/// when it joined.
+fn explained(state: &State, mut node: Node) -> Node {
+    let hidden = state.networks().find_map(|network| Some((network, networks::hidden_by(network, &node)?)));
+    node.status.message = match hidden {
+        Some((network, addr)) => format!(
+            "registered, but its address {addr} lies in the subnet of network `{}`, of which it gets no tasks: change the \
+             address, or create the network with another --subnet",
+            network.spec.name
+        ),
+        None => "registered".to_owned(),
+    };
+    node
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manager_core::testing::node;
+    use manager_core::testing::{Bench, network_in, node};
     use proto::model::ManagerStatus;
     use std::net::Ipv4Addr;
 
@@ -125,5 +143,15 @@ mod tests {
         };
         let error = checked(&Caller::LOCAL, register).err().unwrap();
         assert!(error.message().contains("HOST:PORT"), "{}", error.message());
+    }
+
+    #[test]
+    fn a_node_whose_address_lies_in_a_network_says_so() {
+        let mut bench = Bench::new();
+        bench.add_network(network_in("front", "10.9.0.0/24"));
+        let message = |addr: &str| explained(&bench.state, node(1).data_path(addr).build()).status.message;
+        assert_eq!(message("10.9.1.7"), "registered");
+        let said = message("10.9.0.7");
+        assert!(said.contains("10.9.0.7 lies in the subnet of network `front`"), "{said}");
     }
 }

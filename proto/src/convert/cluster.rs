@@ -1,6 +1,6 @@
 //! The cluster object and its settings.
 
-use super::{bounds, time::millis};
+use super::{address_pools, bounds, time::millis};
 use crate::{
     model::{Cluster, ClusterSpec, Problems},
     wire,
@@ -19,6 +19,8 @@ impl From<&ClusterSpec> for wire::ClusterSpec {
             heartbeat_period_ms: Some(millis(spec.heartbeat_period)),
             cert_expiry_ms: Some(millis(spec.cert_expiry)),
             snapshot_interval: Some(spec.snapshot_interval),
+            default_addr_pools: address_pools::texts(&spec.address_pools),
+            default_addr_pool_mask_length: Some(spec.address_pools.mask_length.into()),
         }
     }
 }
@@ -54,6 +56,11 @@ impl TryFrom<wire::ClusterSpec> for ClusterSpec {
                 span("--cert-expiry", millis, CERT_EXPIRY_MIN, &mut problems)
             }),
             snapshot_interval: wire.snapshot_interval.unwrap_or(defaults.snapshot_interval),
+            address_pools: address_pools::read(
+                &wire.default_addr_pools,
+                wire.default_addr_pool_mask_length,
+                &mut problems,
+            ),
         };
         if spec.snapshot_interval == 0 {
             problems.add("--snapshot-interval", "0 is not valid: must be at least 1");
@@ -102,6 +109,7 @@ mod tests {
             heartbeat_period_ms: Some(99),
             cert_expiry_ms: Some(1000),
             snapshot_interval: Some(0),
+            ..Default::default()
         };
         assert_eq!(
             ClusterSpec::try_from(wire).unwrap_err().to_string(),

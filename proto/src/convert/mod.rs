@@ -10,9 +10,11 @@
 //!
 //! [`Problems`]: crate::model::Problems
 
+mod address_pools;
 mod bounds;
 mod capability;
 mod cluster;
+mod connection;
 mod container;
 mod error;
 mod image_reference;
@@ -25,6 +27,7 @@ mod resources;
 mod restart;
 mod rollout;
 mod service;
+mod subnet;
 mod task;
 mod task_spec;
 mod time;

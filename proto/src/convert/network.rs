@@ -1,22 +1,23 @@
 //! Networks and what users ask of them.
 
-use super::bounds;
+use super::{bounds, subnet};
 use crate::{
     model::{
-        Ipv4Pool, Ipv6Pool, MTUS, Name, Network, NetworkAddress, NetworkSpec, NodeId, NodeLease, Problems,
+        IPV6_MTU_MIN, Ipv4Pool, Ipv6Pool, MTUS, Name, Network, NetworkAddress, NetworkSpec, NodeId,
+        NodeLease, Problems,
     },
     wire,
 };
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use std::{fmt::Display, net::IpAddr, str::FromStr};
+use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 const SUBNET: &str = "--subnet";
 const GATEWAY: &str = "--gateway";
 const RANGE: &str = "--ip-range";
 /// The prefix lengths that a network can have: from 4 usable addresses to 4 million, and for IPv6 so
 /// that every number has an address.
-const IPV4_PREFIXES: std::ops::RangeInclusive<u8> = 10..=29;
-const IPV6_PREFIXES: std::ops::RangeInclusive<u8> = 16..=96;
+pub(super) const IPV4_PREFIXES: RangeInclusive<u8> = 10..=29;
+const IPV6_PREFIXES: RangeInclusive<u8> = 16..=96;
 
 impl From<&Ipv4Pool> for wire::IpamPool {
     fn from(pool: &Ipv4Pool) -> Self {
@@ -74,12 +75,13 @@ impl From<&Network> for wire::Network {
     }
 }
 
-/// What a node holds of a network.
+/// What a node holds of a network. Leaves its address out: the answering manager fills it in.
 pub(super) fn node(id: NodeId, lease: &NodeLease) -> wire::NetworkNode {
     wire::NetworkNode {
         node_id: id.to_string(),
         number: lease.number,
         blocks: lease.blocks.iter().copied().collect(),
+        ..Default::default()
     }
 }
 
@@ -125,16 +127,13 @@ impl TryFrom<wire::NetworkSpec> for NetworkSpec {
         if ipv6_pool.is_some() && !wire.ipv6 {
             problems.add("--ipv6", "an IPv6 subnet is given: add --ipv6, or leave the subnet out");
         }
-        let mtu = wire.mtu.and_then(|mtu| {
-            let known = u16::try_from(mtu).ok().filter(|mtu| MTUS.contains(mtu));
-            if known.is_none() {
-                problems.add(
-                    "--opt mtu",
-                    format!("{mtu} is out of range: use {} to {}", MTUS.start(), MTUS.end()),
-                );
-            }
-            known
-        });
+        if wire.ingress && wire.attachable {
+            problems.add("--attachable", "the network of published ports can't be attached to: leave it out");
+        }
+        if wire.ingress && wire.internal {
+            problems.add("--internal", "published ports are reached from outside: leave it out");
+        }
+        let mtu = wire.mtu.and_then(|mtu| problems.take("--opt mtu", read_mtu(mtu, wire.ipv6, wire.ingress)));
         let Some(name) = name else { return Err(problems) };
         problems.finish(NetworkSpec {
             name,
@@ -150,13 +149,22 @@ impl TryFrom<wire::NetworkSpec> for NetworkSpec {
     }
 }
 
-fn subnet(text: &str) -> Result<IpNet, String> {
-    let subnet: IpNet = text
-        .parse()
-        .map_err(|_| format!("`{text}` is not a subnet: write ADDRESS/PREFIX, such as 10.0.9.0/24"))?;
-    if subnet.trunc() != subnet {
-        return Err(format!("{text} has bits set beyond its prefix: use {}", subnet.trunc()));
+fn read_mtu(mtu: u32, ipv6: bool, ingress: bool) -> Result<u16, String> {
+    let (first, last) = MTUS.into_inner();
+    match u16::try_from(mtu) {
+        Ok(mtu) if mtu < IPV6_MTU_MIN && MTUS.contains(&mtu) && (ipv6 || ingress) => {
+            let what = if ipv6 { "IPv6" } else { "the network of published ports" };
+            Err(format!("{mtu} is too small for {what}: use {IPV6_MTU_MIN} to {last}"))
+        }
+        Ok(mtu) if MTUS.contains(&mtu) => Ok(mtu),
+        _ => {
+            Err(format!("{mtu} is out of range: use {first} to {last}, or {IPV6_MTU_MIN} at least with IPv6"))
+        }
     }
+}
+
+fn subnet(text: &str) -> Result<IpNet, String> {
+    let subnet = subnet::read(text)?;
     let prefixes = if subnet.addr().is_ipv4() { IPV4_PREFIXES } else { IPV6_PREFIXES };
     if !prefixes.contains(&subnet.prefix_len()) {
         return Err(format!(
@@ -166,19 +174,12 @@ fn subnet(text: &str) -> Result<IpNet, String> {
             prefixes.end()
         ));
     }
-    let address = subnet.addr();
-    if address.is_loopback() || address.is_multicast() || address.is_unspecified() || is_link_local(address) {
-        return Err(format!(
-            "{text} has a meaning of its own: use a private range, such as 10.0.9.0/24 or fd00:9::/64"
-        ));
-    }
-    Ok(subnet)
-}
-
-fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
+    match subnet::reserved(subnet) {
+        Some(reserved) => Err(format!(
+            "{text} overlaps {reserved}, which has a meaning of its own: use a private range, such as 10.0.9.0/24 \
+             or fd00:9::/64"
+        )),
+        None => Ok(subnet),
     }
 }
 
@@ -281,10 +282,39 @@ mod tests {
     }
 
     #[test]
+    fn an_mtu_is_bounded_by_what_the_protocols_need() {
+        let asked = |mtu, ipv6, ingress| {
+            NetworkSpec::try_from(wire::NetworkSpec { mtu: Some(mtu), ipv6, ingress, ..spec(vec![]) })
+                .map(|spec| spec.mtu)
+                .map_err(|problems| problems.to_string())
+        };
+        assert_eq!(asked(68, false, false), Ok(Some(68)));
+        assert_eq!(asked(65_465, true, true), Ok(Some(65_465)));
+        for (mtu, ipv6, ingress, said) in [
+            (67, false, false, "67 is out of range: use 68 to 65465"),
+            (65_466, false, false, "65466 is out of range"),
+            (70_000, false, false, "70000 is out of range"),
+            (1279, true, false, "1279 is too small for IPv6: use 1280 to 65465"),
+            (1279, false, true, "1279 is too small for the network of published ports"),
+        ] {
+            let problem = asked(mtu, ipv6, ingress).unwrap_err();
+            assert!(problem.starts_with("--opt mtu: ") && problem.contains(said), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_network_of_published_ports_is_neither_attachable_nor_internal() {
+        let wire = wire::NetworkSpec { ingress: true, attachable: true, internal: true, ..spec(vec![]) };
+        let fields: Vec<String> =
+            NetworkSpec::try_from(wire).unwrap_err().0.into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["--attachable", "--internal"]);
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let wire = wire::NetworkSpec {
             name: "host".into(),
-            mtu: Some(100),
+            mtu: Some(60),
             ..spec(vec![pool("10.5.0.0/24", "10.6.0.1", "10.7.0.0/25"), pool("10.8.0.0/24", "", "")])
         };
         let fields: Vec<String> =

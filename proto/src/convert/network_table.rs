@@ -47,6 +47,7 @@ impl From<&NetworkService> for wire::NetworkService {
             vip: service.vip,
             ports: service.ports.iter().map(wire::PublishedPort::from).collect(),
             endpoints: service.endpoints.iter().map(endpoint).collect(),
+            by_hand: service.by_hand.iter().map(by_hand).collect(),
         }
     }
 }
@@ -60,6 +61,10 @@ fn endpoint((task, endpoint): (&TaskId, &NetworkEndpoint)) -> wire::NetworkEndpo
         serving: endpoint.state == EndpointState::Serving,
         draining: endpoint.state == EndpointState::Draining,
     }
+}
+
+fn by_hand((task, aliases): (&TaskId, &BTreeSet<Name>)) -> wire::ByHand {
+    wire::ByHand { task_id: task.to_string(), aliases: aliases.iter().map(Name::to_string).collect() }
 }
 
 impl From<&NetworkUpdate> for wire::NetworkUpdate {
@@ -147,6 +152,10 @@ impl TryFrom<wire::NetworkService> for NetworkService {
             };
             Ok((task, NetworkEndpoint { slot, number: endpoint.number, node, state }))
         });
+        let by_hand = wire.by_hand.into_iter().map(|one| {
+            let aliases = one.aliases.into_iter().map(Name::try_from).collect();
+            Ok((well_formed("task_id", one.task_id.parse())?, well_formed("by_hand", aliases)?))
+        });
         Ok(NetworkService {
             id: well_formed("id", wire.id.parse())?,
             name: well_formed("name", Name::try_from(wire.name))?,
@@ -154,6 +163,7 @@ impl TryFrom<wire::NetworkService> for NetworkService {
             vip: wire.vip,
             ports: well_formed("ports", problems.finish(ports))?,
             endpoints: endpoints.collect::<Result<_, WireError>>()?,
+            by_hand: by_hand.collect::<Result<_, WireError>>()?,
         })
     }
 }
@@ -228,6 +238,7 @@ mod tests {
                 vip: Some(250),
                 ports: vec![PublishedPort { protocol, published: port(53), target: port(5353), mode }],
                 endpoints: endpoints.collect(),
+                by_hand: [(Id::from_bits(7), BTreeSet::from(["db".parse().unwrap()]))].into(),
             }],
             remove_services: vec![Id::from_bits(8)],
         };

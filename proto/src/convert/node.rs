@@ -64,6 +64,7 @@ impl From<&NodeDescription> for wire::NodeDescription {
             engine_labels: description.engine_labels.clone().into_iter().collect(),
             feature_level: description.feature_level,
             data_path_addr: text(description.data_path_addr),
+            local_subnets: description.local_subnets.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -170,6 +171,10 @@ impl TryFrom<wire::NodeDescription> for NodeDescription {
             engine_labels: wire.engine_labels.into_iter().collect(),
             feature_level: wire.feature_level,
             data_path_addr: well_formed("data_path_addr", addr(&wire.data_path_addr))?,
+            local_subnets: well_formed(
+                "local_subnets",
+                wire.local_subnets.iter().map(|subnet| subnet.parse()).collect(),
+            )?,
         })
     }
 }

@@ -22,6 +22,7 @@ impl From<&Task> for wire::Task {
             start_after: task.start_after.map(|at| at.0),
             status: Some((&task.status).into()),
             addresses: task.addresses.iter().map(wire::NetworkAddress::from).collect(),
+            connections: task.connections.iter().map(wire::TaskConnection::from).collect(),
         }
     }
 }
@@ -37,6 +38,7 @@ impl From<&TaskStatus> for wire::TaskStatus {
             exit_code: status.exit.map(|exit| exit.code),
             oom_killed: status.exit.is_some_and(|exit| exit.oom_killed),
             pid: status.pid,
+            connections_version: status.connections_version,
         }
     }
 }
@@ -81,6 +83,7 @@ impl TryFrom<wire::Task> for Task {
             start_after: wire.start_after.map(Timestamp),
             status: present("status", wire.status)?.try_into()?,
             addresses: wire.addresses.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+            connections: wire.connections.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -99,6 +102,7 @@ impl TryFrom<wire::TaskStatus> for TaskStatus {
             error: Some(wire.error).filter(|error| !error.is_empty()),
             exit: wire.exit_code.map(|code| ExitStatus { code, oom_killed: wire.oom_killed }),
             pid: wire.pid,
+            connections_version: wire.connections_version,
         })
     }
 }

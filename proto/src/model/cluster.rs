@@ -1,6 +1,6 @@
 //! The cluster itself: its settings, its certificate authority and its join tokens.
 
-use super::{ClusterId, Timestamp};
+use super::{AddressPools, ClusterId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
@@ -40,6 +40,9 @@ pub struct ClusterSpec {
     pub cert_expiry: Duration,
     /// Log entries between two snapshots.
     pub snapshot_interval: u64,
+    /// Where networks have their subnets from.
+    #[serde(default)]
+    pub address_pools: AddressPools,
 }
 
 impl Default for ClusterSpec {
@@ -50,6 +53,7 @@ impl Default for ClusterSpec {
             heartbeat_period: Duration::from_secs(1),
             cert_expiry: Duration::from_secs(90 * 24 * 3600),
             snapshot_interval: 10_000,
+            address_pools: AddressPools::default(),
         }
     }
 }

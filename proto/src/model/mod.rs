@@ -1,6 +1,8 @@
 //! Checked types: once a value of one of these exists, it is well formed.
 
+pub mod address_pools;
 pub mod cluster;
+pub mod connection;
 pub mod constraint;
 pub mod container;
 pub mod id;
@@ -18,14 +20,16 @@ pub mod task;
 pub mod task_state;
 pub mod time;
 
+pub use address_pools::AddressPools;
 pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
+pub use connection::TaskConnection;
 pub use constraint::{Constraint, Preference};
 pub use container::ContainerSpec;
 pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
 pub use network::{
-    BLOCK_SIZE, EndpointMode, EndpointState, Ipv4Pool, Ipv6Pool, MTUS, Network, NetworkAddress,
+    BLOCK_SIZE, EndpointMode, EndpointState, IPV6_MTU_MIN, Ipv4Pool, Ipv6Pool, MTUS, Network, NetworkAddress,
     NetworkAttachment, NetworkEndpoint, NetworkInfo, NetworkPeer, NetworkService, NetworkSpec, NetworkTable,
     NetworkUpdate, NodeLease, VNIS,
 };

@@ -17,9 +17,11 @@ use std::{
 pub const BLOCK_SIZE: u32 = 16;
 /// The range of VXLAN network identifiers that are given out; 24 bits (RFC 7348, 5).
 pub const VNIS: RangeInclusive<u32> = 4096..=0xff_ffff;
-/// The range of maximum transmission units that can be asked for, in bytes. IPv6 needs 1280
-/// (RFC 8200, 5).
-pub const MTUS: RangeInclusive<u16> = 1280..=9000;
+/// The range of maximum transmission units that can be asked for, in bytes: what IPv4 needs (RFC 791), and
+/// what 70 bytes of VXLAN over IPv6 leave of the largest packet.
+pub const MTUS: RangeInclusive<u16> = 68..=65_465;
+/// The smallest one that IPv6 can do with, in bytes (RFC 8200, 5).
+pub const IPV6_MTU_MIN: u16 = 1280;
 
 /// What the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +173,9 @@ pub struct NetworkService {
     pub ports: Vec<PublishedPort>,
     /// Its tasks.
     pub endpoints: BTreeMap<TaskId, NetworkEndpoint>,
+    /// Those of them that were connected by hand, and the names that lead to each alone: the service's own
+    /// do not lead to them.
+    pub by_hand: BTreeMap<TaskId, BTreeSet<Name>>,
 }
 
 /// A task of a service in a network.

@@ -1,8 +1,14 @@
 //! Nodes: what people decided about them, what they say of themselves, and what was observed.
 
 use super::{NodeId, Timestamp};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    str::FromStr,
+};
 
 /// A member of the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +83,9 @@ pub struct NodeDescription {
     pub feature_level: u32,
     /// The address other nodes send container traffic to; the one it advertises if not given.
     pub data_path_addr: Option<IpAddr>,
+    /// What its host reaches without a router, and what it gives its own containers.
+    #[serde(default)]
+    pub local_subnets: BTreeSet<IpNet>,
 }
 
 /// What the managers observed of a node.

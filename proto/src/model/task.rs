@@ -1,6 +1,6 @@
 //! Tasks: one container's life on one node.
 
-use super::{NetworkAddress, NodeId, ServiceId, ServiceSpec, TaskId, TaskState, Timestamp};
+use super::{NetworkAddress, NodeId, ServiceId, ServiceSpec, TaskConnection, TaskId, TaskState, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc};
 
@@ -19,7 +19,7 @@ pub enum SlotKey {
 pub type Slot = u32;
 
 /// One container's life on one node. It is never started twice; a replacement is a new task in the
-/// same slot. Once it is assigned only its desired state and status change.
+/// same slot. Once it is assigned only its desired state, its connections and its status change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its id.
@@ -47,6 +47,9 @@ pub struct Task {
     /// Its addresses, once it is assigned: one in each of its networks.
     #[serde(default)]
     pub addresses: Vec<NetworkAddress>,
+    /// The networks that it was connected to by hand; those come last among its addresses.
+    #[serde(default)]
+    pub connections: Vec<TaskConnection>,
 }
 
 impl Task {
@@ -100,12 +103,23 @@ pub struct TaskStatus {
     pub exit: Option<ExitStatus>,
     /// The main process on its node, if it was started.
     pub pid: Option<u32>,
+    /// The version of its connections that its container has; it only grows.
+    #[serde(default)]
+    pub connections_version: u64,
 }
 
 impl TaskStatus {
     /// The status of a task that was just created.
     pub fn new(at: Timestamp) -> Self {
-        Self { state: TaskState::New, at, message: "created".into(), error: None, exit: None, pid: None }
+        Self {
+            state: TaskState::New,
+            at,
+            message: "created".into(),
+            error: None,
+            exit: None,
+            pid: None,
+            connections_version: 0,
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{id, text, timestamp};
 use crate::model::{
-    Availability, ClusterSpec, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role,
+    AddressPools, Availability, ClusterSpec, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState,
+    NodeStatus, Role,
 };
 use proptest::{option, prelude::*, sample::select};
 use std::net::IpAddr;
@@ -59,6 +60,7 @@ pub fn node_description() -> impl Strategy<Value = NodeDescription> {
                 engine_labels,
                 feature_level,
                 data_path_addr,
+                local_subnets: Default::default(),
             }
         },
     )
@@ -73,12 +75,24 @@ pub fn node_status() -> impl Strategy<Value = NodeStatus> {
 
 /// Settings in their bounds.
 pub fn cluster_spec() -> impl Strategy<Value = ClusterSpec> {
-    (any::<u32>(), text::span(100), text::span(3_600_000), 1..=u64::MAX).prop_map(
-        |(task_history_limit, heartbeat_period, cert_expiry, snapshot_interval)| ClusterSpec {
+    let address_pools = select(vec![
+        AddressPools::default(),
+        AddressPools {
+            ipv4: vec![
+                "10.20.0.0/16".parse().expect("it is one"),
+                "172.20.0.0/14".parse().expect("it is one"),
+            ],
+            ipv6: vec!["fd00:20::/48".parse().expect("it is one")],
+            mask_length: 26,
+        },
+    ]);
+    (any::<u32>(), text::span(100), text::span(3_600_000), 1..=u64::MAX, address_pools).prop_map(
+        |(task_history_limit, heartbeat_period, cert_expiry, snapshot_interval, address_pools)| ClusterSpec {
             task_history_limit,
             heartbeat_period,
             cert_expiry,
             snapshot_interval,
+            address_pools,
         },
     )
 }

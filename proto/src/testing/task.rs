@@ -31,6 +31,7 @@ pub fn task() -> impl Strategy<Value = Task> {
             start_after,
             status,
             addresses: Vec::new(),
+            connections: Vec::new(),
         },
     )
 }
@@ -39,8 +40,17 @@ pub fn task() -> impl Strategy<Value = Task> {
 pub fn task_status() -> impl Strategy<Value = TaskStatus> {
     let exit = (any::<i32>(), any::<bool>()).prop_map(|(code, oom_killed)| ExitStatus { code, oom_killed });
     let ended = (option::of("\\PC{1,20}"), option::of(exit));
-    (select(TaskState::ALL.to_vec()), timestamp(), "\\PC{0,20}", ended, option::of(any::<u32>())).prop_map(
-        |(state, at, message, (error, exit), pid)| TaskStatus { state, at, message, error, exit, pid },
+    let place = (option::of(any::<u32>()), any::<u64>());
+    (select(TaskState::ALL.to_vec()), timestamp(), "\\PC{0,20}", ended, place).prop_map(
+        |(state, at, message, (error, exit), (pid, connections_version))| TaskStatus {
+            state,
+            at,
+            message,
+            error,
+            exit,
+            pid,
+            connections_version,
+        },
     )
 }
 

@@ -7,14 +7,21 @@
 use super::{Broken, Kept};
 use crate::sim::requests::{Object, Request, RequestId};
 use manager_core::state::{Change, State, Transaction};
-use proto::model::{NodeId, NodeSpec, Service, ServiceId, ServiceSpec};
-use std::{collections::BTreeMap, sync::Arc};
+use proto::model::{NetworkId, NetworkSpec, NodeId, NodeSpec, Service, ServiceId, ServiceSpec};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 const PROMISE: &str = "acknowledged_changes_stay";
 
 /// What is known of each object, from the first acknowledged request on.
 #[derive(Debug, Default)]
-pub struct Acknowledged(BTreeMap<Object, Facts>);
+pub struct Acknowledged {
+    facts: BTreeMap<Object, Facts>,
+    /// Requests about nothing that stays.
+    passing: BTreeSet<RequestId>,
+}
 
 /// One of these holds, if the first is known.
 #[derive(Debug, Default)]
@@ -36,6 +43,7 @@ impl Facts {
 enum Fact {
     Service(Arc<ServiceSpec>),
     Node(NodeSpec),
+    Network(NetworkSpec),
     /// It is gone, or going.
     Gone,
 }
@@ -43,15 +51,22 @@ enum Fact {
 impl Acknowledged {
     /// Notes what is proposed for a request.
     pub fn proposed(&mut self, id: RequestId, request: &Request, proposed: &[Transaction]) {
-        if let Some(fact) = fact_of(proposed) {
-            self.0.entry(request.object()).or_default().possible.insert(id, fact);
+        match (request.object(), fact_of(proposed)) {
+            (Some(object), Some(fact)) => {
+                self.facts.entry(object).or_default().possible.insert(id, fact);
+            }
+            (None, _) => drop(self.passing.insert(id)),
+            (Some(_), None) => {}
         }
     }
 
     /// Notes that a request is done, which no other can be by now that was made from what there was
     /// before.
     pub fn committed(&mut self, id: RequestId) -> Kept {
-        for facts in self.0.values_mut() {
+        if self.passing.contains(&id) {
+            return Ok(());
+        }
+        for facts in self.facts.values_mut() {
             if let Some(fact) = facts.possible.remove(&id) {
                 facts.known = Some(fact);
                 facts.possible.clear();
@@ -63,8 +78,9 @@ impl Acknowledged {
 
     /// Looks at a state that has everything that was ever acknowledged.
     pub fn check(&self, state: &State) -> Kept {
-        self.0.iter().try_for_each(|(object, facts)| match object {
+        self.facts.iter().try_for_each(|(object, facts)| match object {
             Object::Service(id) => check_service(state, *id, facts),
+            Object::Network(id) => check_network(state, *id, facts),
             Object::Node(id) => check_node(state, *id, facts),
         })
     }
@@ -81,7 +97,8 @@ fn fact_of_change(change: &Change) -> Option<Fact> {
         Change::PutService(service) if service.removing => Some(Fact::Gone),
         Change::PutService(service) => Some(Fact::Service(service.spec.clone())),
         Change::PutNode(node) => Some(Fact::Node(node.spec.clone())),
-        Change::DeleteNode(_) => Some(Fact::Gone),
+        Change::PutNetwork(network) => Some(Fact::Network(network.spec.clone())),
+        Change::DeleteNode(_) | Change::DeleteNetwork(_) => Some(Fact::Gone),
         _ => None,
     }
 }
@@ -90,7 +107,7 @@ fn check_service(state: &State, id: ServiceId, facts: &Facts) -> Kept {
     let service = state.service(id).filter(|service| !service.removing);
     let is_so = |fact: &Fact| match (service, fact) {
         (None, fact) => *fact == Fact::Gone,
-        (Some(_), Fact::Gone | Fact::Node(_)) => false,
+        (Some(_), Fact::Gone | Fact::Node(_) | Fact::Network(_)) => false,
         (Some(service), Fact::Service(spec)) => *spec == service.spec || went_back_by_itself(service),
     };
     match facts.hold(is_so) {
@@ -111,5 +128,15 @@ fn check_node(state: &State, id: NodeId, facts: &Facts) -> Kept {
     match facts.hold(|fact| *fact == found) {
         true => Ok(()),
         false => Err(Broken::new(PROMISE, format!("node {}: {found:?} instead of {facts:?}", id.short(6)))),
+    }
+}
+
+fn check_network(state: &State, id: NetworkId, facts: &Facts) -> Kept {
+    let found = state.network(id).map_or(Fact::Gone, |network| Fact::Network(network.spec.clone()));
+    match facts.hold(|fact| *fact == found) {
+        true => Ok(()),
+        false => {
+            Err(Broken::new(PROMISE, format!("network {}: {found:?} instead of {facts:?}", id.short(6))))
+        }
     }
 }

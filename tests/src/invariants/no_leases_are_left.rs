@@ -2,7 +2,7 @@
 
 use super::{Broken, Kept, converged, holds_node, named};
 use manager_core::state::State;
-use proto::model::{DesiredState, NodeState, Task};
+use proto::model::{DesiredState, NodeState, Task, TaskState};
 
 /// Looks at every task that holds something, and at what nodes hold of networks.
 pub(super) fn check(state: &State) -> Kept {
@@ -22,6 +22,11 @@ pub(super) fn check(state: &State) -> Kept {
         let is_wanted = task.desired <= DesiredState::Running && node.is_some();
         if !is_wanted && !is_silent && !converged::is_restless(task) {
             let what = format!("{}, still holds its place on its node", named(task));
+            return Err(Broken::new("no_leases_are_left", what));
+        }
+        let is_behind = task.connections_version() > task.status.connections_version;
+        if is_wanted && !is_silent && task.status.state == TaskState::Running && is_behind {
+            let what = format!("{}, is not connected as it is wanted", named(task));
             return Err(Broken::new("no_leases_are_left", what));
         }
     }

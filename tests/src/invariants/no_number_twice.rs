@@ -17,7 +17,8 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
         }
     }
     for task in step.tasks().filter(|task| holds_node(task)) {
-        let wanted = task.spec.task.attachments.iter().map(|attachment| attachment.network);
+        let connected = task.connections.iter().map(|connection| connection.network);
+        let wanted = task.spec.task.attachments.iter().map(|attachment| attachment.network).chain(connected);
         if !wanted.eq(task.addresses.iter().map(|address| address.network)) {
             let what = format!("{}, lacks an address, or has one too many", named(task));
             return Err(Broken::new(PROMISE, what));

@@ -26,7 +26,13 @@ impl Written {
             }
             Request::SetNode(id, spec, _) => self.nodes.entry(*id).or_default().push(spec.clone()),
             Request::Join(node) => self.nodes.entry(node.id).or_default().push(node.spec.clone()),
-            Request::Rollback(_) | Request::Remove(_) | Request::RemoveNode(_) => {}
+            Request::Rollback(_)
+            | Request::Remove(_)
+            | Request::RemoveNode(_)
+            | Request::CreateNetwork(..)
+            | Request::RemoveNetwork(_)
+            | Request::Connect(..)
+            | Request::Disconnect(..) => {}
         }
     }
 

@@ -78,6 +78,7 @@ impl World {
                 let delay = self.rng.millis(0, 500);
                 self.comes_of(host, task.id, None, delay, Outcome::Drained);
             }
+            Action::Connect(task) => self.connect_container(host, &task),
             Action::Stop(task) => self.stop_container(host, task),
             Action::Kill(task) => self.kill_container(host, task),
             Action::Remove(task) => self.remove_container(host, task),
@@ -201,6 +202,15 @@ impl World {
     /// Lets a container that runs end with an error.
     pub(super) fn fail_container(&mut self, host: HostNo, task: TaskId) {
         self.container_ends_after(host, task, Duration::ZERO, 1);
+    }
+
+    fn connect_container(&mut self, host: HostNo, task: &Task) {
+        let delay = self.rng.millis(1, 300);
+        let outcome = match self.misfortune && self.rng.chance(10) {
+            true => Outcome::NotConnected { error: "the network can't be set up".into() },
+            false => Outcome::Connected { version: task.connections_version() },
+        };
+        self.comes_of(host, task.id, None, delay, outcome);
     }
 
     fn stop_container(&mut self, host: HostNo, task: TaskId) {

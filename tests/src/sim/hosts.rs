@@ -96,6 +96,7 @@ impl Host {
             engine_labels: BTreeMap::new(),
             feature_level: FEATURE_LEVEL,
             data_path_addr: Some(Ipv6Addr::from(self.id.bits()).into()),
+            local_subnets: Default::default(),
         }
     }
 

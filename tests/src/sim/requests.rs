@@ -8,10 +8,13 @@ use super::{
     world::World,
 };
 use manager_core::{
-    requests::{node as node_requests, service as service_requests},
+    requests::{connection, network as network_requests, node as node_requests, service as service_requests},
     state::{Change, Refusal, State, Transaction},
 };
-use proto::model::{Node, NodeId, NodeSpec, NodeState, NodeStatus, ServiceId, ServiceSpec, Timestamp};
+use proto::model::{
+    NetworkId, NetworkSpec, Node, NodeId, NodeSpec, NodeState, NodeStatus, ServiceId, ServiceSpec, TaskId,
+    Timestamp,
+};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Names a request.
@@ -37,6 +40,14 @@ pub enum Request {
     SetNode(NodeId, NodeSpec, u64),
     /// No such node any more, whether or not it is down.
     RemoveNode(NodeId),
+    /// A new network.
+    CreateNetwork(NetworkId, Box<NetworkSpec>),
+    /// No such network any more.
+    RemoveNetwork(NetworkId),
+    /// That a task is in a network, alone.
+    Connect(TaskId, NetworkId),
+    /// That it is not any more.
+    Disconnect(TaskId, NetworkId),
 }
 
 /// The object a request is about.
@@ -46,19 +57,23 @@ pub enum Object {
     Service(ServiceId),
     /// A node.
     Node(NodeId),
+    /// A network.
+    Network(NetworkId),
 }
 
 impl Request {
-    /// What it is about.
-    pub fn object(&self) -> Object {
-        match self {
+    /// What it is about, if that is something that stays: what a task is connected to goes with the task.
+    pub fn object(&self) -> Option<Object> {
+        Some(match self {
             Request::Create(id, _)
             | Request::Update(id, ..)
             | Request::Rollback(id)
             | Request::Remove(id) => Object::Service(*id),
             Request::SetNode(id, ..) | Request::RemoveNode(id) => Object::Node(*id),
             Request::Join(node) => Object::Node(node.id),
-        }
+            Request::CreateNetwork(id, _) | Request::RemoveNetwork(id) => Object::Network(*id),
+            Request::Connect(..) | Request::Disconnect(..) => return None,
+        })
     }
 }
 
@@ -181,6 +196,8 @@ impl World {
 fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<Transaction>, String> {
     let service = |id: &ServiceId| state.service(*id).ok_or_else(|| format!("there is no service {id}"));
     let node = |id: &NodeId| state.node(*id).ok_or_else(|| format!("there is no node {id}"));
+    let network = |id: &NetworkId| state.network(*id).ok_or_else(|| format!("there is no network {id}"));
+    let task = |id: &TaskId| state.task(*id).ok_or_else(|| format!("there is no task {id}"));
     let text = |error: &dyn std::error::Error| error.to_string();
     let one = |transaction: Transaction| vec![transaction];
     match request {
@@ -209,6 +226,18 @@ fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<
         Request::RemoveNode(id) => {
             node_requests::remove(state, node(id)?, true, now).map_err(|error| text(&error))
         }
+        Request::CreateNetwork(id, spec) => {
+            network_requests::create(state, *id, (**spec).clone(), now).map(one).map_err(|error| text(&error))
+        }
+        Request::RemoveNetwork(id) => {
+            network_requests::remove(state, network(id)?).map(one).map_err(|error| text(&error))
+        }
+        Request::Connect(id, to) => connection::connect(state, task(id)?, network(to)?, BTreeSet::new())
+            .map(one)
+            .map_err(|error| text(&error)),
+        Request::Disconnect(id, from) => {
+            connection::disconnect(task(id)?, network(from)?, false).map(one).map_err(|error| text(&error))
+        }
     }
 }
 
@@ -229,6 +258,14 @@ impl std::fmt::Display for Told<'_> {
                 write!(f, "node {} is to {}, with {:?}", id.short(6), spec.availability, spec.labels)
             }
             Request::RemoveNode(id) => write!(f, "remove node {}", id.short(6)),
+            Request::CreateNetwork(_, spec) => write!(f, "create network {}", spec.name),
+            Request::RemoveNetwork(id) => write!(f, "remove network {}", id.short(6)),
+            Request::Connect(task, network) => {
+                write!(f, "connect task {} to network {}", task.short(6), network.short(6))
+            }
+            Request::Disconnect(task, network) => {
+                write!(f, "disconnect task {} from network {}", task.short(6), network.short(6))
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! The people in front of a cluster: now and then one of them wants something.
 
 use super::{happening::Happening, hosts::Host, requests::Request, wishes, world::World};
+use manager_core::testing::network_spec;
 use proto::model::{
-    Availability, Id, IdSource, Node, NodeId, NodeSpec, NodeState, NodeStatus, Role, Service, ServiceId,
+    Availability, Id, IdSource, Network, NetworkId, NetworkSpec, Node, NodeId, NodeSpec, NodeState,
+    NodeStatus, Role, Service, ServiceId, Task, TaskState,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,6 +12,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 const SERVICES_AT_FIRST: u64 = 3;
 /// Services that there are at the same time, at most.
 const SERVICES_MAX: usize = 7;
+/// Networks that people make, at most at the same time.
+const NETWORKS_MAX: usize = 3;
 /// Machines that there ever are, at most.
 const HOSTS_MAX: usize = 12;
 
@@ -43,13 +47,15 @@ impl World {
         let node = self.rng.pick(&nodes);
         match self.rng.between(0, 99) {
             0..=19 => (services.len() < SERVICES_MAX).then(|| self.new_service()),
-            20..=64 => service.map(|it| {
-                Request::Update(it.id, Box::new(wishes::changed(&it.spec, &mut self.rng)), it.version)
+            20..=26 => self.connection_request(),
+            27..=64 => service.map(|it| {
+                Request::Update(it.id, Box::new(wishes::changed(&it.spec, &state, &mut self.rng)), it.version)
             }),
             65..=71 => service.map(|it| Request::Rollback(it.id)),
             72..=76 => service.map(|it| Request::Remove(it.id)),
             77..=89 => node.map(|it| self.new_availability(it)),
-            90..=94 => node.map(|it| self.new_label(it)),
+            90..=91 => node.map(|it| self.new_label(it)),
+            92..=94 => self.network_request(),
             95..=96 => node.filter(|_| nodes.len() > 2).map(|it| Request::RemoveNode(it.id)),
             _ => (self.hosts.len() < HOSTS_MAX).then(|| self.new_machine()),
         }
@@ -62,6 +68,36 @@ impl World {
         let mut spec = wishes::any_service(&name, &mut self.rng);
         spec.task.attachments = wishes::some_networks(&self.group.state, &mut self.rng);
         Request::Create(id, Box::new(spec))
+    }
+
+    /// Networks come, and go if nobody uses them.
+    fn network_request(&mut self) -> Option<Request> {
+        let state = self.group.state.clone();
+        let made: Vec<&Arc<Network>> = state.networks().filter(|network| network.spec.attachable).collect();
+        if self.rng.chance(40) || made.is_empty() {
+            let id: NetworkId = Id::from_bits(self.rng.next_bits());
+            // Names are used again.
+            let name = format!("n{}", self.rng.between(1, NETWORKS_MAX as u64));
+            let spec = NetworkSpec { attachable: true, ..network_spec(&name) };
+            return (made.len() < NETWORKS_MAX).then(|| Request::CreateNetwork(id, Box::new(spec)));
+        }
+        self.rng.pick(&made).map(|network| Request::RemoveNetwork(network.id))
+    }
+
+    /// A task that runs is connected to a network, or disconnected.
+    fn connection_request(&mut self) -> Option<Request> {
+        let state = self.group.state.clone();
+        let runs = |task: &&Arc<Task>| task.status.state == TaskState::Running;
+        let running: Vec<&Arc<Task>> = state.tasks().filter(runs).collect();
+        let connected: Vec<&Arc<Task>> =
+            running.iter().copied().filter(|task| !task.connections.is_empty()).collect();
+        if let Some(task) = self.rng.pick(&connected).filter(|_| self.rng.chance(50)) {
+            return Some(Request::Disconnect(task.id, task.connections[0].network));
+        }
+        let attachable: Vec<&Arc<Network>> =
+            state.networks().filter(|network| network.spec.attachable).collect();
+        let (task, network) = (self.rng.pick(&running)?, self.rng.pick(&attachable)?);
+        Some(Request::Connect(task.id, network.id))
     }
 
     fn new_availability(&mut self, node: &Node) -> Request {

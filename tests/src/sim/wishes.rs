@@ -145,9 +145,10 @@ pub fn some_networks(state: &State, rng: &mut Rng) -> Vec<NetworkAttachment> {
 }
 
 /// A spec with a change that people often make.
-pub fn changed(spec: &ServiceSpec, rng: &mut Rng) -> ServiceSpec {
+pub fn changed(spec: &ServiceSpec, state: &State, rng: &mut Rng) -> ServiceSpec {
     let mut spec = spec.clone();
-    match rng.between(0, 9) {
+    match rng.between(0, 10) {
+        10 => spec.task.attachments = some_networks(state, rng),
         0..=4 => spec.task.container.image = image(rng),
         5..=6 => {
             if spec.mode != ServiceMode::Global {

@@ -49,6 +49,7 @@ fn service(index: u32, serving: bool) -> NetworkService {
         vip: Some(50_000 + index),
         ports: Vec::new(),
         endpoints: (0..TASKS).map(|task| (id(task), endpoint(task))).collect(),
+        by_hand: Default::default(),
     }
 }
 

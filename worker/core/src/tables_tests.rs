@@ -96,6 +96,7 @@ fn service(number: u128, serving: bool) -> NetworkService {
         vip: None,
         ports: Vec::new(),
         endpoints: [(Id::from_bits(1), endpoint)].into(),
+        by_hand: Default::default(),
     }
 }
 

@@ -69,6 +69,7 @@ fn names() -> Result<Names, Fault> {
         vip: Some(9000),
         ports: Vec::new(),
         endpoints: (1..=5).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
+        by_hand: Default::default(),
     };
     table.services.insert_mut(web.id, web);
     Ok(Names::new(vec![Arc::new(Zone::new(&table))]))

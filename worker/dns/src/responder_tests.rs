@@ -46,6 +46,7 @@ pub(super) fn names(tasks: u32) -> Arc<Names> {
         vip: None,
         ports: vec![PublishedPort { protocol, published: port, target: port, mode }],
         endpoints: (1..=tasks).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
+        by_hand: Default::default(),
     };
     let mut table = NetworkTable::new(info);
     table.services.insert_mut(web.id, web);

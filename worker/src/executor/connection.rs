@@ -1,7 +1,7 @@
 //! Connects a task's container: to the node's own network, and to those of the cluster.
 
 use super::node::Node;
-use crate::{name_servers::Client, networks::NetworkFault};
+use crate::{name_servers::Client, networks::NetworkFault, task_files::TaskFilesError};
 use futures::future::try_join_all;
 use proto::model::{NetworkId, NetworkTable, Task, TaskNetwork};
 use std::{net::IpAddr, sync::Arc};
@@ -31,6 +31,8 @@ pub(crate) enum ConnectError {
     Overlay(#[from] OverlayError),
     #[error("cannot give the container a name server")]
     NameServer(#[from] ResolverError),
+    #[error(transparent)]
+    Files(#[from] TaskFilesError),
     #[error(
         "the managers gave the task no address in its network {0}; `shoal service update --force` has it made anew"
     )]
@@ -95,9 +97,18 @@ async fn connect_all(
     }
     let has_name_server = !named.is_empty();
     if has_name_server {
-        node.name_servers.open(client(task, &attachment, None), &node.networks).await?;
+        open_name_server(node, task, &attachment).await?;
     }
     Ok(Connection { attachment: Some(attachment), addresses, has_name_server })
+}
+
+/// Gives a container that is in networks of the cluster a name server; one that has it gets a new one.
+pub(super) async fn open_name_server(
+    node: &Node,
+    task: &Task,
+    attachment: &Attachment,
+) -> Result<(), ConnectError> {
+    Ok(node.name_servers.open(client(task, attachment, None), &node.networks).await?)
 }
 
 /// Gives a container that is in networks of the cluster, and ran on while no daemon did, its name server again.
@@ -125,9 +136,12 @@ fn interfaces(is_internal: bool, networks: usize) -> Result<impl Iterator<Item =
     Ok((u8::from(!is_internal)..=u8::MAX).map(Interface))
 }
 
-/// The networks that a task's service names, whose names its container knows.
-fn networks_of(task: &Task) -> Vec<NetworkId> {
-    task.spec.task.attachments.iter().map(|attachment| attachment.network).collect()
+/// The networks whose names a task's container knows: those that its service names, and those it was
+/// connected to alone.
+pub(crate) fn networks_of(task: &Task) -> Vec<NetworkId> {
+    let named = task.spec.task.attachments.iter().map(|attachment| attachment.network);
+    let connected = task.connections.iter().filter(|connection| !connection.leaving);
+    named.chain(connected.map(|connection| connection.network)).collect()
 }
 
 /// All networks that a task's container has an interface in: those its service names, in their order, and the ingress

@@ -5,6 +5,7 @@ use super::{
     node::{Node, blocking},
     ports,
     prepare::{Preparation, PrepareError, Prepared},
+    reconnect::{await_connections, reconnect},
 };
 use crate::chain::Chain;
 use futures::{
@@ -26,6 +27,7 @@ pub(super) enum Order {
     Start,
     AwaitListening(Box<Task>),
     Drain(Box<Task>),
+    Connect(Box<Task>),
     Stop,
     Kill,
     Remove,
@@ -53,8 +55,10 @@ impl Life {
     pub(super) async fn run(mut self) {
         // Waits for something of a container that runs, and what came of it then.
         let mut waiting: Option<BoxFuture<'static, Outcome>> = None;
+        let mut overtaking = None;
         loop {
             let order = match &self.place {
+                _ if overtaking.is_some() => overtaking.take(),
                 Place::Running(running) => tokio::select! {
                     order = self.orders.recv() => order,
                     // Cancel-safe: it can be waited for again.
@@ -87,6 +91,7 @@ impl Life {
                     let wait = async move { until_drained(&node, &task).await };
                     waiting = Some(wait.map(|()| Outcome::Drained).boxed());
                 }
+                Some(Order::Connect(task)) => overtaking = self.connect(&task).await,
                 Some(Order::Stop) => self.stop(Running::stop).await,
                 Some(Order::Kill) => self.stop(Running::kill).await,
                 Some(Order::Remove) => {
@@ -165,6 +170,39 @@ impl Life {
             }
             Err(error) => self.fail("container cannot be started", &error).await,
         }
+    }
+
+    /// Connects the container as it is wanted. An order that comes while its networks can't be used yet
+    /// overtakes that and is returned.
+    async fn connect(&mut self, task: &Task) -> Option<Order> {
+        let Place::Running(running) = &self.place else { return None };
+        let running = running.clone();
+        let ready = tokio::select! {
+            ready = await_connections(&self.node, task) => ready,
+            order = self.orders.recv() => return order,
+            ended = running.wait() => {
+                self.ended(ended).await;
+                return None;
+            }
+        };
+        let connected = match ready {
+            Ok(()) => {
+                let connected = reconnect(&self.node, task).await;
+                // It may have got its first name server.
+                self.node.name_servers.entrust(self.id, running).await;
+                connected.map_err(|error| Chain(&error).to_string())
+            }
+            Err(error) => Err(Chain(&error).to_string()),
+        };
+        let outcome = match connected {
+            Ok(()) => Outcome::Connected { version: task.connections_version() },
+            Err(error) => {
+                warn!(task = %self.id, error, "container cannot be connected as wanted");
+                Outcome::NotConnected { error }
+            }
+        };
+        self.tell(outcome).await;
+        None
     }
 
     async fn stop(&mut self, how: fn(&Running) -> Result<(), worker_runtime::RunningError>) {

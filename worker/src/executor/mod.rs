@@ -7,8 +7,9 @@ mod mounts;
 mod node;
 mod ports;
 mod prepare;
+mod reconnect;
 
-pub(crate) use connection::reopen_name_server;
+pub(crate) use connection::{networks_of, reopen_name_server};
 pub(crate) use life::remove;
 pub(crate) use node::{Node, blocking};
 pub(crate) use ports::Listeners;
@@ -61,6 +62,11 @@ impl Executor {
     /// Waits for a task's connections to end.
     pub(crate) fn drain(&mut self, task: Box<Task>) {
         self.order(task.id, Order::Drain(task));
+    }
+
+    /// Connects a task's container, which runs, as it is wanted by now.
+    pub(crate) fn connect(&mut self, task: Box<Task>) {
+        self.order(task.id, Order::Connect(task));
     }
 
     /// Asks a task to end.

@@ -128,6 +128,7 @@ mod tests {
             vip: Some(number as u32),
             ports: Vec::new(),
             endpoints: Default::default(),
+            by_hand: Default::default(),
         };
         NetworkUpdate {
             full: true,

@@ -277,6 +277,7 @@ impl TaskBuilder {
             start_after: None,
             status: TaskStatus { state: TaskState::Assigned, ..TaskStatus::new(Timestamp(0)) },
             addresses: Vec::new(),
+            connections: Vec::new(),
         }
     }
 }

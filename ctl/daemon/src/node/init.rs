@@ -11,13 +11,15 @@ use pki::{Authority, Credentials, Issue, JoinToken, Material};
 use proto::{
     convert::availability_or_active,
     model::{
-        Availability, Cluster, ClusterSpec, JoinTokens, ManagerStatus, Node as NodeObject, NodeSpec,
-        NodeState, NodeStatus, Problems, Role, RootCa, cluster::FEATURE_LEVEL,
+        Availability, Cluster, ClusterSpec, JoinTokens, ManagerStatus, Node as NodeObject, NodeDescription,
+        NodeSpec, NodeState, NodeStatus, Problems, Role, RootCa, cluster::FEATURE_LEVEL,
     },
     wire::InitRequest,
 };
 use std::time::{Duration, SystemTime};
 use tracing::info;
+use worker::surrounded;
+use worker_network::NetworkConfig;
 
 /// What init answers.
 pub struct Initialized {
@@ -53,7 +55,8 @@ impl Node {
         let root_ca = Authority::create(SystemTime::now())?;
         let material = first_certificate(&membership, &root_ca, spec.cert_expiry)?;
         let credentials = Credentials::new(material.clone())?;
-        let (cluster, node) = first_objects(&membership, spec, root_ca, availability);
+        let (cluster, mut node) = first_objects(&membership, spec, root_ca, availability);
+        node.description = Some(self.first_description(&membership));
 
         self.clear_manager_dir()?;
         let manager = self.start_manager(&membership, &credentials, listener).await?;
@@ -70,6 +73,17 @@ impl Node {
         }
         info!(cluster = %membership.cluster, node = %membership.node, "cluster made");
         Ok(Initialized { membership, worker_token: tokens.0, manager_token: tokens.1 })
+    }
+
+    /// What networks that are made before the agent registers have to know of this node.
+    fn first_description(&self, membership: &Membership) -> NodeDescription {
+        let network = NetworkConfig::new(membership.node.to_string(), &self.config.run_dir);
+        let description = NodeDescription {
+            hostname: self.config.hostname.clone(),
+            data_path_addr: membership.data_path_addr,
+            ..NodeDescription::default()
+        };
+        surrounded(description, &network)
     }
 
     async fn found(

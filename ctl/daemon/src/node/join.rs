@@ -28,8 +28,11 @@ impl Node {
         let toward = request.remote_addr.parse().ok();
         let addresses = address::read(given.map(String::as_str), toward, &mut problems);
         let Addresses { listen, advertise, data_path } = finish(addresses, problems)?;
-        let application =
-            Application { hostname: self.config.hostname.clone(), availability: request.availability() };
+        let application = Application {
+            hostname: self.config.hostname.clone(),
+            availability: request.availability(),
+            addresses: [Some(advertise.ip()), data_path].into_iter().flatten().collect(),
+        };
         let enrolled = enrol::join(&request.remote_addr, &request.token, application).await?;
         let membership = Membership {
             node: enrolled.node,

@@ -5,7 +5,7 @@ use crate::{
     args::network::PruneArgs,
     commands::{confirmation, several::Refusals},
     error::CliError,
-    output::networks,
+    output::{networks, times},
     parse::filters::Filters,
 };
 use proto::wire::{ListNetworksRequest, RemoveNetworkRequest};
@@ -13,7 +13,10 @@ use tonic::Code;
 
 /// Removes the networks that no service uses.
 pub async fn run(session: &Session, args: PruneArgs) -> Result<(), CliError> {
-    let filters = Filters::checked(&args.filters, networks::PRUNE_FILTERS, |_, _| {})?;
+    let now_ms = times::now_ms();
+    let filters = Filters::checked(&args.filters, networks::PRUNE_FILTERS, |filters, problems| {
+        networks::check_prune_filters(filters, now_ms, problems);
+    })?;
     if !args.force {
         confirmation::ask(&session.printer, &question(&args.filters))?;
     }
@@ -21,12 +24,12 @@ pub async fn run(session: &Session, args: PruneArgs) -> Result<(), CliError> {
     let all = control.list_networks(ListNetworksRequest {}).await.map_err(CliError::cluster)?.into_inner();
     let mut refusals = Refusals::default();
     let mut heading = Some("Deleted Networks:");
-    for network in networks::unused(all.networks, &filters) {
+    for network in networks::unused(all.networks, &filters, now_ms) {
         // By its id, since another may have been made with its name meanwhile.
         let request = RemoveNetworkRequest { network: network.id.clone() };
         match control.remove_network(request).await {
-            // Someone else was faster.
-            Err(gone) if gone.code() == Code::NotFound => {}
+            // Someone else was faster, or has begun to use it; or a service may go back to it.
+            Err(status) if matches!(status.code(), Code::NotFound | Code::FailedPrecondition) => {}
             answer => {
                 if refusals.take(answer.map_err(CliError::cluster))?.is_some() {
                     heading.take().map_or(Ok(()), |heading| session.printer.line(heading))?;

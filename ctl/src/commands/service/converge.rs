@@ -34,7 +34,7 @@ pub async fn wait(
     let hostnames = hostnames(&client, service).await?;
     let mut progress = Progress::new(goal, service, hostnames);
     let mut display = Display::new(&session.printer, args.quiet);
-    let mut watch = Watch { session, client, service, stream: None };
+    let mut watch = Watch::new(session, client, service);
     let mut interrupted = pin!(tokio::signal::ctrl_c());
     let mut look_again_ms = None;
     loop {
@@ -93,15 +93,21 @@ fn sleep_until(at_ms: Option<i64>) -> impl Future<Output = ()> {
 }
 
 /// The views of one service, across changes of leader.
-struct Watch<'a> {
+pub struct Watch<'a> {
     session: &'a Session,
     client: Client,
     service: &'a Service,
     stream: Option<Streaming<ServiceView>>,
 }
 
-impl Watch<'_> {
-    async fn next(&mut self) -> Result<ServiceView, CliError> {
+impl<'a> Watch<'a> {
+    /// Watches a service from its present state on.
+    pub fn new(session: &'a Session, client: Client, service: &'a Service) -> Self {
+        Self { session, client, service, stream: None }
+    }
+
+    /// The next view. A call that is dropped loses none.
+    pub async fn next(&mut self) -> Result<ServiceView, CliError> {
         for nth in 0..WATCH_TRIES {
             match self.try_next().await {
                 Err(status) if status.code() == Code::Unavailable || is_broken(&status) => {

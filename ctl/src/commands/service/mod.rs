@@ -1,9 +1,9 @@
 //! `shoal service`.
 
-mod converge;
+pub(super) mod converge;
 mod create;
 mod display;
-mod edit;
+pub(super) mod edit;
 mod inspect;
 mod logs;
 mod ls;

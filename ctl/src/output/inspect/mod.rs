@@ -2,6 +2,7 @@
 
 mod container;
 mod network;
+mod network_users;
 mod node;
 mod service;
 mod task_template;

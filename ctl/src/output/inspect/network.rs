@@ -1,11 +1,14 @@
 //! A network as docker's API describes it, and how much of its addresses is used.
 
-use super::sorted;
+use super::{
+    network_users::{AttachedService, Container, attached, container, tasks_in},
+    sorted,
+};
 use crate::output::{networks, nodes, times};
 use ipnet::{IpNet, Ipv4Net};
 use proto::{
     model::{BLOCK_SIZE, Ipv4Pool, Ipv6Pool},
-    wire::{IpamPool, Network, NetworkNode, Node, Service},
+    wire::{IpamPool, Network, NetworkNode, Node, Service, Task},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, net::IpAddr};
@@ -30,11 +33,12 @@ pub struct InspectedNetwork {
     ingress: bool,
     options: BTreeMap<&'static str, String>,
     labels: BTreeMap<String, String>,
-    address_usage: AddressUsage,
+    peers: Vec<Peer>,
+    /// Those on the node that was asked, by their tasks.
+    containers: BTreeMap<String, Container>,
     #[serde(skip_serializing_if = "Option::is_none")]
     services: Option<BTreeMap<String, AttachedService>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peers: Option<Vec<Peer>>,
+    status: Status,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,24 +60,31 @@ struct IpamConfig {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct AddressUsage {
-    used: u32,
-    total: u32,
+struct Status {
+    #[serde(rename = "IPAM")]
+    ipam: IpamStatus,
 }
 
 #[derive(Debug, Serialize)]
-struct AttachedService {
-    /// Empty for a service that has none.
-    #[serde(rename = "VIP")]
-    vip: String,
+#[serde(rename_all = "PascalCase")]
+struct IpamStatus {
+    /// Both families have the same numbers: a lease covers an address of each.
+    subnets: BTreeMap<String, SubnetStatus>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct SubnetStatus {
+    #[serde(rename = "IPsInUse")]
+    in_use: u32,
+    #[serde(rename = "DynamicIPsAvailable")]
+    free: u32,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Peer {
     name: String,
-    /// The node's own, outside of the network.
+    /// Where it receives the network's packets, outside of the network.
     #[serde(rename = "IP")]
     ip: String,
     /// Those of its router in the network.
@@ -82,20 +93,32 @@ struct Peer {
     blocks: Vec<Ipv4Net>,
 }
 
-/// What `--verbose` needs to know beside the network.
+/// What there is beside the network.
 #[derive(Debug, Default)]
 pub struct Surroundings {
     /// The services of the cluster.
     pub services: Vec<Service>,
     /// The nodes of the cluster.
     pub nodes: Vec<Node>,
+    /// The tasks of the cluster.
+    pub tasks: Vec<Task>,
+    /// The id of the node that was asked.
+    pub own_node: String,
 }
 
 impl InspectedNetwork {
-    /// Describes a network, with who takes part in it if the surroundings are given.
-    pub fn new(network: Network, around: Option<&Surroundings>) -> Self {
-        let services = around.map(|around| attached(&network, &around.services));
-        let peers = around.map(|around| peers(&network, &around.nodes));
+    /// Describes a network; if it is to be `verbose`, with its services and their tasks.
+    pub fn new(network: Network, around: &Surroundings, verbose: bool) -> Self {
+        let present = tasks_in(&network, &around.tasks);
+        let own = present.iter().filter(|(task, _)| task.node_id == around.own_node);
+        let containers = own.map(|(task, address)| container(task, address)).collect();
+        let services = verbose.then(|| attached(&network, around, &present));
+        let peers = peers(&network, &around.nodes);
+        let usage = SubnetStatus {
+            in_use: network.addresses_used,
+            free: network.addresses_total.saturating_sub(network.addresses_used),
+        };
+        let subnets = network.pools.iter().map(|pool| (pool.subnet.clone(), usage)).collect();
         let spec = network.spec.unwrap_or_default();
         let mut options =
             BTreeMap::from([("com.docker.network.driver.overlay.vxlanid_list", network.vni.to_string())]);
@@ -117,9 +140,10 @@ impl InspectedNetwork {
             ingress: spec.ingress,
             options,
             labels: sorted(&spec.labels),
-            address_usage: AddressUsage { used: network.addresses_used, total: network.addresses_total },
-            services,
             peers,
+            containers,
+            services,
+            status: Status { ipam: IpamStatus { subnets } },
             name: spec.name,
         }
     }
@@ -131,23 +155,13 @@ impl From<IpamPool> for IpamConfig {
     }
 }
 
-fn attached(network: &Network, services: &[Service]) -> BTreeMap<String, AttachedService> {
-    let one = |service: &Service| {
-        let vip = service.vips.iter().find(|vip| vip.network_id == network.id);
-        let vip = vip.and_then(|vip| vip.ipv4.split('/').next()).unwrap_or_default().to_owned();
-        (service.spec.as_ref().map_or_else(String::new, |spec| spec.name.clone()), AttachedService { vip })
-    };
-    services.iter().filter(|service| network.service_ids.contains(&service.id)).map(one).collect()
-}
-
 fn peers(network: &Network, nodes: &[Node]) -> Vec<Peer> {
     let subnets: Vec<IpNet> = network.pools.iter().filter_map(|pool| pool.subnet.parse().ok()).collect();
     let peer = |held: &NetworkNode| {
         let node = nodes.iter().find(|node| node.id == held.node_id);
-        let status = node.and_then(|node| node.status.as_ref());
         Peer {
             name: node.map_or(held.node_id.as_str(), nodes::hostname).to_owned(),
-            ip: status.map_or_else(String::new, |status| status.addr.clone()),
+            ip: held.data_path_addr.clone(),
             router_addresses: subnets.iter().map(|subnet| address(*subnet, held.number)).collect(),
             blocks: subnets.iter().flat_map(|subnet| blocks(*subnet, &held.blocks)).collect(),
         }
@@ -182,26 +196,47 @@ fn blocks(subnet: IpNet, blocks: &[u32]) -> Vec<Ipv4Net> {
 mod tests {
     use super::*;
     use crate::output::{fixtures, json};
+    use proto::wire::{NetworkAddress, TaskState};
 
-    fn verbose(network: Network) -> InspectedNetwork {
-        let (services, nodes) = (vec![fixtures::web()], vec![fixtures::node(1), fixtures::node(2)]);
-        InspectedNetwork::new(network, Some(&Surroundings { services, nodes }))
+    /// A task of the web service with an address in the network `front`.
+    fn task(start: &str, slot: &str) -> Task {
+        let address = NetworkAddress {
+            network_id: fixtures::id("networkfront"),
+            number: 145,
+            ipv4: "10.0.1.145/24".into(),
+            ipv6: "fd00:1::91/64".into(),
+        };
+        Task { addresses: vec![address], ..fixtures::task(start, slot, TaskState::Running) }
+    }
+
+    fn shown(network: Network, verbose: bool) -> String {
+        let around = Surroundings {
+            services: vec![fixtures::web()],
+            nodes: vec![fixtures::node(1), fixtures::node(2)],
+            tasks: vec![
+                task("task1", "1"),
+                fixtures::task("elsewhere", "2", TaskState::Running),
+                Task { node_id: fixtures::id("node2"), ..task("task3", "3") },
+                Task { status: fixtures::task("x", "4", TaskState::Failed).status, ..task("ended", "4") },
+            ],
+            own_node: fixtures::id("node1"),
+        };
+        json::indented(&[InspectedNetwork::new(network, &around, verbose)]).unwrap()
     }
 
     #[test]
     fn a_network_is_described_as_docker_describes_it() {
         let mut front = fixtures::network("front");
         front.service_ids = vec![fixtures::id("serviceweb")];
-        let text = json::indented(&[verbose(front)]).unwrap();
-        assert_eq!(text, include_str!("network.golden.json"));
+        assert_eq!(shown(front, true), include_str!("network.golden.json"));
     }
 
     #[test]
-    fn who_takes_part_is_told_only_if_asked_for() {
-        let quiet = json::indented(&InspectedNetwork::new(fixtures::network("front"), None)).unwrap();
-        assert!(!quiet.contains("Services") && !quiet.contains("Peers"), "{quiet}");
-        let alone = json::indented(&verbose(fixtures::network("back"))).unwrap();
-        assert!(alone.contains("\"Services\": {},"), "{alone}");
+    fn services_are_told_only_if_asked_for() {
+        let quiet = shown(fixtures::network("front"), false);
+        assert!(!quiet.contains("Services") && quiet.contains("web.1.task1"), "{quiet}");
+        let alone = shown(fixtures::network("back"), true);
+        assert!(alone.contains("\"Services\": {},") && alone.contains("\"Containers\": {},"), "{alone}");
     }
 
     #[test]

@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// address is left stay outside.
 pub(super) fn join_ingress(state: &State, now: Timestamp, decision: &mut Decision) {
     let Some(network) = networks::ingress(state).filter(|_| networks::is_ingress_used(state)) else { return };
-    let is_new = |node: &&std::sync::Arc<Node>| !network.nodes.contains_key(&node.id);
+    let is_new = |node: &&std::sync::Arc<Node>| {
+        !network.nodes.contains_key(&node.id) && networks::hidden_by(network, node).is_none()
+    };
     let mut numbers = None;
     for node in state.nodes().filter(is_new).filter(|node| !is_forgotten(node, now)) {
         let numbers = numbers.get_or_insert_with(|| Numbers::of(state, network));

@@ -1,6 +1,6 @@
 //! Allocator: gives services what the cluster hands out, before nodes are looked for.
 //!
-//! - The cluster has an ingress network, and every node takes part in it while a port is published there.
+//! - Every node takes part in the ingress network, if there is one, while a port is published there.
 //! - A service has a virtual address in each of its networks (`vips`). Its tasks pass on to the
 //!   scheduler then; until that they say what is missing.
 //! - What nodes hold of networks is given back once they do not need it ([`leases`]).
@@ -15,12 +15,11 @@ use crate::{
     Decision, ipam,
     state::{Change, State},
 };
-use proto::model::{DesiredState, Id, IdSource, Network, Task, TaskState, Timestamp};
+use proto::model::{DesiredState, Network, Task, TaskState, Timestamp};
 
 /// Hands out what there is, and lets new tasks pass on to the scheduler.
-pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision {
+pub fn decide(state: &State, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
-    make_ingress(state, now, ids, &mut decision);
     leases::join_ingress(state, now, &mut decision);
     let wanting = vips::decide(state, &mut decision);
     for task in state.tasks_unplaced().filter(|task| waits(task)) {
@@ -42,14 +41,6 @@ pub(crate) fn no_free_address(network: &Network) -> String {
     )
 }
 
-fn make_ingress(state: &State, now: Timestamp, ids: &mut dyn IdSource, decision: &mut Decision) {
-    if crate::networks::ingress(state).is_none()
-        && let Some(network) = ipam::ingress_network(state, Id::from_bits(ids.next_bits()), now)
-    {
-        decision.propose(None, [Change::PutNetwork(Box::new(network))]);
-    }
-}
-
 fn waits(task: &Task) -> bool {
     task.desired <= DesiredState::Running
 }
@@ -64,19 +55,34 @@ mod tests {
         let mut bench = Bench::new();
         let web = bench.create(service("web").replicas(1));
         bench.decide(crate::orchestrator::replicated::decide);
-        bench.decide(decide);
+        bench.decide(|state, now, _| decide(state, now));
         assert_eq!(bench.states(web), [TaskState::Pending]);
-        assert!(bench.decide(decide).is_empty());
+        assert!(bench.decide(|state, now, _| decide(state, now)).is_empty());
     }
 
     #[test]
-    fn a_cluster_without_an_ingress_network_gets_one() {
+    fn tasks_that_publish_a_port_wait_for_a_network_that_carries_it() {
         let mut bench = Bench::new();
+        bench.add(node(1));
         let made = crate::networks::ingress(&bench.state).unwrap().id;
+        let web = bench.create(service("web").ingress_port(80));
+        // Both were asked for at the same time.
+        let mut before = bench.state.clone();
+        bench.change(Change::DeleteService(web));
         bench.change(Change::DeleteNetwork(made));
-        bench.pass();
-        assert_eq!(crate::networks::ingress(&bench.state).unwrap().spec.name.as_str(), "ingress");
-        assert!(bench.pass().is_empty());
+        std::mem::swap(&mut before, &mut bench.state);
+        let refused = bench.state.apply(&crate::state::Transaction::of(vec![Change::DeleteNetwork(made)]));
+        assert!(refused.is_err(), "a service publishes through it");
+        let service = bench.service(web);
+        bench.state = before;
+        bench.change(Change::PutService(Box::new(proto::model::Service::clone(&service))));
+        bench.settle();
+        let waiting = bench.live(web)[0].status.message.clone();
+        assert!(waiting.starts_with("no network carries its published ports: "), "{waiting}");
+        bench
+            .add_network(proto::model::NetworkSpec { ingress: true, ..crate::testing::network_spec("mesh") });
+        bench.settle();
+        assert_eq!(bench.states(web), [TaskState::Running]);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod intervals;
 mod numbers;
+mod pools;
 mod subnets;
 
 pub use numbers::{Numbers, Placed, is_usable, total, whole_blocks};

@@ -11,12 +11,44 @@ use std::{
     sync::Arc,
 };
 
+/// Says which network tasks of a spec can't be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MissingNetwork {
+    /// One that the spec names is not there any more.
+    #[error("its network {0} was removed")]
+    Removed(NetworkId),
+    /// There is none that carries published ports.
+    #[error("no network carries its published ports: make one with `shoal network create --ingress NAME`")]
+    Ingress,
+}
+
 /// Where a node receives the packets of networks: what it was told to use, else the address at which
 /// it serves as a manager, else the one it calls from.
 pub fn data_path(node: &Node) -> Option<IpAddr> {
     let told = node.description.as_ref().and_then(|said| said.data_path_addr);
-    let serves = || node.manager.as_ref()?.addr.parse().ok().map(|addr: SocketAddr| addr.ip());
-    told.or_else(serves).or(node.status.addr)
+    told.or_else(|| serves_at(node)).or(node.status.addr)
+}
+
+/// All addresses by which a node is reached, as far as they are known.
+pub fn addresses_of(node: &Node) -> impl Iterator<Item = IpAddr> {
+    [data_path(node), serves_at(node), node.status.addr].into_iter().flatten()
+}
+
+/// An address of a node that lies in a network's subnets, so that containers there could not reach it.
+pub fn hidden_by(network: &Network, node: &Node) -> Option<IpAddr> {
+    addresses_of(node).find(|&addr| contains(network, addr))
+}
+
+/// Whether an address lies in a network's subnets, whoever has it.
+pub fn contains(network: &Network, addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(addr) => network.ipv4.subnet.contains(&addr),
+        IpAddr::V6(addr) => network.ipv6.is_some_and(|pool| pool.subnet.contains(&addr)),
+    }
+}
+
+fn serves_at(node: &Node) -> Option<IpAddr> {
+    node.manager.as_ref()?.addr.parse().ok().map(|addr: SocketAddr| addr.ip())
 }
 
 /// The network that carries the traffic of published ports.
@@ -35,15 +67,32 @@ pub fn is_ingress_used(state: &State) -> bool {
     state.services().any(|service| !service.removing && publishes_ingress(&service.spec))
 }
 
+/// Whether tasks of a spec are in a network: it names the network, or publishes a port through it.
+pub fn uses(network: &Network, spec: &ServiceSpec) -> bool {
+    let attaches = spec.task.attachments.iter().any(|it| it.network == network.id);
+    attaches || (network.spec.ingress && publishes_ingress(spec))
+}
+
 /// The networks that tasks of a spec have an address in: those it names, in its order, and the ingress
-/// network if a port is published there. Fails with the network that is not there any more.
-pub fn networks_of<'a>(state: &'a State, spec: &ServiceSpec) -> Result<Vec<&'a Network>, NetworkId> {
-    let named = spec.task.attachments.iter().map(|it| state.network(it.network).ok_or(it.network));
+/// network if a port is published there.
+pub fn networks_of<'a>(state: &'a State, spec: &ServiceSpec) -> Result<Vec<&'a Network>, MissingNetwork> {
+    let named = spec.task.attachments.iter().map(|it| it.network);
+    let named = named.map(|id| state.network(id).ok_or(MissingNetwork::Removed(id)));
     let mut networks = named.map(|found| found.map(|it| &**it)).collect::<Result<Vec<_>, _>>()?;
     if publishes_ingress(spec) {
-        networks.extend(ingress(state).map(|it| &**it));
+        networks.push(ingress(state).ok_or(MissingNetwork::Ingress)?);
     }
     Ok(networks)
+}
+
+/// Those networks of a spec that are there.
+pub(crate) fn present_networks_of<'a>(
+    state: &'a State,
+    spec: &ServiceSpec,
+) -> impl Iterator<Item = &'a Network> {
+    let named: Vec<NetworkId> = spec.task.attachments.iter().map(|it| it.network).collect();
+    let named = named.into_iter().filter_map(|id| state.network(id));
+    named.chain(publishes_ingress(spec).then(|| ingress(state)).flatten()).map(|it| &**it)
 }
 
 /// The first network of a service in which it is to have a virtual address and has none yet.

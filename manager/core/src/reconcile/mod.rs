@@ -62,7 +62,7 @@ fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: 
     round.run("enforcer", scratch, |state| enforcer::decide(state, now, ids));
     round.run("restart", scratch, |state| restart::decide(state, now, ids));
     round.run("handover", scratch, |state| handover::decide(state, now));
-    round.run("allocator", scratch, |state| allocator::decide(state, now, ids));
+    round.run("allocator", scratch, |state| allocator::decide(state, now));
     round.run("scheduler", scratch, |state| scheduler::decide(state, now, liveness));
     round.run("leases", scratch, |state| allocator::leases::decide(state, now));
     round.run("reaper", scratch, reaper::decide);

@@ -1,7 +1,7 @@
 //! Finding what a person names: by id, by name, or by a part of an id that only one object begins with.
 
 use crate::state::State;
-use proto::model::{Id, Network, Node, Service, Task, id::Kind};
+use proto::model::{Id, Network, Node, Service, SlotKey, Task, id::Kind};
 use std::sync::Arc;
 
 /// How many of the objects meant are listed.
@@ -72,13 +72,24 @@ pub fn network<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Network>, Fin
     }
 }
 
-/// Finds a task by its id, its full name (`SERVICE.SLOT.ID`), or the beginning of its id.
+/// Finds a task by its id, its full name (`SERVICE.SLOT.ID`), the beginning of its id, or as the newest of
+/// its slot (`SERVICE.SLOT`).
 pub fn task<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Task>, FindError> {
     let id = name.rsplit_once('.').map_or(name, |(_, id)| id);
-    match id.parse().ok().and_then(|id| state.task(id)).filter(|task| name == id || name == task.name()) {
+    let by_id =
+        id.parse().ok().and_then(|id| state.task(id)).filter(|task| name == id || name == task.name());
+    match by_id.or_else(|| in_slot(state, name)) {
         Some(task) => Ok(task),
         None => by_prefix(state.tasks(), |task| task.id, name),
     }
+}
+
+fn in_slot<'a>(state: &'a State, name: &str) -> Option<&'a Arc<Task>> {
+    let (service, slot) = name.rsplit_once('.')?;
+    let service = state.service_named(&service.parse().ok()?)?;
+    let slot = SlotKey::try_from(slot.to_owned()).ok()?;
+    let of_slot = state.tasks_of(service.id).filter(|task| task.slot == slot);
+    of_slot.max_by_key(|task| (task.is_runnable(), task.created_at))
 }
 
 fn by_prefix<'a, T, K: Kind>(
@@ -155,6 +166,8 @@ mod tests {
         bench.pass();
         let known = bench.live(web)[0].clone();
         assert_eq!(task(&bench.state, &known.name()).unwrap().id, known.id);
+        assert_eq!(task(&bench.state, "web.1").unwrap().id, known.id);
         assert!(task(&bench.state, &format!("db.1.{}", known.id)).is_err());
+        assert!(task(&bench.state, "web.2").is_err());
     }
 }

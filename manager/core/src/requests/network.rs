@@ -5,7 +5,7 @@ use crate::{
     networks,
     state::{Change, Expect, Holder, ObjectId, State, Transaction},
 };
-use proto::model::{Network, NetworkId, NetworkSpec, Timestamp};
+use proto::model::{Network, NetworkId, NetworkSpec, Task, Timestamp};
 
 /// Says why a network can't be made or removed as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,10 @@ pub enum NetworkError {
     #[error("name `{0}` is already in use by another network: choose another one")]
     NameTaken(String),
     /// There is one ingress network.
-    #[error("network `{0}` carries the published ports already: leave --ingress out")]
+    #[error(
+        "network `{0}` carries the published ports already, and there is one at a time: leave --ingress out, or remove \
+         that one first"
+    )]
     IngressTaken(String),
     /// It can't have addresses.
     #[error(transparent)]
@@ -33,17 +36,37 @@ pub enum NetworkError {
         /// Whether one of them only had it before its last update.
         may_go_back: bool,
     },
+    /// Tasks were connected to it.
+    #[error(
+        "network `{name}` is in use by {}: disconnect {} first (`shoal network disconnect {name} TASK`)",
+        list(tasks), if tasks.len() == 1 { "it" } else { "them" }
+    )]
+    Connected {
+        /// The network's name.
+        name: String,
+        /// The tasks' names.
+        tasks: Vec<String>,
+    },
     /// Tasks that have not ended hold addresses in it.
-    #[error("network `{name}` is in use by {tasks} tasks that are being stopped: try again in a moment")]
+    #[error("network `{name}` is in use by {} that {} being stopped: try again in a moment", list(tasks), if tasks.len() == 1 { "is" } else { "are" })]
     HeldByTasks {
         /// The network's name.
         name: String,
-        /// How many.
-        tasks: usize,
+        /// The tasks' names.
+        tasks: Vec<String>,
     },
-    /// The cluster would make it anew.
-    #[error("network `{0}` carries the published ports of the cluster and can't be removed")]
-    IsIngress(String),
+}
+
+/// How many users of a network are named.
+const USERS_MAX: usize = 10;
+
+/// The first few tasks by name.
+fn list(tasks: &[String]) -> String {
+    let named: Vec<String> = tasks.iter().take(USERS_MAX).map(|task| format!("task `{task}`")).collect();
+    match tasks.len().saturating_sub(USERS_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} other tasks", named.join(", ")),
+    }
 }
 
 /// Creates a network, with addresses of its own.
@@ -67,27 +90,44 @@ pub fn create(
 /// Removes a network that nothing uses.
 pub fn remove(state: &State, network: &Network) -> Result<Transaction, NetworkError> {
     let name = network.spec.name.to_string();
-    if network.spec.ingress {
-        return Err(NetworkError::IsIngress(name));
-    }
     let users: Vec<_> = state.services_in(network.id).collect();
     if !users.is_empty() {
-        let attaches = |it: &proto::model::NetworkAttachment| it.network == network.id;
-        let may_go_back = users.iter().any(|service| !service.spec.task.attachments.iter().any(attaches));
+        let may_go_back = users.iter().any(|service| !networks::uses(network, &service.spec));
         let services = users.iter().map(|service| format!("service `{}`", service.spec.name)).collect();
         return Err(NetworkError::InUse { name, services, may_go_back });
     }
-    let tasks = state.held_in(network.id).filter(|(_, holder)| matches!(holder, Holder::Task(_))).count();
-    if tasks > 0 {
-        return Err(NetworkError::HeldByTasks { name, tasks });
+    let (connected, others): (Vec<&Task>, Vec<&Task>) =
+        tasks_in(state, network.id).partition(|task| is_connected(task, network.id));
+    let names = |tasks: Vec<&Task>| tasks.into_iter().map(Task::name).collect();
+    match (connected.is_empty(), others.is_empty()) {
+        (false, _) => Err(NetworkError::Connected { name, tasks: names(connected) }),
+        (true, false) => Err(NetworkError::HeldByTasks { name, tasks: names(others) }),
+        (true, true) => Ok(Transaction::of(vec![Change::DeleteNetwork(network.id)])),
     }
-    Ok(Transaction::of(vec![Change::DeleteNetwork(network.id)]))
+}
+
+/// The tasks that hold an address in a network.
+fn tasks_in(state: &State, network: NetworkId) -> impl Iterator<Item = &Task> {
+    let task = |holder| match holder {
+        Holder::Task(id) => state.task(id).map(AsRef::as_ref),
+        Holder::Service(_) | Holder::Node(_) => None,
+    };
+    state.held_in(network).filter_map(move |(_, holder)| task(holder))
+}
+
+/// The tasks that were connected to a network by hand and are to stay there.
+pub fn connected(state: &State, network: NetworkId) -> impl Iterator<Item = &Task> {
+    tasks_in(state, network).filter(move |task| is_connected(task, network))
+}
+
+fn is_connected(task: &Task, network: NetworkId) -> bool {
+    task.is_runnable() && task.connection(network).is_some_and(|connection| !connection.leaving)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, network_spec, node, service};
+    use crate::testing::{Bench, network_in, network_spec, node, service};
 
     const NEW: NetworkId = NetworkId::from_bits(99);
 
@@ -100,13 +140,27 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_ingress_network_and_it_stays() {
-        let bench = Bench::new();
-        let spec = NetworkSpec { ingress: true, ..network_spec("other") };
-        let taken = create(&bench.state, NEW, spec, bench.now);
+    fn there_is_one_ingress_network_at_a_time_and_it_can_be_replaced_while_nothing_is_published() {
+        let mut bench = Bench::new();
+        bench.add(node(1));
+        let wanted = NetworkSpec { ingress: true, mtu: Some(1300), ..network_in("mesh", "10.9.0.0/24") };
+        let taken = create(&bench.state, NEW, wanted.clone(), bench.now);
         assert_eq!(taken, Err(NetworkError::IngressTaken("ingress".into())));
-        let refused = remove(&bench.state, networks::ingress(&bench.state).unwrap());
-        assert_eq!(refused, Err(NetworkError::IsIngress("ingress".into())));
+        let web = bench.create(service("web").ingress_port(80));
+        bench.settle();
+        let removal = |bench: &Bench| remove(&bench.state, networks::ingress(&bench.state).unwrap());
+        let refused = removal(&bench).unwrap_err().to_string();
+        assert_eq!(refused, "network `ingress` is in use by service `web`: update or remove them first");
+        bench.remove(web);
+        bench.settle();
+        let removed = removal(&bench).unwrap();
+        bench.apply(&removed);
+        assert!(bench.pass().is_empty(), "nobody makes it anew");
+        let mesh = bench.add_network(wanted);
+        bench.create(service("web").ingress_port(80));
+        bench.settle();
+        let mesh = bench.state.network(mesh).unwrap();
+        assert_eq!((mesh.nodes.len(), mesh.ipv4.subnet.to_string().as_str()), (1, "10.9.0.0/24"));
     }
 
     #[test]

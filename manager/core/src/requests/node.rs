@@ -2,10 +2,11 @@
 
 use crate::{
     membership::{self, MembershipError},
+    networks,
     state::{Change, Expect, ObjectId, State, Transaction},
 };
 use proto::model::{Node, NodeId, NodeSpec, Role, Timestamp};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 /// Says why a node can't be changed as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,9 +21,34 @@ pub enum NodeError {
         /// The version given.
         given: u64,
     },
+    /// Containers of a network could not reach it.
+    #[error(
+        "this node's address {addr} lies in subnet {subnet} of network `{network}`, whose containers could not reach it: join \
+         with another one (--advertise-addr, --data-path-addr), or remove the network and create it with another --subnet"
+    )]
+    Hidden {
+        /// Its address.
+        addr: IpAddr,
+        /// The network's subnet.
+        subnet: String,
+        /// The network.
+        network: String,
+    },
     /// Its place in the cluster forbids it.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+}
+
+/// Refuses a newcomer that other nodes are to reach by an address of one of the networks.
+pub fn check_addresses(state: &State, addrs: impl IntoIterator<Item = IpAddr>) -> Result<(), NodeError> {
+    for addr in addrs {
+        if let Some(network) = state.networks().find(|network| networks::contains(network, addr)) {
+            let ipv6 = network.ipv6.filter(|_| addr.is_ipv6()).map(|pool| pool.subnet.to_string());
+            let subnet = ipv6.unwrap_or_else(|| network.ipv4.subnet.to_string());
+            return Err(NodeError::Hidden { addr, subnet, network: network.spec.name.to_string() });
+        }
+    }
+    Ok(())
 }
 
 /// Updates what people decide about a node, given the managers that can be reached now.
@@ -62,7 +88,7 @@ pub fn remove(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, node};
+    use crate::testing::{Bench, network_in, node, service};
 
     #[test]
     fn an_update_with_an_old_version_is_refused() {
@@ -83,5 +109,35 @@ mod tests {
         let spec = NodeSpec { role: Role::Worker, ..manager.spec.clone() };
         let refused = update(&bench.state, manager, manager.version, spec, &BTreeSet::from([id]), bench.now);
         assert_eq!(refused, Err(NodeError::Membership(MembershipError::LastManager("node-1".into()))));
+    }
+
+    #[test]
+    fn a_newcomer_with_an_address_of_a_network_is_told_what_to_do() {
+        let mut bench = Bench::new();
+        bench.add_network(network_in("front", "10.9.0.0/24"));
+        let check = |addr: &str| check_addresses(&bench.state, [addr.parse().unwrap()]);
+        assert_eq!(check("10.9.1.7"), Ok(()));
+        let refused = check("10.9.0.7").unwrap_err().to_string();
+        assert!(
+            refused.starts_with("this node's address 10.9.0.7 lies in subnet 10.9.0.0/24 of network `front`"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_node_whose_address_has_come_to_lie_in_a_network_gets_no_task_of_it() {
+        let mut bench = Bench::new();
+        let front = bench.add_network(network_in("front", "10.9.0.0/24"));
+        bench.add(node(1).data_path("10.9.0.7"));
+        let web = bench.create(service("web").network(front));
+        bench.settle();
+        let waiting = bench.live(web)[0].status.message.clone();
+        assert!(
+            waiting.contains("1 has an address in the subnet of network front: change its address"),
+            "{waiting}"
+        );
+        bench.add(node(2));
+        bench.settle();
+        assert_eq!(bench.states(web), [proto::model::TaskState::Running]);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::ports;
 use crate::{
+    networks,
     state::{Change, Expect, ObjectId, State, Transaction},
     updater::{self, RollbackError},
 };
@@ -67,6 +68,12 @@ pub enum ServiceError {
         "--network: network `{0}` carries the published ports and can't be attached to: leave it out, and publish a port"
     )]
     IngressAttached(String),
+    /// There is none that the traffic of published ports could take.
+    #[error(
+        "--publish: no network carries published ports: make one with `shoal network create --ingress NAME`, or publish \
+         with mode=host"
+    )]
+    NoIngress,
     /// A network was removed meanwhile.
     #[error("--network: network {0} not found")]
     NetworkGone(NetworkId),
@@ -86,6 +93,7 @@ pub fn create(
         return Err(ServiceError::NameTaken(spec.name.to_string()));
     }
     ports::check(state, id, &spec)?;
+    check_ingress(state, &spec)?;
     check_networks(state, &spec)?;
     let service = updater::new_service(id, spec, now);
     Ok(put(0, service))
@@ -114,6 +122,7 @@ pub fn update(
     // A port that it has already is no reason to refuse a change of something else.
     if spec.ports != service.spec.ports {
         ports::check(state, service.id, &spec)?;
+        check_ingress(state, &spec)?;
     }
     check_networks(state, &spec)?;
     Ok(put(service.version, updater::begin_update(service, spec, now)))
@@ -125,6 +134,7 @@ pub fn rollback(state: &State, service: &Service, now: Timestamp) -> Result<Tran
     let restored = updater::begin_rollback(service, now)?;
     if restored.spec.ports != service.spec.ports {
         ports::check(state, service.id, &restored.spec)?;
+        check_ingress(state, &restored.spec)?;
     }
     Ok(put(service.version, restored))
 }
@@ -143,6 +153,14 @@ fn put(version: u64, service: Service) -> Transaction {
 fn check_present(service: &Service) -> Result<(), ServiceError> {
     match service.removing {
         true => Err(ServiceError::BeingRemoved(service.spec.name.to_string())),
+        false => Ok(()),
+    }
+}
+
+/// Refuses ports that no network would carry.
+fn check_ingress(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError> {
+    match networks::publishes_ingress(spec) && networks::ingress(state).is_none() {
+        true => Err(ServiceError::NoIngress),
         false => Ok(()),
     }
 }
@@ -232,6 +250,34 @@ mod tests {
         let gone = NetworkId::from_bits(77);
         let refused = create(&bench.state, NEW, service("web").network(gone).build(), bench.now);
         assert_eq!(refused, Err(ServiceError::NetworkGone(gone)));
+    }
+
+    #[test]
+    fn without_an_ingress_network_no_port_is_published_on_every_node_not_even_by_a_rollback() {
+        let (mut bench, web) = bench();
+        let publishing = |spec: &ServiceSpec| {
+            let ports = service("web").ingress_port(80).build().ports;
+            ServiceSpec { ports, ..spec.clone() }
+        };
+        bench.update(web, |spec| *spec = publishing(spec));
+        bench.settle();
+        bench.update(web, |spec| spec.ports.clear());
+        bench.settle();
+        let ingress = networks::ingress(&bench.state).unwrap().id;
+        let refused = bench.state.apply(&Transaction::of(vec![Change::DeleteNetwork(ingress)]));
+        assert!(refused.is_err(), "the service may go back to it");
+        let mut present = Service::clone(bench.state.service(web).unwrap());
+        let previous = present.previous.take();
+        bench.change(Change::PutService(Box::new(present.clone())));
+        bench.change(Change::DeleteNetwork(ingress));
+        let seen = bench.state.service(web).unwrap().version;
+        let updated = updated(&bench, web, seen, publishing(&present.spec));
+        assert_eq!(updated, Err(ServiceError::NoIngress));
+        let created = create(&bench.state, NEW, service("other").ingress_port(81).build(), bench.now);
+        assert_eq!(created, Err(ServiceError::NoIngress));
+        assert!(create(&bench.state, NEW, service("other").host_port(81).build(), bench.now).is_ok());
+        present.previous = previous;
+        assert_eq!(rollback(&bench.state, &present, bench.now), Err(ServiceError::NoIngress));
     }
 
     #[test]

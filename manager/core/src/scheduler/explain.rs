@@ -64,6 +64,10 @@ fn describe(unfit: &Unfit<'_>, rooms: &[&Room<'_>], need: &Need<'_>) -> String {
         Unfit::MaxReplicas(max) => {
             format!("{} the most replicas allowed per node, {max}", one_or_more("has", "have"))
         }
+        Unfit::Hidden(network) => {
+            let (has, its) = (one_or_more("has an address", "have addresses"), one_or_more("its", "their"));
+            format!("{has} in the subnet of network {network}: change {its} address, or the network's subnet")
+        }
         Unfit::Addresses(network) => {
             let (takes, has) = (one_or_more("takes", "take"), "which has only 1 free address left");
             format!("{takes} no part in network {network}, {has}")

@@ -4,8 +4,8 @@ use super::{
     addresses::Scarce,
     room::{HostPort, Room, host_ports},
 };
-use crate::placement;
-use proto::model::{Availability, Constraint, NodeState, ServiceId, ServiceSpec, Task};
+use crate::{networks::hidden_by, placement};
+use proto::model::{Availability, Constraint, Network, NodeState, ServiceId, ServiceSpec, Task};
 
 /// What the tasks of a group need.
 pub(super) struct Need<'a> {
@@ -13,6 +13,7 @@ pub(super) struct Need<'a> {
     pub spec: &'a ServiceSpec,
     /// The networks in which not every node can have another task.
     pub scarce: Vec<Scarce<'a>>,
+    pub networks: Vec<&'a Network>,
 }
 
 /// Why a node does not fit. In the order of the checks: what a node is comes before what it has left.
@@ -29,11 +30,12 @@ pub(super) enum Unfit<'a> {
     Port(HostPort),
     MaxReplicas(u32),
     Addresses(&'a str),
+    Hidden(&'a str),
 }
 
 impl<'a> Need<'a> {
-    pub fn of(task: &'a Task, scarce: Vec<Scarce<'a>>) -> Self {
-        Self { service: task.service, spec: &task.spec, scarce }
+    pub fn of(task: &'a Task, scarce: Vec<Scarce<'a>>, networks: &[&'a Network]) -> Self {
+        Self { service: task.service, spec: &task.spec, scarce, networks: networks.to_vec() }
     }
 }
 
@@ -53,8 +55,11 @@ fn check_node<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
         (NodeState::Ready, Availability::Active) if !room.is_connected => return Err(Unfit::Disconnected),
         (NodeState::Ready, Availability::Active) => {}
     }
-    match placement::first_unmet(room.node, &need.spec.task.constraints) {
-        Some(constraint) => Err(Unfit::Constraint(constraint)),
+    if let Some(constraint) = placement::first_unmet(room.node, &need.spec.task.constraints) {
+        return Err(Unfit::Constraint(constraint));
+    }
+    match need.networks.iter().find(|network| hidden_by(network, room.node).is_some()) {
+        Some(network) => Err(Unfit::Hidden(network.spec.name.as_str())),
         None => Ok(()),
     }
 }

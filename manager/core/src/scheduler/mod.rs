@@ -94,7 +94,7 @@ impl<'a> Placing<'a> {
     fn place(&mut self, group: &[&'a Task]) {
         let networks = match networks_of(self.state, &group[0].spec) {
             Ok(networks) => networks,
-            Err(gone) => return self.say_all(group, &format!("its network {gone} was removed")),
+            Err(missing) => return self.say_all(group, &missing.to_string()),
         };
         let (preset, free): (Vec<&Task>, Vec<&Task>) = group.iter().partition(|task| task.node.is_some());
         for task in preset {
@@ -110,7 +110,7 @@ impl<'a> Placing<'a> {
             let (need, mut tree) = match chosen_from.take().filter(|(need, _)| need.scarce == scarce) {
                 Some(known) => known,
                 None => {
-                    let need = Need::of(task, scarce);
+                    let need = Need::of(task, scarce, &networks);
                     let tree = Tree::grow(&self.rooms, &need);
                     (need, tree)
                 }
@@ -134,7 +134,7 @@ impl<'a> Placing<'a> {
             Ok(scarce) => scarce,
             Err(message) => return self.say(task, &message),
         };
-        let (need, room) = (Need::of(task, scarce), &mut self.rooms[own]);
+        let (need, room) = (Need::of(task, scarce, networks), &mut self.rooms[own]);
         match filter::check(room, &need) {
             Ok(()) => {
                 room.take(&need);

@@ -1,12 +1,12 @@
 //! Changes to the state: what is written to the log and applied by every member.
 
 use proto::model::{
-    Cluster, DesiredState, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease, NodeStatus,
+    Cluster, DesiredState, Name, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease, NodeStatus,
     RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus,
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes that are made together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -163,6 +163,26 @@ pub enum Change {
         service: ServiceId,
         /// All of them: what is not named is free.
         vips: BTreeMap<NetworkId, u32>,
+    },
+    /// Connects a task that has a node to a network that its service is not in. The node must take part
+    /// there, and nobody else may hold the address.
+    ConnectTask {
+        /// The task.
+        task: TaskId,
+        /// Its address there.
+        address: NetworkAddress,
+        /// Names that lead to it alone.
+        aliases: BTreeSet<Name>,
+    },
+    /// Disconnects a task again, which then holds its address until its node has carried that out; ignored
+    /// if it is not connected.
+    DisconnectTask {
+        /// The task.
+        task: TaskId,
+        /// The network.
+        network: NetworkId,
+        /// Whether it gives its address up at once.
+        force: bool,
     },
 }
 

@@ -3,7 +3,7 @@
 use super::State;
 use proto::model::{
     Cluster, DesiredState, Network, NetworkAddress, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey,
-    Task, TaskId, TaskStatus, Timestamp,
+    Task, TaskConnection, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -47,6 +47,8 @@ struct BareTask {
     status: TaskStatus,
     #[serde(default)]
     addresses: Vec<NetworkAddress>,
+    #[serde(default)]
+    connections: Vec<TaskConnection>,
 }
 
 /// Says why a snapshot can't be taken in.
@@ -118,6 +120,7 @@ impl State {
             state.tasks_by_service.insert_mut((task.service, task.slot, task.id));
             state.tasks.insert_mut(task.id, Arc::new(task));
         }
+        state.touch_all();
         Ok(state)
     }
 }
@@ -137,6 +140,7 @@ impl BareTask {
             start_after,
             status,
             addresses,
+            connections,
         } = task;
         Self {
             id: *id,
@@ -150,6 +154,7 @@ impl BareTask {
             start_after: *start_after,
             status: status.clone(),
             addresses: addresses.clone(),
+            connections: connections.clone(),
         }
     }
 
@@ -166,6 +171,7 @@ impl BareTask {
             start_after,
             status,
             addresses,
+            connections,
         } = self;
         Task {
             id,
@@ -180,6 +186,7 @@ impl BareTask {
             start_after,
             status,
             addresses,
+            connections,
         }
     }
 }

@@ -11,6 +11,7 @@ mod image;
 mod query;
 #[cfg(test)]
 mod tests;
+mod touched;
 
 pub use apply::{Applied, Refusal};
 pub use change::{Change, Event, EventKind, Expect, NewTask, ObjectId, Transaction};
@@ -22,6 +23,7 @@ use proto::model::{
 };
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use std::sync::Arc;
+use touched::Touched;
 
 /// Everything the managers agree on.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,4 +47,5 @@ pub struct State {
     tasks_by_node: Set<(NodeId, TaskId)>,
     /// Tasks that wait for a node, so that the scheduler need not look at the others.
     tasks_unplaced: Set<TaskId>,
+    touched: Touched,
 }

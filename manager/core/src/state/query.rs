@@ -1,6 +1,7 @@
 //! Reading the state.
 
 use super::{ObjectId, State};
+use crate::networks;
 use proto::model::{
     Cluster, Id, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task,
     TaskId,
@@ -66,11 +67,12 @@ impl State {
         self.networks.values()
     }
 
-    /// The services with a network in their spec, or in the one before, to which they may go back.
+    /// The services that are in a network by their spec, or by the one before, to which they may go back.
     pub fn services_in(&self, network: NetworkId) -> impl Iterator<Item = &Arc<Service>> {
-        let attaches = move |spec: &ServiceSpec| spec.task.attachments.iter().any(|it| it.network == network);
+        let network = self.network(network);
+        let is_in = move |spec: &ServiceSpec| network.is_some_and(|network| networks::uses(network, spec));
         self.services().filter(move |service| {
-            attaches(&service.spec) || service.previous.as_ref().is_some_and(|it| attaches(&it.spec))
+            is_in(&service.spec) || service.previous.as_ref().is_some_and(|it| is_in(&it.spec))
         })
     }
 

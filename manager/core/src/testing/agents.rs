@@ -14,7 +14,14 @@ pub(super) fn report(state: &State, offline: &BTreeSet<NodeId>, now: Timestamp) 
     let online = state.nodes().filter(|node| !offline.contains(&node.id));
     let tasks = online.flat_map(|node| state.tasks_on(node.id));
     let changes = tasks.filter_map(|task| {
-        let status = TaskStatus { state: next_state(task)?, ..TaskStatus::new(now) };
+        let next = next_state(task);
+        let runs = task.status.state == TaskState::Running && next.is_none();
+        let carried_out = if runs { task.connections_version() } else { 0 };
+        if next.is_none() && carried_out <= task.status.connections_version {
+            return None;
+        }
+        let state = next.unwrap_or(task.status.state);
+        let status = TaskStatus { state, connections_version: carried_out, ..TaskStatus::new(now) };
         Some(Change::ReportStatus { task: task.id, status })
     });
     Transaction::of(changes.collect())

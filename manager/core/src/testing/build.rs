@@ -244,5 +244,6 @@ pub fn task(number: u32, service_name: &str) -> Task {
         start_after: None,
         status: TaskStatus::new(Timestamp(0)),
         addresses: Vec::new(),
+        connections: Vec::new(),
     }
 }

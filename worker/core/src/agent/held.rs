@@ -1,5 +1,7 @@
 //! One task that the agent holds: how events and wishes move it on.
 
+mod connecting;
+
 use super::{Action, Found, Now, Outcome, work::Work};
 use crate::task::{Step, after_exit, after_failure, next_step};
 use proto::model::{
@@ -25,15 +27,22 @@ pub(super) struct Held {
     drained: bool,
     /// Whether the managers still count it as this node's.
     assigned: bool,
+    /// When its container is to be connected again as wanted, after that has failed.
+    connect_at: Option<Duration>,
 }
 
 impl Held {
+    fn new(task: Task) -> Self {
+        let (work, connect_at) = (Work::Nothing, None);
+        Self { task, work, prepared: false, drained: false, assigned: true, connect_at }
+    }
+
     /// Takes a task from the managers.
     ///
     /// One that they saw start, though nothing is known of it here, is not started a second time.
     pub(super) fn accept(task: Task, now: Now) -> Self {
         let started = (TaskState::Starting..=TaskState::Running).contains(&task.status.state);
-        let mut held = Self { task, work: Work::Nothing, prepared: false, drained: false, assigned: true };
+        let mut held = Self::new(task);
         if started {
             held.fail(
                 "the node has no record of this task, which was started before; its data was lost",
@@ -45,7 +54,7 @@ impl Held {
 
     /// Takes a task from the ledger, given what was found of its container.
     pub(super) fn recover(task: Task, found: Found, now: Now) -> Self {
-        let mut held = Self { task, work: Work::Nothing, prepared: false, drained: false, assigned: true };
+        let mut held = Self::new(task);
         if held.state().is_terminal() {
             return held;
         }
@@ -103,10 +112,11 @@ impl Held {
         self.work == Work::Removed
     }
 
-    /// Takes what the managers say of a task that is already held. Only their wish can change, and
-    /// it only grows.
+    /// Takes what the managers say of a task that is already held. Only their wish can change, which only
+    /// grows, and what it is connected to.
     pub(super) fn update(&mut self, told: &Task) {
         self.assigned = true;
+        self.update_connections(told);
         self.task.version = self.task.version.max(told.version);
         self.task.desired = self.task.desired.max(told.desired);
         // What an orphaned task held belongs to others by now, so it must not run.
@@ -130,6 +140,8 @@ impl Held {
             }
             Outcome::Removed => {}
             _ if self.state().is_terminal() => {}
+            Outcome::Connected { version } => self.connected(version),
+            Outcome::NotConnected { error } => self.not_connected(error, now),
             Outcome::Progress { message } if self.work == Work::Preparing => {
                 self.task.status.message = message
             }
@@ -181,16 +193,21 @@ impl Held {
                     self.runs(pid, &format!("started, though {}", self.unheard()), now);
                     continue;
                 }
-                (Step::Stop, Work::Nothing) if self.is_to_drain() => self.drain(now),
+                (Step::Stop, Work::Nothing | Work::Connecting) if self.is_to_drain() => self.drain(now),
                 (Step::Stop, Work::Draining { until }) if now.elapsed < until => return,
                 (
                     Step::Stop,
                     Work::Nothing
                     | Work::Preparing
+                    | Work::Connecting
                     | Work::Started { .. }
                     | Work::Awaiting { .. }
                     | Work::Draining { .. },
                 ) => self.stop(now),
+                (Step::Await, Work::Nothing) if self.is_to_connect(now) => {
+                    let task = Box::new(self.task.clone());
+                    self.begin(Work::Connecting, |_| Action::Connect(task))
+                }
                 (Step::Stop, Work::Stopping { kill_at }) if now.elapsed >= kill_at => {
                     let kill_at = now.elapsed.saturating_add(KILL_AGAIN);
                     self.begin(Work::Stopping { kill_at }, Action::Kill)
@@ -206,7 +223,10 @@ impl Held {
 
     /// When the task wants to be looked at again, if nothing happens before.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.work.deadline()
+        match self.work {
+            Work::Nothing if self.is_behind() => self.connect_at,
+            work => work.deadline(),
+        }
     }
 
     fn begin(&mut self, work: Work, action: impl FnOnce(TaskId) -> Action) -> Action {

@@ -78,6 +78,16 @@ pub enum Outcome {
         /// Why, for people.
         error: String,
     },
+    /// Its container's connections are as they are wanted in this version.
+    Connected {
+        /// The version.
+        version: u64,
+    },
+    /// Its container could not be connected as wanted; it runs on.
+    NotConnected {
+        /// Why, for people.
+        error: String,
+    },
     /// The task was stopped before it was started, and what was prepared is given back.
     Stopped,
     /// Nothing of it is left on the node.
@@ -104,6 +114,9 @@ pub enum Action {
     /// Wait until its container has answered all its connections, if other tasks get the new ones. Leads
     /// to `Drained`; another order may come before that.
     Drain(Box<Task>),
+    /// Connect its container, which runs, to the networks it is wanted in by now, and disconnect it from
+    /// others. Leads to `Connected` or `NotConnected`; a [`Stop`](Action::Stop) may overtake that.
+    Connect(Box<Task>),
     /// Ask its container to end with its stop signal, which leads to `Exited`; if it was not started,
     /// give back what was prepared, which leads to `Stopped`.
     Stop(TaskId),

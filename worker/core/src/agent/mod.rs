@@ -26,7 +26,7 @@ pub use message::{Action, Assignments, Event, Found, LedgerChange, Now, Outcome,
 pub use reports::{REPORT_INTERVAL, REPORT_TASKS_MAX};
 
 use held::Held;
-use proto::model::{DesiredState, Task, TaskId, TaskState, TaskStatus};
+use proto::model::{DesiredState, Task, TaskConnection, TaskId, TaskState, TaskStatus};
 use reports::Reports;
 use sequence::{Sequence, Verdict};
 use std::{
@@ -202,8 +202,7 @@ impl Agent {
                 self.reports.add(id);
             }
             // What a preparation is just doing is told, but need not survive a restart.
-            let kept = |before: Before| (before.status.state, before.desired) == (status.state, task.desired);
-            if !before.is_some_and(kept) {
+            if !before.is_some_and(|before| before.is_kept_of(task)) {
                 persists.push(Action::Persist(LedgerChange::Put(Box::new(task.clone()))));
             }
         }
@@ -224,6 +223,16 @@ impl Agent {
 struct Before {
     status: TaskStatus,
     desired: DesiredState,
+    connections: Vec<TaskConnection>,
+}
+
+impl Before {
+    /// Whether what has to survive a restart is as it was.
+    fn is_kept_of(&self, task: &Task) -> bool {
+        let of = |status: &TaskStatus| (status.state, status.connections_version);
+        (of(&self.status), self.desired) == (of(&task.status), task.desired)
+            && self.connections == task.connections
+    }
 }
 
 /// The tasks that one event touches, each as it was before; `None` if it was not there.
@@ -236,7 +245,8 @@ impl Changes {
     }
 
     fn note(&mut self, task: &Task) {
-        let before = || Some(Before { status: task.status.clone(), desired: task.desired });
+        let (status, desired) = (task.status.clone(), task.desired);
+        let before = || Some(Before { status, desired, connections: task.connections.clone() });
         self.0.entry(task.id).or_insert_with(before);
     }
 

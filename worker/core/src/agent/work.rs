@@ -19,6 +19,8 @@ pub(super) enum Work {
         /// When it counts as running anyway.
         until: Duration,
     },
+    /// Its container runs, and is being connected as it is wanted.
+    Connecting,
     /// Its container runs, gets no new connections, and is to be stopped when the last has ended.
     Draining {
         /// When it is stopped anyway.
@@ -43,6 +45,7 @@ impl Work {
             | Self::Preparing
             | Self::Starting
             | Self::Started { .. }
+            | Self::Connecting
             | Self::Removing
             | Self::Removed => None,
         }

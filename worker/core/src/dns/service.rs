@@ -1,19 +1,23 @@
 //! One service of a network, arranged for look-ups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use proto::model::{NetworkService, PortProtocol, SlotKey, TaskId};
+use proto::model::{Name, NetworkService, PortProtocol, SlotKey, TaskId};
 
 /// One service of a network, arranged for look-ups. Endpoints are given by their numbers.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Its name and aliases in lower case.
+    /// All names that lead to it or to one of its tasks, in lower case.
     pub(super) names: Vec<String>,
     /// Its name in lower case.
     pub(super) name: String,
-    pub(super) vip: Option<u32>,
-    /// The endpoints that serve.
-    pub(super) serving: Vec<u32>,
+    /// Its name and aliases in lower case; none if only single tasks of it were connected to the network.
+    shared_names: Vec<String>,
+    /// The endpoints that serve under a name of their own.
+    own_names: BTreeMap<String, Vec<u32>>,
+    vip: Option<u32>,
+    /// The endpoints that serve under the service's names.
+    serving: Vec<u32>,
     slots: BTreeMap<SlotKey, Endpoints>,
     tasks: BTreeMap<TaskId, (SlotKey, u32)>,
     /// Which task has a number.
@@ -33,9 +37,13 @@ impl Entry {
     pub(super) fn new(service: &NetworkService) -> Self {
         let name = service.name.as_str().to_ascii_lowercase();
         let aliases = service.aliases.iter().map(|alias| alias.as_str().to_ascii_lowercase());
+        let names: Vec<String> =
+            std::iter::once(name.clone()).chain(aliases.filter(|alias| *alias != name)).collect();
         let mut entry = Self {
-            names: std::iter::once(name.clone()).chain(aliases.filter(|alias| *alias != name)).collect(),
+            shared_names: if is_member(service) { names.clone() } else { Vec::new() },
+            names,
             name,
+            own_names: BTreeMap::new(),
             vip: service.vip,
             serving: Vec::new(),
             slots: BTreeMap::new(),
@@ -48,7 +56,10 @@ impl Entry {
             slot.all.push(endpoint.number);
             if endpoint.serves() {
                 slot.serving.push(endpoint.number);
-                entry.serving.push(endpoint.number);
+                match service.by_hand.get(&task) {
+                    Some(names) => entry.add_own_names(names, endpoint.number),
+                    None => entry.serving.push(endpoint.number),
+                }
             }
             entry.tasks.insert(task, (endpoint.slot, endpoint.number));
             entry.holders.insert(endpoint.number, task);
@@ -56,9 +67,28 @@ impl Entry {
         entry
     }
 
-    /// What the service's name stands for.
-    pub(super) fn balanced(&self) -> Vec<u32> {
-        self.vip.map_or_else(|| self.serving.clone(), |vip| vec![vip])
+    fn add_own_names(&mut self, names: &BTreeSet<Name>, number: u32) {
+        for name in names.iter().map(|name| name.as_str().to_ascii_lowercase()) {
+            if !self.names.contains(&name) {
+                self.names.push(name.clone());
+            }
+            self.own_names.entry(name).or_default().push(number);
+        }
+    }
+
+    /// What a name stands for; `None` if that is nothing without a slot.
+    pub(super) fn balanced(&self, name: &str) -> Option<Vec<u32>> {
+        let shared = self.serving_under(name).map(|serving| self.vip.map_or(serving, |vip| vec![vip]));
+        let own = self.own_names.get(name).cloned();
+        match (shared, own) {
+            (Some(shared), Some(own)) => Some([shared, own].concat()),
+            (shared, own) => shared.or(own),
+        }
+    }
+
+    /// The endpoints that serve under a name of the service; `None` if it is none.
+    pub(super) fn serving_under(&self, name: &str) -> Option<Vec<u32>> {
+        self.shared_names.iter().any(|its| its == name).then(|| self.serving.clone())
     }
 
     /// The task of a slot: one that serves, or, while none does, any. Members of a database have to find each
@@ -107,4 +137,10 @@ impl Entry {
         let (slot, _) = self.tasks.get(task)?;
         Some(format!("{}.{slot}.{task}", self.name))
     }
+}
+
+/// Whether the service itself is in the network, and not only single tasks that were connected.
+fn is_member(service: &NetworkService) -> bool {
+    let is_by_hand = |task| service.by_hand.contains_key(task);
+    service.vip.is_some() || service.by_hand.is_empty() || !service.endpoints.keys().all(is_by_hand)
 }

@@ -112,8 +112,8 @@ impl Zone {
     /// network.
     pub(super) fn find(&self, labels: &[&str]) -> Option<Found> {
         match *labels {
-            [name] => Some(self.numbers(name, |entry| entry.balanced())?.or_none()),
-            ["tasks", name] => Some(self.numbers(name, |entry| entry.serving.clone())?.or_none()),
+            [name] => self.shared(name, |entry| entry.balanced(name)),
+            ["tasks", name] => self.shared(name, |entry| entry.serving_under(name)),
             [slot, name] => {
                 let slot = slot_of(slot)?;
                 self.numbers(name, |entry| entry.in_slot(slot).to_vec())
@@ -134,6 +134,13 @@ impl Zone {
     fn owners(&self, name: &str) -> Option<Vec<&Entry>> {
         let ids = self.owners.get(name)?;
         Some(ids.iter().filter_map(|id| self.services.get(id)).map(Arc::as_ref).collect())
+    }
+
+    /// What is behind a name without a slot, even if nobody has it at the moment; `None` if it stands for
+    /// nothing.
+    fn shared(&self, name: &str, of: impl Fn(&Entry) -> Option<Vec<u32>>) -> Option<Found> {
+        let found: Vec<Vec<u32>> = self.owners(name)?.into_iter().filter_map(of).collect();
+        (!found.is_empty()).then(|| Found::Numbers(found.concat()))
     }
 
     fn numbers(&self, name: &str, of: impl Fn(&Entry) -> Vec<u32>) -> Option<Found> {
@@ -194,16 +201,6 @@ impl Zone {
                 let first = u128::from(self.info.ipv6?.subnet.network());
                 u32::try_from(u128::from(address).checked_sub(first)?).ok()
             }
-        }
-    }
-}
-
-impl Found {
-    /// The name exists even if nobody has it at the moment.
-    fn or_none(self) -> Self {
-        match self {
-            Self::Nobody => Self::Numbers(Vec::new()),
-            found => found,
         }
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn service(index: u8, vip: u32, endpoints: &[(u32, u8, bool)]) -> Net
         vip: Some(vip),
         ports: Vec::new(),
         endpoints: endpoints.iter().map(endpoint).collect(),
+        by_hand: Default::default(),
     }
 }
 

@@ -109,6 +109,7 @@ pub fn names(tasks: u32) -> Arc<Names> {
         vip: None,
         ports: Vec::new(),
         endpoints: (1..=tasks).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
+        by_hand: Default::default(),
     };
     let mut table = NetworkTable::new(info);
     table.services.insert_mut(web.id, web);

@@ -188,3 +188,32 @@ proptest! {
         prop_assert_eq!(Numbers::new(&network, held.all(&network), []).left(), total(&network));
     }
 }
+
+#[test]
+fn after_ten_thousand_moves_nothing_has_leaked() {
+    let mut network = network(1, "front", "10.0.9.0/24");
+    let mut held = Held::default();
+    // Knuth's generator: the same moves in each run.
+    let mut random = 1u64;
+    let mut next = move |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for _ in 0..10_000 {
+        let node = u128::from(1 + next(6));
+        let step = match next(20) {
+            0..=3 => Step::Vip,
+            4..=5 => Step::Join(node),
+            6..=12 => Step::Place(node),
+            13..=18 => Step::Release(usize::try_from(next(1000)).unwrap()),
+            _ => Step::Leave(node),
+        };
+        held.step(&mut network, &step).unwrap();
+    }
+    for node in 1..=6 {
+        held.step(&mut network, &Step::Leave(node)).unwrap();
+    }
+    held.vips.clear();
+    assert_eq!(Numbers::new(&network, [], []).left(), total(&network));
+    assert_eq!((held.all(&network).len(), network.nodes.len()), (0, 0));
+}

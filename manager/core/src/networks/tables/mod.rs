@@ -6,10 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::{data_path, networks_of};
+use super::{data_path, present_networks_of};
 use crate::state::{Holder, State};
 use proto::model::{
-    DesiredState, EndpointState, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer,
+    DesiredState, EndpointState, Name, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer,
     NetworkService, NetworkUpdate, NodeId, NodeState, PortMode, PublishedPort, Service, ServiceId, Task,
     TaskId, TaskState,
 };
@@ -48,17 +48,24 @@ pub struct Drained {
 }
 
 impl Tables {
-    /// The tables of a state that comes after the one these are of.
+    /// The tables of a state that comes after the one these are of. Only networks that something has
+    /// changed in since are looked at.
     pub fn next(&self, state: &State) -> Self {
         let mut next = Self { version: state.version(), ..Self::default() };
-        let users = users(state);
+        let is_later = state.version() >= self.version;
+        let mut of_state = None;
         for network in state.networks().filter(|network| !network.nodes.is_empty()) {
             let before = self.networks.get(&network.id);
-            let users = users.get(&network.id).map_or(&[][..], Vec::as_slice);
-            let table = Table::of(state, network, users, before.map(AsRef::as_ref));
+            let is_unchanged = is_later && state.network_changed_at(network.id) <= self.version;
             let table = match before {
-                Some(before) if **before == table => before.clone(),
-                _ => Arc::new(table),
+                Some(before) if is_unchanged => before.clone(),
+                _ => {
+                    let users = of_state.get_or_insert_with(|| users(state));
+                    let users = users.get(&network.id).map_or(&[][..], Vec::as_slice);
+                    let table = Table::of(state, network, users, before.map(AsRef::as_ref));
+                    // Shared even so: what has changed may make no difference to the nodes.
+                    before.filter(|before| ***before == table).cloned().unwrap_or_else(|| Arc::new(table))
+                }
             };
             for &node in table.peers.keys() {
                 next.of_nodes.entry(node).or_default().insert(network.id);
@@ -108,10 +115,20 @@ impl Tables {
 impl Table {
     fn of(state: &State, network: &Network, users: &[&Service], before: Option<&Table>) -> Self {
         let (mut endpoints, mut singles) = (Endpoints::new(), BTreeMap::<NodeId, BTreeSet<u32>>::new());
+        let mut by_hand = BTreeMap::<ServiceId, BTreeMap<TaskId, BTreeSet<Name>>>::new();
         for (number, holder) in state.held_in(network.id) {
             let Holder::Task(id) = holder else { continue };
             let Some(task) = state.task(id) else { continue };
             let Some(node) = task.node else { continue };
+            match task.connection(network.id) {
+                // Nobody is to find it any more, though it holds its number until its node has let go of it.
+                Some(connection) if connection.leaving => continue,
+                Some(connection) => {
+                    let of_service = by_hand.entry(task.service).or_default();
+                    of_service.insert(id, connection.aliases.clone());
+                }
+                None => {}
+            }
             if !network.nodes.get(&node).is_some_and(|lease| lease.holds(number)) {
                 singles.entry(node).or_default().insert(number);
             }
@@ -133,7 +150,9 @@ impl Table {
             if services.contains_key(&service.id) {
                 continue;
             }
-            let entry = entry(network, service, endpoints.remove(&service.id).unwrap_or_default());
+            let endpoints = endpoints.remove(&service.id).unwrap_or_default();
+            let by_hand = by_hand.remove(&service.id).unwrap_or_default();
+            let entry = NetworkService { by_hand, ..entry(network, service, endpoints) };
             let known = before.and_then(|before| before.services.get(&service.id));
             services.insert(service.id, shared(known, entry));
         }
@@ -169,8 +188,7 @@ type Endpoints = BTreeMap<ServiceId, BTreeMap<TaskId, NetworkEndpoint>>;
 fn users(state: &State) -> BTreeMap<NetworkId, Vec<&Service>> {
     let mut users: BTreeMap<NetworkId, Vec<&Service>> = BTreeMap::new();
     for service in state.services().filter(|service| !service.removing) {
-        // Networks stay as long as a service is in them.
-        for network in networks_of(state, &service.spec).into_iter().flatten() {
+        for network in present_networks_of(state, &service.spec) {
             users.entry(network.id).or_default().push(service);
         }
     }
@@ -192,6 +210,7 @@ fn entry(
         vip: service.vips.get(&network.id).copied(),
         ports: service.spec.ports.iter().filter(is_told).copied().collect(),
         endpoints,
+        by_hand: BTreeMap::new(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Things that happen to a cluster.
 
-use super::wish::{Attached, Networks, Wish, attached, wish};
+use super::{
+    networks::NetworkEvent,
+    wish::{Attached, Networks, Wish, attached, wish},
+};
 use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, network_in, node};
 use proptest::prelude::*;
 use proto::model::{
@@ -19,6 +22,7 @@ pub(super) enum Event {
     Remove { service: usize },
     Attach { service: usize, networks: Attached },
     EndpointMode { service: usize, dnsrr: bool },
+    Network(NetworkEvent),
     End { task: usize, state: TaskState },
     AddNode { ssd: bool },
     RemoveNode { node: usize },
@@ -44,6 +48,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         1 => which.clone().prop_map(|service| Event::Remove { service }),
         1 => (which.clone(), attached()).prop_map(|(service, networks)| Event::Attach { service, networks }),
         1 => (which.clone(), any::<bool>()).prop_map(|(service, dnsrr)| Event::EndpointMode { service, dnsrr }),
+        4 => super::networks::event().prop_map(Event::Network),
         3 => (which.clone(), ends).prop_map(|(task, state)| Event::End { task, state }),
         2 => any::<bool>().prop_map(|ssd| Event::AddNode { ssd }),
         1 => which.clone().prop_map(|node| Event::RemoveNode { node }),
@@ -98,6 +103,10 @@ impl World {
                 let Some(id) = pick(services(bench), service) else { return };
                 let mode = if dnsrr { EndpointMode::Dnsrr } else { EndpointMode::Vip };
                 bench.update(id, |spec| spec.endpoint_mode = mode);
+            }
+            Event::Network(event) => {
+                self.made += 1;
+                super::networks::happen(bench, event, self.made);
             }
             Event::Update { service, image } => {
                 let Some(id) = pick(services(bench), service) else { return };
@@ -163,6 +172,7 @@ impl World {
     pub fn calm_down(&mut self) {
         let bench = &mut self.bench;
         bench.offline.clear();
+        super::networks::calm_down(bench);
         for id in nodes(bench) {
             bench.edit_node(id, |node| node.spec.availability = Availability::Active);
         }
@@ -185,11 +195,11 @@ fn is_refused(bench: &Bench, spec: &ServiceBuilder) -> bool {
     crate::requests::service::create(&bench.state, ServiceId::from_bits(0), spec, bench.now).is_err()
 }
 
-fn pick<T: Clone>(choices: Vec<T>, which: usize) -> Option<T> {
+pub(super) fn pick<T: Clone>(choices: Vec<T>, which: usize) -> Option<T> {
     choices.get(which.checked_rem(choices.len())?).cloned()
 }
 
-fn services(bench: &Bench) -> Vec<ServiceId> {
+pub(super) fn services(bench: &Bench) -> Vec<ServiceId> {
     bench.state.services().filter(|service| !service.removing).map(|service| service.id).collect()
 }
 
@@ -197,7 +207,7 @@ fn nodes(bench: &Bench) -> Vec<NodeId> {
     bench.state.nodes().map(|node| node.id).collect()
 }
 
-fn running(bench: &Bench) -> Vec<Arc<Task>> {
+pub(super) fn running(bench: &Bench) -> Vec<Arc<Task>> {
     let is_running = |task: &&Arc<Task>| task.status.state == TaskState::Running;
     let is_heard = |task: &&Arc<Task>| task.node.is_some_and(|node| !bench.offline.contains(&node));
     bench.state.tasks().filter(is_running).filter(is_heard).cloned().collect()

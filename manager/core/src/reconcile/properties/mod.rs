@@ -2,6 +2,7 @@
 
 mod churn;
 mod invariants;
+mod networks;
 mod numbers;
 mod tables;
 mod wish;

@@ -19,7 +19,8 @@ pub(super) fn check(state: &State) -> Result<(), TestCaseError> {
     };
     for task in state.tasks().filter(|task| holds_node(task)) {
         let networks = networks_of(state, &task.spec).expect("networks stay while tasks are in them");
-        let wanted: Vec<NetworkId> = networks.iter().map(|network| network.id).collect();
+        let connected = task.connections.iter().map(|connection| connection.network);
+        let wanted: Vec<NetworkId> = networks.iter().map(|network| network.id).chain(connected).collect();
         let has: Vec<NetworkId> = task.addresses.iter().map(|address| address.network).collect();
         prop_assert_eq!(&has, &wanted, "task {} of {}", task.id, task.spec.name);
         for address in &task.addresses {

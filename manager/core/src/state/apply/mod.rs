@@ -1,5 +1,6 @@
 //! Applying transactions: the only way the state changes.
 
+mod connections;
 mod networks;
 mod services;
 mod tasks;
@@ -134,6 +135,10 @@ impl State {
                 self.set_node_lease(*network, *node, lease.as_ref())
             }
             Change::SetVips { service, vips } => self.set_vips(*service, vips),
+            Change::ConnectTask { task, address, aliases } => self.connect_task(*task, *address, aliases),
+            Change::DisconnectTask { task, network, force } => {
+                Ok(self.disconnect_task(*task, *network, *force))
+            }
         }
     }
 
@@ -144,6 +149,7 @@ impl State {
 
     fn put_node(&mut self, node: &Node) -> Event {
         self.nodes.insert_mut(node.id, Arc::new(Node { version: self.version, ..node.clone() }));
+        self.touch_networks_of_node(node.id);
         put(ObjectId::Node(node.id))
     }
 
@@ -155,6 +161,7 @@ impl State {
         let node = Arc::make_mut(self.nodes.get_mut(&id)?);
         node.status = status.clone();
         node.version = self.version;
+        self.touch_networks_of_node(id);
         Some(put(ObjectId::Node(id)))
     }
 

@@ -18,13 +18,16 @@ impl State {
             return Err(Refusal::NotFound(ObjectId::Network(gone.network)));
         }
         self.release_name(service.id);
+        self.touch_networks_of_service(service.id);
         let version = self.version;
         // Whoever made the change may not have seen the addresses that a loop has given out meanwhile.
         let vips = self.service(service.id).map_or_else(BTreeMap::new, |known| known.vips.clone());
         let service = Arc::new(Service { version, spec_version: version, vips, ..service.clone() });
         let event = put(ObjectId::Service(service.id));
         self.index_service(&service);
-        self.services.insert_mut(service.id, service);
+        let id = service.id;
+        self.services.insert_mut(id, service);
+        self.touch_networks_of_service(id);
         Ok(event)
     }
 
@@ -32,6 +35,7 @@ impl State {
         if self.tasks_of(id).next().is_some() {
             return Err(Refusal::InUse(ObjectId::Service(id)));
         }
+        self.touch_networks_of_service(id);
         self.release_name(id);
         self.release_vips(id);
         self.services.remove_mut(&id);
@@ -109,6 +113,7 @@ impl State {
         for (&network, &number) in vips {
             self.check_number(network, number, Holder::Service(id))?;
         }
+        self.touch_networks_of_service(id);
         self.release_vips(id);
         let event = self.change_service(id, |service| {
             let changed = service.vips != *vips;
@@ -117,6 +122,7 @@ impl State {
         });
         if let Some(service) = self.service(id).cloned() {
             self.index_vips(&service);
+            self.touch_networks_of_service(id);
         }
         Ok(event)
     }

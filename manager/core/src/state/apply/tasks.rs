@@ -27,6 +27,7 @@ impl State {
             start_after: new.start_after,
             status: TaskStatus::new(new.at),
             addresses: Vec::new(),
+            connections: Vec::new(),
         };
         self.index_task(&task);
         self.tasks_by_service.insert_mut((task.service, task.slot, task.id));
@@ -85,15 +86,12 @@ impl State {
         self.change_task(id, |task| raise(task, desired))
     }
 
-    pub(super) fn report_status(&mut self, id: TaskId, status: &TaskStatus) -> Option<Event> {
-        self.change_task(id, |task| advance(task, status))
-    }
-
     pub(super) fn delete_task(&mut self, id: TaskId) -> Option<Event> {
         let task = self.tasks.get(&id)?.clone();
         self.tasks.remove_mut(&id);
         self.tasks_by_service.remove_mut(&(task.service, task.slot, id));
         self.tasks_unplaced.remove_mut(&id);
+        self.touch_networks_of_task(&task);
         for address in &task.addresses {
             self.give_up(address.network, address.number, Holder::Task(id));
         }
@@ -105,7 +103,11 @@ impl State {
 
     /// Changes a task in place. A task that is gone, or that the change leaves as it was, gives no
     /// event: reports about it may come late, which does no harm.
-    fn change_task(&mut self, id: TaskId, change: impl FnOnce(&mut Task) -> bool) -> Option<Event> {
+    pub(super) fn change_task(
+        &mut self,
+        id: TaskId,
+        change: impl FnOnce(&mut Task) -> bool,
+    ) -> Option<Event> {
         let mut task = Task::clone(self.tasks.get(&id)?);
         if !change(&mut task) {
             return None;
@@ -120,6 +122,7 @@ impl State {
     /// Brings the indexes that depend on a task's node and state up to date.
     pub(in crate::state) fn index_task(&mut self, task: &Task) {
         self.index_numbers_of(task);
+        self.touch_networks_of_task(task);
         if let Some(node) = task.node {
             self.tasks_by_node.insert_mut((node, task.id));
         }
@@ -132,7 +135,7 @@ impl State {
 }
 
 /// Moves a task's observed state forward; says whether anything changed.
-fn advance(task: &mut Task, status: &TaskStatus) -> bool {
+pub(super) fn advance(task: &mut Task, status: &TaskStatus) -> bool {
     let behind = status.state < task.status.state || task.status.state.is_terminal();
     // Within a state only a new message counts, so that a repeated report writes nothing.
     let same = status.state == task.status.state
@@ -144,7 +147,8 @@ fn advance(task: &mut Task, status: &TaskStatus) -> bool {
         return false;
     }
     let pid = status.pid.or(task.status.pid);
-    task.status = TaskStatus { pid, ..status.clone() };
+    let connections_version = task.status.connections_version;
+    task.status = TaskStatus { pid, connections_version, ..status.clone() };
     true
 }
 

@@ -5,8 +5,8 @@ mod world;
 
 use super::*;
 use proto::model::{
-    ContainerSpec, EndpointMode, ExitStatus, PortMode, PortProtocol, PublishedPort, RolloutConfig, ServiceId,
-    ServiceMode, ServiceSpec, SlotKey, TaskSpec, Timestamp,
+    ContainerSpec, EndpointMode, ExitStatus, NetworkId, PortMode, PortProtocol, PublishedPort, RolloutConfig,
+    ServiceId, ServiceMode, ServiceSpec, SlotKey, TaskSpec, Timestamp,
 };
 use std::{num::NonZeroU16, sync::Arc};
 
@@ -41,6 +41,7 @@ pub(super) fn task(number: u8, desired: DesiredState) -> Task {
         task_version: 1,
         node: None,
         addresses: Vec::new(),
+        connections: Vec::new(),
         desired,
         start_after: None,
         status: TaskStatus { state: TaskState::Assigned, ..TaskStatus::new(Timestamp(0)) },
@@ -289,4 +290,64 @@ fn leaving_ends_and_removes_everything_without_the_managers() {
     assert_eq!(done(agent.handle(step(1, exited(0)), at(50))), [Action::Remove(id(1))]);
     agent.handle(step(1, Outcome::Removed), at(60));
     assert!(agent.is_empty());
+}
+
+/// A task that was connected to a network in a version of the state, or is to leave it.
+fn connected(version: u64, leaving: bool) -> Task {
+    let connection =
+        TaskConnection { network: NetworkId::from_bits(5), aliases: BTreeSet::new(), version, leaving };
+    Task { version, connections: vec![connection], ..task(1, DesiredState::Running) }
+}
+
+fn put(sequence: u64, task: Task) -> Event {
+    Event::Assigned(Assignments { full: false, sequence, put: vec![task], remove: Vec::new() })
+}
+
+#[test]
+fn a_task_that_runs_is_connected_as_wanted_and_says_how_far_it_is() {
+    let mut agent = agent_that_runs_one();
+    let actions = done(agent.handle(put(2, connected(7, false)), at(100)));
+    assert!(
+        matches!(&actions[..], [Action::Connect(task)] if task.connections_version() == 7),
+        "{actions:?}"
+    );
+    // What comes meanwhile is carried out next.
+    assert_eq!(done(agent.handle(put(3, connected(9, true)), at(110))), []);
+    let actions = done(agent.handle(step(1, Outcome::Connected { version: 7 }), at(120)));
+    assert!(matches!(&actions[..], [Action::Connect(task)] if task.connections[0].leaving), "{actions:?}");
+    assert_eq!(done(agent.handle(step(1, Outcome::Connected { version: 9 }), at(130))), []);
+    assert_eq!(status(&agent, 1).connections_version, 9);
+    agent.handle(step(1, Outcome::Connected { version: 7 }), at(140));
+    assert_eq!(status(&agent, 1).connections_version, 9, "a late answer takes nothing back");
+}
+
+#[test]
+fn connecting_that_fails_is_told_and_tried_again() {
+    let mut agent = agent_that_runs_one();
+    agent.handle(put(2, connected(7, false)), at(100));
+    let error = "the network can't be set up".to_owned();
+    assert_eq!(done(agent.handle(step(1, Outcome::NotConnected { error: error.clone() }), at(200))), []);
+    assert_eq!((status(&agent, 1).state, status(&agent, 1).message), (TaskState::Running, error));
+    assert_eq!(agent.tasks.values().find_map(Held::deadline), Some(Duration::from_millis(1200)));
+    assert!(matches!(done(agent.handle(Event::Tick, at(1200)))[..], [Action::Connect(_)]));
+    agent.handle(step(1, Outcome::Connected { version: 7 }), at(1210));
+    assert_eq!(status(&agent, 1).message, "running");
+}
+
+#[test]
+fn a_task_that_is_being_connected_can_be_stopped() {
+    let mut agent = agent_that_runs_one();
+    agent.handle(put(2, connected(7, false)), at(100));
+    let stopped = Task { desired: DesiredState::Shutdown, ..connected(7, false) };
+    assert_eq!(done(agent.handle(put(3, stopped), at(110))), [Action::Stop(id(1))]);
+}
+
+#[test]
+fn a_restarted_agent_connects_what_it_had_not_got_to() {
+    let running =
+        TaskStatus { state: TaskState::Running, connections_version: 5, ..TaskStatus::new(Timestamp(0)) };
+    let ledger = vec![Task { status: running, ..connected(7, false) }];
+    let found = BTreeMap::from([(id(1), Found::Running { pid: 7 })]);
+    let (_, actions) = Agent::recover(ledger, found, at(0));
+    assert!(matches!(done(actions)[..], [Action::Connect(_)]));
 }

@@ -3,7 +3,7 @@
 
 use super::{super::*, id, task};
 use proptest::prelude::*;
-use proto::model::{ExitStatus, Timestamp};
+use proto::model::{ExitStatus, NetworkId, TaskConnection, Timestamp};
 
 const TASKS: u8 = 3;
 
@@ -14,6 +14,11 @@ enum Happening {
     Want {
         task: u8,
         desired: DesiredState,
+    },
+    /// The managers connect the task to a network, or disconnect it.
+    Connect {
+        task: u8,
+        leaving: bool,
     },
     /// The managers drop the task.
     Drop {
@@ -56,6 +61,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let desired = prop_oneof![2 => Just(Ready), 5 => Just(Running), 2 => Just(Shutdown), 1 => Just(Remove)];
     prop_oneof![
         5 => (0..TASKS, desired).prop_map(|(task, desired)| H::Want { task, desired }),
+        2 => (0..TASKS, any::<bool>()).prop_map(|(task, leaving)| H::Connect { task, leaving }),
         1 => (0..TASKS).prop_map(|task| H::Drop { task }),
         4 => prop::bool::weighted(0.1).prop_map(|lost| H::Send { lost }),
         1 => Just(H::Repeat),
@@ -89,6 +95,10 @@ struct World {
     /// What the managers want, and the furthest each task was reported to be.
     wanted: BTreeMap<TaskId, DesiredState>,
     known: BTreeMap<TaskId, TaskState>,
+    /// What tasks are connected to, and the newest version that was reported to be carried out.
+    connections: BTreeMap<TaskId, TaskConnection>,
+    carried_out: BTreeMap<TaskId, u64>,
+    version: u64,
     /// Ids the managers have dropped; they never come back.
     dropped: BTreeSet<TaskId>,
     session: bool,
@@ -154,6 +164,13 @@ impl World {
             }
             Action::AwaitListening(task) => self.come_of(task.id, Outcome::Listening),
             Action::Drain(task) => self.come_of(task.id, Outcome::Drained),
+            Action::Connect(task) => {
+                // It may just have ended.
+                assert!(self.containers.contains_key(&task.id), "connected before it was started");
+                let version = task.connections_version();
+                assert_eq!(self.ledger[&task.id].connections, task.connections, "not recorded");
+                self.come_of(task.id, Outcome::Connected { version });
+            }
             Action::Stop(task) => self.end(task, 143, Outcome::Stopped),
             Action::Kill(id) => self.end(id, 137, Outcome::Stopped),
             Action::Remove(id) => {
@@ -166,6 +183,8 @@ impl World {
                     let known = self.known.entry(id).or_insert(TaskState::Assigned);
                     assert!(status.state >= *known, "task {id} went back from {known} to {}", status.state);
                     *known = status.state;
+                    let before = self.carried_out.insert(id, status.connections_version);
+                    assert!(before <= Some(status.connections_version), "task {id} was disconnected unasked");
                 }
                 self.under_way
                     .push(UnderWay { event: Event::Acked { sequence: report.sequence }, arrived: false });
@@ -212,6 +231,8 @@ impl World {
     fn as_told(&self, task_id: TaskId, desired: DesiredState) -> Task {
         let mut told = task(0, desired);
         told.id = task_id;
+        told.version = self.version;
+        told.connections.extend(self.connections.get(&task_id).cloned());
         told.status.state = self.known.get(&task_id).copied().unwrap_or(TaskState::Assigned);
         told
     }
@@ -254,6 +275,7 @@ impl World {
             Event::Step { task, outcome } if !under_way.arrived => match outcome {
                 Outcome::Prepared => Some((*task, false)),
                 Outcome::Started { .. } => Some((*task, true)),
+                // Its container runs on, so it is no fault of the step before.
                 _ => None,
             },
             _ => None,
@@ -273,6 +295,19 @@ impl World {
             self.containers.remove(&task);
         }
         self.come_of(task, Outcome::Failed { error: "it went wrong".into() });
+    }
+
+    /// Lets connecting that is under way go wrong; says whether any was.
+    fn disconnect_one(&mut self, nth: usize) -> bool {
+        let is_connecting = |under_way: &&mut UnderWay| {
+            matches!(under_way.event, Event::Step { outcome: Outcome::Connected { .. }, .. })
+        };
+        let mut connecting: Vec<&mut UnderWay> = self.under_way.iter_mut().filter(is_connecting).collect();
+        let Some(nth) = nth.checked_rem(connecting.len()) else { return false };
+        if let Event::Step { outcome, .. } = &mut connecting[nth].event {
+            *outcome = Outcome::NotConnected { error: "the network is not there".into() };
+        }
+        true
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -300,6 +335,13 @@ impl World {
                     self.end(id(task), code, Outcome::Stopped);
                 }
             }
+            Happening::Connect { task, leaving } => {
+                self.version += 1;
+                let (network, version) = (NetworkId::from_bits(1), self.version);
+                let connection = TaskConnection { network, aliases: BTreeSet::new(), version, leaving };
+                self.connections.insert(id(task), connection);
+            }
+            Happening::Fault { nth } if self.disconnect_one(nth) => {}
             Happening::Fault { nth } => self.fault(nth),
             Happening::NewSession => self.connect(),
             Happening::Crash { after } => self.crash_after = Some(after),
@@ -342,6 +384,9 @@ impl World {
             assert_eq!(runs, state == TaskState::Running, "{id} is {state}");
             assert_eq!(self.known.get(id).copied(), Some(state), "the managers know");
             assert_eq!(self.ledger[id].status.state, state, "the ledger knows");
+            let connected = self.connections.get(id).map_or(0, |connection| connection.version);
+            let carried_out = self.carried_out.get(id).copied().unwrap_or(0);
+            assert!(!runs || carried_out == connected, "{id}: {carried_out} instead of {connected}");
         }
         assert!(self.containers.keys().all(|id| self.wanted.contains_key(id)), "something was left behind");
     }

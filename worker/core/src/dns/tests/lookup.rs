@@ -196,3 +196,36 @@ fn a_very_large_service_is_cut_to_what_a_message_can_hold() {
     let Answer::Records(records) = ask(&names, "web", Kind::Ipv4) else { panic!("no records") };
     assert_eq!(records.len(), 2048);
 }
+
+#[test]
+fn a_task_that_was_connected_alone_is_found_by_its_own_names_and_not_by_its_services() {
+    let mut web = service(1, "web", None, &[20, 21]);
+    web.by_hand = [(task(20), [].into()), (task(21), ["Blue".parse().unwrap()].into())].into();
+    let net = names(&[with(network(1, "front", true), vec![web.clone()])]);
+    for name in ["web", "web.front", "tasks.web"] {
+        let answer = ask(&net, name, Kind::Ipv4);
+        assert!(matches!(answer, Answer::Forward | Answer::NoSuchName), "{name}: {answer:?}");
+    }
+    for (name, address) in [
+        ("blue", "10.0.1.21"),
+        ("blue.front", "10.0.1.21"),
+        ("1.web", "10.0.1.20"),
+        (&format!("web.2.{}", task(21)), "10.0.1.21"),
+    ] {
+        assert_eq!(ask(&net, name, Kind::Ipv4), addresses(&[address]), "{name}");
+    }
+    // Where the service is known as well, its name is not hidden.
+    let other = with(network(2, "back", false), vec![service(1, "web", Some(100), &[30])]);
+    let both = names(&[with(network(1, "front", true), vec![web]), other]);
+    assert_eq!(ask(&both, "web", Kind::Ipv4), addresses(&["10.0.2.100"]));
+}
+
+#[test]
+fn an_alias_of_several_services_stands_for_all_of_them() {
+    let mut web = service(1, "web", Some(100), &[20]);
+    web.aliases.insert("db".parse().unwrap());
+    let mut connected = service(3, "shell", None, &[40]);
+    connected.by_hand = [(task(40), ["db".parse().unwrap()].into())].into();
+    let net = names(&[with(network(1, "front", true), vec![web, service(2, "db", None, &[30]), connected])]);
+    assert_eq!(ask(&net, "db", Kind::Ipv4), addresses(&["10.0.1.100", "10.0.1.30", "10.0.1.40"]));
+}

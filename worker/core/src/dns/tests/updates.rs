@@ -11,11 +11,16 @@ use crate::tables::{Tables, Told};
 fn any_service() -> impl Strategy<Value = NetworkService> {
     let alias = prop::collection::btree_set(0u8..4, 0..3);
     let numbers = prop::collection::btree_set(2u32..20, 0..4);
-    (0u128..4, alias, numbers, any::<bool>()).prop_map(|(id, aliases, numbers, balanced)| {
+    let kind = (any::<bool>(), prop::bool::weighted(0.2));
+    (0u128..4, alias, numbers, kind).prop_map(|(id, aliases, numbers, (balanced, by_hand))| {
         let numbers: Vec<u32> = numbers.into_iter().map(|number| number + 20 * id as u32).collect();
         let vip = balanced.then_some(200 + id as u32);
         let mut service = service(id, &format!("s{id}"), vip, &numbers);
         service.aliases = aliases.iter().map(|alias| format!("a{alias}").parse().unwrap()).collect();
+        if by_hand {
+            service.by_hand = service.endpoints.keys().map(|&task| (task, service.aliases.clone())).collect();
+            (service.vip, service.aliases) = (None, [].into());
+        }
         service
     })
 }

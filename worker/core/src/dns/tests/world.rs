@@ -48,6 +48,7 @@ pub(super) fn service(id: u128, name: &str, vip: Option<u32>, numbers: &[u32]) -
         vip,
         ports: Vec::new(),
         endpoints: numbers.iter().enumerate().map(endpoint).collect(),
+        by_hand: Default::default(),
     }
 }
 

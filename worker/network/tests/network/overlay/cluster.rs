@@ -230,6 +230,7 @@ pub fn put_service(table: &mut NetworkTable, members: &[&Member], serving: &[&Me
         vip: Some(VIP),
         ports: Vec::new(),
         endpoints: members.iter().map(endpoint).collect(),
+        by_hand: Default::default(),
     };
     table.services.insert_mut(service.id, service);
 }
