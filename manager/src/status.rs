@@ -21,7 +21,9 @@ pub fn of_propose(error: ProposeError) -> Status {
         ),
         ProposeError::Refused(Refusal::NameTaken(_) | Refusal::Exists(_)) => Status::already_exists(text),
         ProposeError::Refused(Refusal::NotFound(_)) => Status::not_found(text),
-        ProposeError::Refused(Refusal::InUse(_)) => Status::failed_precondition(text),
+        ProposeError::Refused(Refusal::InUse(_) | Refusal::PortTaken { .. }) => {
+            Status::failed_precondition(text)
+        }
         ProposeError::Refused(
             Refusal::NetworkClash(_)
             | Refusal::NumberTaken { .. }

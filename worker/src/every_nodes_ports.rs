@@ -4,14 +4,14 @@ use crate::{chain::Chain, executor::Listeners};
 use proto::model::{NetworkTable, PublishedPort};
 use std::collections::BTreeSet;
 use tracing::{info, warn};
-use worker_core::network::PortKey;
+use worker_core::network::{Opening, PortKey};
 use worker_network::Namespace;
 
 /// Which of the ports this node answers for, and which it leaves to programs of its own.
 #[derive(Debug, Default)]
 pub(crate) struct EveryNodesPorts {
-    answered: BTreeSet<PortKey>,
-    left: BTreeSet<PortKey>,
+    answered: BTreeSet<Opening>,
+    left: BTreeSet<Opening>,
 }
 
 impl EveryNodesPorts {
@@ -21,27 +21,29 @@ impl EveryNodesPorts {
         if !table.info.ingress {
             return None;
         }
-        let wanted: BTreeSet<PortKey> =
-            table.services.values().flat_map(|service| &service.ports).map(key).collect();
+        let ports = table.services.values().flat_map(|service| &service.ports);
+        let wanted: BTreeSet<Opening> = ports.filter_map(opening).collect();
         self.answered.retain(|port| wanted.contains(port));
-        let asked: BTreeSet<PortKey> = wanted.difference(&self.answered).copied().collect();
+        let asked: BTreeSet<Opening> = wanted.difference(&self.answered).copied().collect();
         let left = match asked.is_empty() {
             true => BTreeSet::new(),
             false => self.in_use(host, &asked).await,
         };
         self.answered.extend(asked.difference(&left));
         for port in self.left.difference(&left).filter(|port| wanted.contains(port)) {
-            info!(%port, "node answers for a published port that was in use");
+            info!(port = %port.key, "node answers for a published port that was in use");
         }
         self.left = left;
         (!self.left.is_empty()).then(|| {
             let mut table = table.clone();
-            table.change_services(|service| service.ports.retain(|port| !self.left.contains(&key(port))));
+            let is_answered =
+                |port: &PublishedPort| opening(port).is_none_or(|port| !self.left.contains(&port));
+            table.change_services(|service| service.ports.retain(&is_answered));
             table
         })
     }
 
-    async fn in_use(&self, host: &Namespace, ports: &BTreeSet<PortKey>) -> BTreeSet<PortKey> {
+    async fn in_use(&self, host: &Namespace, ports: &BTreeSet<Opening>) -> BTreeSet<Opening> {
         let listeners = match Listeners::of(host).await {
             Ok(listeners) => listeners,
             Err(error) => {
@@ -53,7 +55,7 @@ impl EveryNodesPorts {
         for port in ports {
             if let Err(error) = listeners.check_free(*port) {
                 if !self.left.contains(port) {
-                    warn!(%port, error = %Chain(&error), "node does not answer for a published port");
+                    warn!(port = %port.key, error = %Chain(&error), "node does not answer for a published port");
                 }
                 in_use.insert(*port);
             }
@@ -62,14 +64,15 @@ impl EveryNodesPorts {
     }
 }
 
-fn key(port: &PublishedPort) -> PortKey {
-    PortKey { protocol: port.protocol.into(), port: port.published }
+fn opening(port: &PublishedPort) -> Option<Opening> {
+    let key = PortKey { protocol: port.protocol.into(), port: port.published? };
+    Some(Opening { key, host_ip: port.host_ip })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::model::{Ipv4Pool, NetworkId, NetworkInfo, NetworkService, PortMode, PortProtocol, ServiceId};
+    use proto::model::{Ipv4Pool, NetworkId, NetworkInfo, NetworkService, PortProtocol, ServiceId};
     use std::net::TcpListener;
 
     /// The ingress network with a service that publishes 8080 and 8081.
@@ -85,11 +88,9 @@ mod tests {
             internal: false,
             ingress: true,
         });
-        let port = |published: u16| PublishedPort {
-            protocol: PortProtocol::Tcp,
-            published: published.try_into().unwrap(),
-            target: published.try_into().unwrap(),
-            mode: PortMode::Ingress,
+        let port = |published: u16| {
+            let published = published.try_into().unwrap();
+            PublishedPort::ingress(PortProtocol::Tcp, published, published)
         };
         let service = NetworkService {
             id: ServiceId::from_bits(1),
@@ -111,7 +112,7 @@ mod tests {
         let program = host.run(|| TcpListener::bind("127.0.0.1:8080").unwrap()).await.unwrap();
         let limited = ports.limit(&host, &table).await.unwrap();
         let published = limited.services.values().flat_map(|service| &service.ports);
-        assert_eq!(published.map(|port| port.published.get()).collect::<Vec<_>>(), [8081]);
+        assert_eq!(published.filter_map(|port| port.published).map(u16::from).collect::<Vec<_>>(), [8081]);
         drop(program);
         assert_eq!(ports.limit(&host, &table).await, None);
         // Who comes later does not take the port from the cluster.

@@ -56,6 +56,7 @@ pub fn web() -> wire::Service {
     spec.labels = labels(&[("tier", "front")]);
     spec.ports =
         publish::parse("published=8080,target=80,mode=host").map(|port| port.to_vec()).expect("well formed");
+    service.ports.clone_from(&spec.ports);
     let rollout = wire::RolloutConfig {
         parallelism: 2,
         delay_ms: 10_000,
@@ -110,6 +111,7 @@ pub fn task(start: &str, slot: &str, state: wire::TaskState) -> wire::Task {
         service_id: id("serviceweb"),
         slot: slot.into(),
         spec: web().spec,
+        ports: web().ports,
         task_version: 1,
         node_id: if state >= wire::TaskState::Assigned { id("node1") } else { String::new() },
         desired: desired.into(),

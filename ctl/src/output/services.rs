@@ -82,7 +82,7 @@ fn row(service: &Service) -> Row {
         ("Mode", Value::from(mode_word(&spec))),
         ("Replicas", Value::from(replicas)),
         ("Image", Value::from(image_word(&image))),
-        ("Ports", Value::from(ports::in_words(&spec.ports))),
+        ("Ports", Value::from(ports::in_words(&service.ports))),
     ])
 }
 

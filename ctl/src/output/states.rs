@@ -110,6 +110,16 @@ pub fn protocol(protocol: wire::published_port::Protocol) -> &'static str {
     match protocol {
         Protocol::Unspecified | Protocol::Tcp => "tcp",
         Protocol::Udp => "udp",
+        Protocol::Sctp => "sctp",
+    }
+}
+
+/// The name of a choice of tasks, if it is another than the usual one.
+pub fn port_traffic(traffic: wire::published_port::Traffic) -> Option<&'static str> {
+    use wire::published_port::Traffic;
+    match traffic {
+        Traffic::Unspecified | Traffic::Cluster => None,
+        Traffic::LocalFirst => Some("local-first"),
     }
 }
 

@@ -146,7 +146,7 @@ fn row(task: &Task, name: String, hostnames: &BTreeMap<&str, &str>, style: Style
     let status = status(task);
     let state = quote::capitalised(states::task(status.state()));
     let running = status.state() == TaskState::Running;
-    let ports = if running { ports::in_words(&spec.ports) } else { String::new() };
+    let ports = if running { ports::in_words(&task.ports) } else { String::new() };
     Row::from([
         ("ID", Value::from(quote::id(&task.id, style.shorten))),
         ("Name", Value::from(name)),

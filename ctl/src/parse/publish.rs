@@ -1,9 +1,12 @@
-//! `--publish`: `8080:80/tcp`, ranges of ports, or `published=8080,target=80,mode=host`.
+//! `--publish`: `8080:80/tcp`, `10.0.0.5:8080:80`, ranges of ports, or `published=8080,target=80,mode=host`.
 
 use super::csv;
-use proto::wire::{
-    PublishedPort,
-    published_port::{Mode, Protocol},
+use proto::{
+    model::{HostIp, HostIpError},
+    wire::{
+        PublishedPort,
+        published_port::{Mode, Protocol, Traffic},
+    },
 };
 
 /// Says why a text publishes nothing.
@@ -19,14 +22,22 @@ pub enum PublishError {
     #[error("`{0}` has ranges of different lengths: as many ports must be published as targets named")]
     Lengths(String),
     /// A protocol that can't be published.
-    #[error("protocol `{0}` can't be published: use tcp or udp")]
+    #[error("protocol `{0}` can't be published: use tcp, udp or sctp")]
     Protocol(String),
-    /// An address before the ports.
-    #[error("`{0}` names an address: a service's ports can't be bound to one; write PUBLISHED:TARGET")]
-    Address(String),
+    /// Nothing can be published at the address.
+    #[error(transparent)]
+    HostIp(#[from] HostIpError),
+    /// An IPv6 address, or too many colons.
+    #[error(
+        "`{0}` is not [HOST-IP:][PUBLISHED:]TARGET: an IPv6 address takes brackets, as in [fd00::5]:8080:80"
+    )]
+    Form(String),
     /// No such key.
-    #[error("there is no publish option `{0}`: use published, target, protocol or mode")]
+    #[error("there is no publish option `{0}`: use published, target, protocol, mode, host-ip or traffic")]
     Unknown(String),
+    /// No such choice of tasks.
+    #[error("traffic `{0}` is not known: use cluster, or local-first (a node's own tasks while it has any)")]
+    Traffic(String),
     /// No such mode.
     #[error("publish mode `{0}` is not known: use host or ingress")]
     Mode(String),
@@ -41,20 +52,30 @@ pub fn parse(text: &str) -> Result<Vec<PublishedPort>, PublishError> {
     if text.contains('=') { long(text).map(|port| vec![port]) } else { short(text) }
 }
 
-/// `[PUBLISHED:]TARGET[/PROTOCOL]`, each of the two a port or a range.
+/// `[HOST-IP:][PUBLISHED:]TARGET[/PROTOCOL]`, each of the two ports one or a range.
 fn short(text: &str) -> Result<Vec<PublishedPort>, PublishError> {
     let shown = || text.chars().take(60).collect::<String>();
-    let (ports, protocol) = match text.rsplit_once('/') {
-        Some((ports, word)) => (ports, protocol(word)?),
-        None => (text, Protocol::Tcp),
+    let (host_ip, ports) = match text.strip_prefix('[').map(|rest| rest.split_once("]:")) {
+        Some(Some((host_ip, ports))) => (Some(host_ip), ports),
+        Some(None) => return Err(PublishError::Form(shown())),
+        None => match text.splitn(3, ':').collect::<Vec<_>>()[..] {
+            [_, _, target] if target.contains(':') => return Err(PublishError::Form(shown())),
+            [host_ip, _, _] => (Some(host_ip), &text[host_ip.len() + 1..]),
+            _ => (None, text),
+        },
     };
-    let parts: Vec<&str> = ports.split(':').collect();
-    let (published, target) = match parts.as_slice() {
-        [target] => (None, range(target)?),
-        ["", target] => (None, range(target)?),
-        [published, target] => (Some(range(published)?), range(target)?),
-        _ => return Err(PublishError::Address(shown())),
+    let host_ip = host_ip.map(str::parse::<HostIp>).transpose()?;
+    // A subnet has a slash too.
+    let (published, target) = ports.rsplit_once(':').unwrap_or(("", ports));
+    if published.contains(':') {
+        return Err(PublishError::Form(shown()));
+    }
+    let (target, protocol) = match target.rsplit_once('/') {
+        Some((target, word)) => (target, protocol(word)?),
+        None => (target, Protocol::Tcp),
     };
+    let published = if published.is_empty() { None } else { Some(range(published)?) };
+    let target = range(target)?;
     if published.as_ref().is_some_and(|published| published.len() != target.len()) {
         return Err(PublishError::Lengths(shown()));
     }
@@ -64,6 +85,8 @@ fn short(text: &str) -> Result<Vec<PublishedPort>, PublishError> {
         published: first.map_or(0, |first| first + nth as u32),
         target,
         mode: Mode::Ingress.into(),
+        host_ip: host_ip.map(|host_ip| host_ip.to_string()).unwrap_or_default(),
+        traffic: Traffic::Cluster.into(),
     };
     Ok(target.enumerate().map(pair).collect())
 }
@@ -95,8 +118,12 @@ fn range(text: &str) -> Result<Ports, PublishError> {
 
 fn long(text: &str) -> Result<PublishedPort, PublishError> {
     let shown = || text.chars().take(60).collect::<String>();
-    let mut found =
-        PublishedPort { protocol: Protocol::Tcp.into(), mode: Mode::Ingress.into(), ..Default::default() };
+    let mut found = PublishedPort {
+        protocol: Protocol::Tcp.into(),
+        mode: Mode::Ingress.into(),
+        traffic: Traffic::Cluster.into(),
+        ..Default::default()
+    };
     for field in csv::split(text).ok_or_else(|| PublishError::Unknown(shown()))? {
         match field.split_once('=').unwrap_or((&field, "")) {
             ("published", value) => found.published = port(value)?,
@@ -105,6 +132,11 @@ fn long(text: &str) -> Result<PublishedPort, PublishError> {
             ("mode", "host") => found.mode = Mode::Host.into(),
             ("mode", "ingress") => found.mode = Mode::Ingress.into(),
             ("mode", other) => return Err(PublishError::Mode(other.to_owned())),
+            // With a hyphen as the other options have it, with a low line as Compose files have it.
+            ("host-ip" | "host_ip", value) => found.host_ip = value.parse::<HostIp>()?.to_string(),
+            ("traffic", "cluster") => found.traffic = Traffic::Cluster.into(),
+            ("traffic", "local-first") => found.traffic = Traffic::LocalFirst.into(),
+            ("traffic", other) => return Err(PublishError::Traffic(other.to_owned())),
             (other, _) => return Err(PublishError::Unknown(other.to_owned())),
         }
     }
@@ -118,6 +150,7 @@ fn protocol(word: &str) -> Result<Protocol, PublishError> {
     match word.to_ascii_lowercase().as_str() {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
+        "sctp" => Ok(Protocol::Sctp),
         _ => Err(PublishError::Protocol(word.to_owned())),
     }
 }
@@ -157,7 +190,10 @@ mod tests {
 
     fn text(ports: Vec<PublishedPort>) -> String {
         let one = |port: &PublishedPort| {
-            format!("{}:{}/{:?}/{:?}", port.published, port.target, port.protocol(), port.mode())
+            let traffic = if port.traffic() == Traffic::LocalFirst { "/LocalFirst" } else { "" };
+            let at = if port.host_ip.is_empty() { String::new() } else { format!(" at {}", port.host_ip) };
+            let (protocol, mode) = (port.protocol(), port.mode());
+            format!("{}:{}/{protocol:?}/{mode:?}{traffic}{at}", port.published, port.target)
         };
         ports.iter().map(one).collect::<Vec<_>>().join(" ")
     }
@@ -171,6 +207,14 @@ mod tests {
             ("8080-8081:80-81", "8080:80/Tcp/Ingress 8081:81/Tcp/Ingress"),
             ("published=8080,target=80,mode=host", "8080:80/Tcp/Host"),
             ("target=53,protocol=udp", "0:53/Udp/Ingress"),
+            ("80/sctp", "0:80/Sctp/Ingress"),
+            ("10.0.0.5:8080:80/udp", "8080:80/Udp/Ingress at 10.0.0.5"),
+            ("10.0.0.0/24:8080:80", "8080:80/Tcp/Ingress at 10.0.0.0/24"),
+            ("10.0.0.5::80", "0:80/Tcp/Ingress at 10.0.0.5"),
+            ("[fd00::5]:8080:80", "8080:80/Tcp/Ingress at fd00::5"),
+            ("published=80,target=80,mode=host,host-ip=127.0.0.1", "80:80/Tcp/Host at 127.0.0.1"),
+            ("published=80,target=80,host_ip=fd00::/64", "80:80/Tcp/Ingress at fd00::/64"),
+            ("published=80,target=8080,traffic=local-first", "80:8080/Tcp/Ingress/LocalFirst"),
         ] {
             assert_eq!(text(parse(given).unwrap()), ports, "{given}");
         }
@@ -182,10 +226,14 @@ mod tests {
             ("0", "from 1 to 65535"),
             ("65536", "from 1 to 65535"),
             ("+80", "from 1 to 65535"),
-            ("127.0.0.1:80:80", "can't be bound"),
+            ("eth0:80:80", "`eth0` is not an address of a node"),
+            ("fd00::5:80:80", "takes brackets"),
+            ("[fd00::5", "takes brackets"),
+            ("[::1]:80:80", "use 127.0.0.1"),
+            ("target=80,traffic=near", "use cluster, or local-first"),
             ("80-70", "FIRST-LAST"),
             ("80-81:90-95", "different lengths"),
-            ("80/sctp", "use tcp or udp"),
+            ("80/dccp", "use tcp, udp or sctp"),
             ("target=80,mode=mesh", "use host or ingress"),
             ("published=80", "add target=PORT"),
             ("target=80,ip=1.2.3.4", "no publish option `ip`"),

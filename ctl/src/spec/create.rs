@@ -130,7 +130,7 @@ mod tests {
     fn every_problem_is_said_at_once() {
         let problems = created(
             "--name=-web- --mode globl --replicas x --limit-memory 64x --update-delay 5 --mount src=v \
-             --publish 80/sctp --constraint node.role=manager --restart-condition always --env =x \
+             --publish 80/dccp --constraint node.role=manager --restart-condition always --env =x \
              --env-file gone.env --network host --network front --endpoint-mode rr \
              --stop-signal NOPE --log-opt a=b --label =x Nginx",
         )
@@ -146,7 +146,7 @@ mod tests {
 --log-opt: there is no log option `a=b`: use max-size=SIZE, such as max-size=10m, or max-file=COUNT
 --name: `-web-` is not a valid name: use letters, digits, `-` and `_`, beginning and ending with a letter or digit, at most 63 characters
 --label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
---publish: protocol `sctp` can't be published: use tcp or udp
+--publish: protocol `dccp` can't be published: use tcp, udp or sctp
 --constraint: constraint `node.role=manager` has no operator: write KEY==VALUE or KEY!=VALUE, such as node.labels.disk==ssd
 --network: bridge, host and none stand alone: give one of them, or networks of the cluster
 IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and single `.`, `_`, `-` between them, with `/` between parts

@@ -14,6 +14,7 @@
 //! | [`allocator`] | when a service has what the cluster hands out |
 //! | [`scheduler`] | which node a task goes to, or why to none |
 //! | [`reaper`] | what is forgotten |
+//! | [`ports`] | which ports services hold, and which one they get that name none |
 //! | [`ipam`] | which addresses a network has, and who gets which |
 //! | [`networks`] | what a node knows of the networks it takes part in |
 //! | [`assignments`] | what a node is told |
@@ -32,6 +33,7 @@ pub mod membership;
 pub mod networks;
 pub mod orchestrator;
 pub mod placement;
+pub mod ports;
 pub mod reaper;
 pub mod reconcile;
 pub mod requests;

@@ -2,6 +2,7 @@
 //! numbers that the managers keep.
 
 use manager_core::{
+    ports,
     requests::find::{self, FindError},
     state::State,
 };
@@ -29,10 +30,14 @@ pub(super) fn find_networks(state: &State, spec: &mut wire::ServiceSpec, problem
     });
 }
 
-/// A task with its addresses in words.
+/// A task with its addresses in words, and the ports that lead to it: those of its node, which it has for good, and those
+/// of every node, which its service has now.
 pub(super) fn task_view(state: &State, task: &Task) -> wire::Task {
     let addresses = task.addresses.iter().map(|&address| in_words(state, address)).collect();
-    wire::Task { addresses, ..wire::Task::from(task) }
+    let service = state.service(task.service).filter(|_| task.spec.publishes_ingress());
+    let of_every_node = service.into_iter().flat_map(|service| ports::of_every_node(service));
+    let ports = task.spec.host_ports().copied().chain(of_every_node).map(|port| (&port).into()).collect();
+    wire::Task { addresses, ports, ..wire::Task::from(task) }
 }
 
 /// A service's virtual addresses in words.

@@ -7,6 +7,7 @@ use crate::{
     store::ProposeError,
 };
 use manager_core::{
+    ports,
     requests::{find, service},
     state::{ObjectId, Refusal, State, Transaction},
 };
@@ -33,8 +34,10 @@ impl ControlService {
             let transaction = service::create(&state, id, spec, self.clock.now()).map_err(of_service)?;
             match self.store.propose(transaction).await {
                 Ok(_) => break,
-                // A network was removed at the same moment: looked at again, it is named.
-                Err(ProposeError::Refused(Refusal::NotFound(ObjectId::Network(_)))) => {}
+                // Something came first at the same moment: looked at again, it is named.
+                Err(ProposeError::Refused(
+                    Refusal::NotFound(ObjectId::Network(_)) | Refusal::PortTaken { .. },
+                )) => {}
                 Err(error) => return Err(of_propose(error)),
             }
         }
@@ -110,7 +113,9 @@ impl ControlService {
             match self.store.propose(change(&state, service)?).await {
                 Ok(_) => return Ok(service.id),
                 Err(ProposeError::Refused(
-                    Refusal::Stale { .. } | Refusal::NotFound(ObjectId::Network(_)),
+                    Refusal::Stale { .. }
+                    | Refusal::NotFound(ObjectId::Network(_))
+                    | Refusal::PortTaken { .. },
                 )) => {}
                 Err(error) => return Err(of_propose(error)),
             }
@@ -152,5 +157,7 @@ pub(super) fn view(state: &State, service: &Arc<Service>) -> wire::Service {
         ServiceMode::Global => wanted,
     };
     let vips = addresses::of_service(state, service);
-    wire::Service { running_tasks: running, desired_tasks: wanted, vips, ..wire::Service::from(&**service) }
+    let ports = ports::published(service).map(|port| (&port).into()).collect();
+    let service = wire::Service::from(&**service);
+    wire::Service { running_tasks: running, desired_tasks: wanted, vips, ports, ..service }
 }

@@ -190,7 +190,7 @@ impl TryFrom<wire::NetworkUpdate> for NetworkUpdate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Id, PortMode, PortProtocol, PublishedPort};
+    use crate::model::{Id, PortProtocol, PublishedPort};
     use std::num::NonZeroU16;
 
     fn info() -> NetworkInfo {
@@ -213,7 +213,6 @@ mod tests {
     #[test]
     fn an_update_comes_back_from_the_wire_unchanged() {
         let port = |number| NonZeroU16::new(number).unwrap();
-        let (protocol, mode) = (PortProtocol::Udp, PortMode::Host);
         let endpoint =
             |state| NetworkEndpoint { slot: SlotKey::Replica(1), number: 20, node: Id::from_bits(3), state };
         use EndpointState::{Draining, Idle, Serving};
@@ -236,7 +235,7 @@ mod tests {
                 name: "web".parse().unwrap(),
                 aliases: BTreeSet::from(["www".parse().unwrap()]),
                 vip: Some(250),
-                ports: vec![PublishedPort { protocol, published: port(53), target: port(5353), mode }],
+                ports: vec![PublishedPort::ingress(PortProtocol::Udp, port(53), port(5353))],
                 endpoints: endpoints.collect(),
                 by_hand: [(Id::from_bits(7), BTreeSet::from(["db".parse().unwrap()]))].into(),
             }],

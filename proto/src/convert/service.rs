@@ -36,7 +36,7 @@ impl From<&ServiceSpec> for wire::ServiceSpec {
 }
 
 impl From<&Service> for wire::Service {
-    /// Leaves the task counts zero: the answering manager fills them in.
+    /// Leaves the task counts zero and out what is published: the answering manager fills them in.
     fn from(service: &Service) -> Self {
         wire::Service {
             id: service.id.to_string(),
@@ -55,6 +55,7 @@ impl From<&Service> for wire::Service {
                 .iter()
                 .map(|(&network, &number)| (&NetworkAddress { network, number }).into())
                 .collect(),
+            ports: Vec::new(),
         }
     }
 }
@@ -195,7 +196,11 @@ mod tests {
         let mut spec = wire::ServiceSpec {
             name: "-web".into(),
             update: Some(wire::RolloutConfig { max_failure_ratio: 2.0, ..Default::default() }),
-            ports: vec![wire::PublishedPort { target: 80, ..Default::default() }],
+            ports: vec![wire::PublishedPort {
+                target: 80,
+                mode: wire::published_port::Mode::Host.into(),
+                ..Default::default()
+            }],
             ..nginx()
         };
         let task = spec.task.as_mut().unwrap();

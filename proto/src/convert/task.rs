@@ -23,6 +23,7 @@ impl From<&Task> for wire::Task {
             status: Some((&task.status).into()),
             addresses: task.addresses.iter().map(wire::NetworkAddress::from).collect(),
             connections: task.connections.iter().map(wire::TaskConnection::from).collect(),
+            ports: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod connection;
 pub mod constraint;
 pub mod container;
+pub mod host_ip;
 pub mod id;
 pub mod mount;
 pub mod name;
@@ -25,6 +26,7 @@ pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
 pub use connection::TaskConnection;
 pub use constraint::{Constraint, Preference};
 pub use container::ContainerSpec;
+pub use host_ip::{HostIp, HostIpError};
 pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
@@ -34,7 +36,7 @@ pub use network::{
     NetworkUpdate, NodeLease, VNIS,
 };
 pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
-pub use port::{PortMode, PortProtocol, PublishedPort};
+pub use port::{CHOSEN_PORTS, PortMode, PortProtocol, PortTraffic, PublishedPort};
 pub use problem::{Problem, Problems};
 pub use resources::{Limits, Reservations};
 pub use rollout::{FailureAction, Rollout, RolloutConfig, RolloutOrder, RolloutState, SlotProgress};

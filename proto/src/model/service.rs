@@ -1,11 +1,12 @@
 //! Services: what the user asked for, and what the managers keep beside it.
 
 use super::{
-    Constraint, ContainerSpec, EndpointMode, Limits, Name, NetworkAttachment, NetworkId, Preference,
-    PublishedPort, Reservations, RestartHistory, Rollout, RolloutConfig, ServiceId, SlotKey, Timestamp,
+    Constraint, ContainerSpec, EndpointMode, Limits, Name, NetworkAttachment, NetworkId, PortMode,
+    PortProtocol, Preference, PublishedPort, Reservations, RestartHistory, Rollout, RolloutConfig, ServiceId,
+    SlotKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc, time::Duration};
 
 /// What the user asked for. Written by people only, never by a loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,6 +167,9 @@ pub struct Service {
     /// Its virtual addresses, one in each of its networks.
     #[serde(default)]
     pub vips: BTreeMap<NetworkId, u32>,
+    /// The ports that the managers chose for it, by what they lead to.
+    #[serde(default)]
+    pub chosen_ports: BTreeMap<(PortProtocol, NonZeroU16), NonZeroU16>,
 }
 
 /// The spec before the last update.
@@ -178,8 +182,21 @@ pub struct PreviousSpec {
 }
 
 impl ServiceSpec {
-    /// Whether tasks made for `other` would be different from tasks made for this spec.
+    /// Whether tasks made for `other` would be different from tasks made for this spec. Which port of every node leads
+    /// to them is no matter of theirs, only whether any does: they are in the ingress network then.
     pub fn needs_new_tasks(&self, other: &ServiceSpec) -> bool {
-        self.task != other.task || self.ports != other.ports
+        self.task != other.task
+            || !self.host_ports().eq(other.host_ports())
+            || self.publishes_ingress() != other.publishes_ingress()
+    }
+
+    /// The ports of the tasks' own nodes.
+    pub fn host_ports(&self) -> impl Iterator<Item = &PublishedPort> {
+        self.ports.iter().filter(|port| port.mode == PortMode::Host)
+    }
+
+    /// Whether a port is published on every node.
+    pub fn publishes_ingress(&self) -> bool {
+        self.ports.iter().any(|port| port.mode == PortMode::Ingress)
     }
 }

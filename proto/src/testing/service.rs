@@ -2,12 +2,12 @@
 
 use super::{container::container_spec, text};
 use crate::model::{
-    Constraint, FailureAction, Limits, Name, PortMode, PortProtocol, Preference, PublishedPort, Reservations,
-    RestartCondition, RestartPolicy, RolloutConfig, RolloutOrder, ServiceMode, ServiceSpec, TaskNetwork,
-    TaskSpec, service::LogConfig,
+    Constraint, FailureAction, Limits, Name, PortMode, PortProtocol, PortTraffic, Preference, PublishedPort,
+    Reservations, RestartCondition, RestartPolicy, RolloutConfig, RolloutOrder, ServiceMode, ServiceSpec,
+    TaskNetwork, TaskSpec, service::LogConfig,
 };
 use proptest::{collection, option, prelude::*, sample::select};
-use std::num::NonZeroU16;
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 /// A service with any mixture of options that go together.
 pub fn service_spec() -> impl Strategy<Value = ServiceSpec> {
@@ -71,17 +71,33 @@ fn mode() -> impl Strategy<Value = ServiceMode> {
 
 /// A few ports that differ.
 fn ports() -> impl Strategy<Value = Vec<PublishedPort>> {
-    let protocol = select(vec![PortProtocol::Tcp, PortProtocol::Udp]);
+    let protocol = select(vec![PortProtocol::Tcp, PortProtocol::Udp, PortProtocol::Sctp]);
     let number = || (1..=u16::MAX).prop_map(|number| NonZeroU16::new(number).expect("the range begins at 1"));
-    collection::btree_map((protocol, number()), number(), 0..4).prop_map(|ports| {
-        let port = |((protocol, published), target)| PublishedPort {
-            protocol,
-            published,
-            target,
-            mode: PortMode::Host,
+    let host_ip = select(vec!["10.0.0.5", "10.1.0.0/16", "0.0.0.0", "fd00::5", "::"]);
+    let host_ip = option::of(host_ip.prop_map(|text| text.parse().expect("they are addresses")));
+    // No two of one target without a published port.
+    collection::btree_map((protocol, number()), (number(), mode_of_port(), host_ip), 0..4).prop_map(|ports| {
+        let port = |((protocol, target), (number, mode, host_ip)): (_, (_, OfMode, _))| {
+            let (published, mode, traffic) = mode(number);
+            PublishedPort { protocol, published, target, mode, host_ip, traffic }
         };
-        ports.into_iter().map(port).collect()
+        let ports: Vec<PublishedPort> = ports.into_iter().map(port).collect();
+        let mut seen = BTreeSet::new();
+        let is_new =
+            |port: &PublishedPort| port.published.is_none_or(|number| seen.insert((port.protocol, number)));
+        ports.into_iter().filter(is_new).collect()
     })
+}
+
+type OfMode = fn(NonZeroU16) -> (Option<NonZeroU16>, PortMode, PortTraffic);
+
+/// What goes together with each mode.
+fn mode_of_port() -> impl Strategy<Value = OfMode> {
+    select(vec![
+        (|number| (Some(number), PortMode::Host, PortTraffic::Cluster)) as OfMode,
+        |number| (Some(number), PortMode::Ingress, PortTraffic::LocalFirst),
+        |_| (None, PortMode::Ingress, PortTraffic::Cluster),
+    ])
 }
 
 const UPDATE_ACTIONS: [FailureAction; 3] =

@@ -1,7 +1,8 @@
 //! Looking out of a container: commands of this machine in its network, with its name servers.
 
 use super::TestCluster;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use nix::sched::{CloneFlags, setns};
 use std::{fs, process::Command};
 
 /// A running container of a service.
@@ -29,6 +30,19 @@ impl TestCluster {
 }
 
 impl Container {
+    /// Does something in the container's network.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let namespace = fs::File::open(format!("/proc/{}/ns/net", self.pid))?;
+        // A thread of its own: the others stay where they are.
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                setns(&namespace, CloneFlags::CLONE_NEWNET)?;
+                Ok(work())
+            });
+            worker.join().map_err(|_| anyhow!("what was to be done in the container panicked"))?
+        })
+    }
+
     /// What a shell command prints that sees the container's network and names, but this machine's
     /// programs: the container needs none.
     pub fn sh(&self, script: &str) -> Result<String> {

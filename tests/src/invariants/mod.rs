@@ -15,6 +15,7 @@ pub mod members_agree;
 mod no_host_port_twice;
 mod no_leases_are_left;
 mod no_number_twice;
+mod no_port_of_every_node_twice;
 mod no_two_tasks_of_a_slot_run;
 mod nothing_else_runs;
 pub mod plan_rests;
@@ -117,6 +118,7 @@ impl Promises {
         no_two_tasks_of_a_slot_run::check(step)?;
         no_host_port_twice::check(step)?;
         no_number_twice::check(step)?;
+        no_port_of_every_node_twice::check(step)?;
         reservations_fit::check(step)?;
         update_respects_parallelism::check(step)
     }

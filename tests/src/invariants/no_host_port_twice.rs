@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 const PROMISE: &str = "no_host_port_twice";
 
 fn ports(task: &Task) -> impl Iterator<Item = (PortProtocol, NonZeroU16)> {
-    task.spec.ports.iter().map(|port| (port.protocol, port.published))
+    task.spec.host_ports().filter_map(|port| Some((port.protocol, port.published?)))
 }
 
 /// Looks at the nodes that a transaction touched.

@@ -1,12 +1,14 @@
 //! Nothing is held by a task that is not wanted any more, unless its node can't be heard.
 
 use super::{Broken, Kept, converged, holds_node, named};
-use manager_core::state::State;
-use proto::model::{DesiredState, NodeState, Task, TaskState};
+use manager_core::{networks, state::State};
+use proto::model::{DesiredState, Network, NodeState, Task, TaskState};
 
 /// Looks at every task that holds something, and at what nodes hold of networks.
 pub(super) fn check(state: &State) -> Kept {
-    for network in state.networks() {
+    // While a port is published there, the ingress network is for every node.
+    let is_for_all = |network: &Network| network.spec.ingress && networks::is_ingress_used(state);
+    for network in state.networks().filter(|network| !is_for_all(network)) {
         for &node in network.nodes.keys() {
             let is_here = |task: &Task| task.addresses.iter().any(|address| address.network == network.id);
             if !state.tasks_on(node).any(|task| holds_node(task) && is_here(task)) {

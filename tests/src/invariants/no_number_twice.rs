@@ -1,7 +1,7 @@
 //! No number of a network is held twice, and a task holds one in each of its networks.
 
 use super::{Broken, Kept, Step, holds_node, named};
-use manager_core::state::State;
+use manager_core::{networks::ingress, state::State};
 use proto::model::NetworkId;
 use std::collections::BTreeMap;
 
@@ -17,8 +17,10 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
         }
     }
     for task in step.tasks().filter(|task| holds_node(task)) {
+        let attached = task.spec.task.attachments.iter().map(|attachment| attachment.network);
+        let ingress = ingress(step.after).filter(|_| task.spec.publishes_ingress());
         let connected = task.connections.iter().map(|connection| connection.network);
-        let wanted = task.spec.task.attachments.iter().map(|attachment| attachment.network).chain(connected);
+        let wanted = attached.chain(ingress.map(|network| network.id)).chain(connected);
         if !wanted.eq(task.addresses.iter().map(|address| address.network)) {
             let what = format!("{}, lacks an address, or has one too many", named(task));
             return Err(Broken::new(PROMISE, what));

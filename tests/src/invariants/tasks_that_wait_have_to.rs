@@ -1,8 +1,8 @@
 //! A task that finds no node says why, and there is indeed none.
 
 use super::{Broken, Kept, holds_node, named};
-use manager_core::{ipam, placement, state::State};
-use proto::model::{Availability, DesiredState, NetworkId, Node, NodeState, Task, TaskState};
+use manager_core::{ipam, networks::networks_of, placement, state::State};
+use proto::model::{Availability, DesiredState, Network, Node, NodeState, Task, TaskState};
 
 const PROMISE: &str = "tasks_that_wait_have_to";
 
@@ -36,7 +36,7 @@ fn fits(state: &State, node: &Node, task: &Task) -> bool {
     let holders = || state.tasks_on(node.id).filter(|other| holds_node(other));
     let cpus: u64 = holders().map(|other| other.spec.task.reservations.nano_cpus).sum();
     let memory: u64 = holders().map(|other| other.spec.task.reservations.memory_bytes).sum();
-    let mut taken = holders().flat_map(|other| &other.spec.ports);
+    let mut taken = holders().flat_map(|other| other.spec.host_ports());
     let same =
         holders().filter(|other| other.service == task.service && other.desired <= DesiredState::Running);
     node.status.state == NodeState::Ready
@@ -44,14 +44,14 @@ fn fits(state: &State, node: &Node, task: &Task) -> bool {
         && placement::first_unmet(node, &wants.constraints).is_none()
         && cpus + wants.reservations.nano_cpus <= has.nano_cpus
         && memory + wants.reservations.memory_bytes <= has.memory_bytes
-        && !taken.any(|port| task.spec.ports.iter().any(|wanted| wanted.published == port.published))
-        && wants.attachments.iter().all(|attachment| has_address(state, attachment.network, node))
+        && !taken.any(|port| task.spec.host_ports().any(|wanted| wanted.published == port.published))
+        && networks_of(state, &task.spec)
+            .is_ok_and(|networks| networks.into_iter().all(|network| has_address(state, network, node)))
         && wants.max_replicas_per_node.is_none_or(|most| same.count() < most as usize)
 }
 
 /// Whether a network has an address for another task on a node, and one for the node if it is new there.
-fn has_address(state: &State, network: NetworkId, node: &Node) -> bool {
-    let Some(network) = state.network(network) else { return false };
+fn has_address(state: &State, network: &Network, node: &Node) -> bool {
     let free = ipam::total(network) as usize - state.held_in(network.id).count();
     free > usize::from(!network.nodes.contains_key(&node.id))
 }

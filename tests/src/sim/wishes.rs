@@ -122,6 +122,12 @@ fn with_needs(mut spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
     if rng.chance(30) {
         spec = spec.host_port(rng.pick(&[80, 81]).unwrap_or(80));
     }
+    if rng.chance(10) {
+        spec = spec.ingress_port(rng.pick(&[82, 8080]).unwrap_or(82));
+    }
+    if rng.chance(10) {
+        spec = spec.chosen_port(90);
+    }
     if rng.chance(30) {
         spec = spec.memory(rng.between(1, 3) << 30);
     }

@@ -102,7 +102,12 @@ fn ports_that_can_not_be_published_are_refused_with_the_way_out() -> Result<()> 
 
     let create =
         |options: &[&'static str]| [&["service", "create", "--name", "web"], options, &["test:1"]].concat();
-    refused(&cluster, &create(&["--publish", "80"]), &["give a published port", "published=PORT,target=80"])?;
+    refused(
+        &cluster,
+        &create(&["--publish", "target=80,mode=host"]),
+        &["give a published port", "published=PORT,target=80"],
+    )?;
+    refused(&cluster, &create(&["--publish", "eth0:80:80"]), &["`eth0` is not an address", "10.0.0.0/24"])?;
     refused(
         &cluster,
         &create(&["--publish", "9000:80"]),

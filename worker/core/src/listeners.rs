@@ -10,6 +10,8 @@ const LISTEN: &str = "0A";
 /// `TCP_ESTABLISHED`, `TCP_SYN_RECV`, `TCP_FIN_WAIT1`, `TCP_CLOSE_WAIT`, `TCP_LAST_ACK` and `TCP_CLOSING`:
 /// something may have to be sent yet.
 const OPEN: [&str; 6] = ["01", "03", "04", "08", "09", "0B"];
+/// `SCTP_SS_LISTENING`, which is `TCP_LISTEN`.
+const SCTP_LISTENING: &str = "10";
 /// `TCP_CLOSE`: what an unconnected UDP socket is.
 const UNCONNECTED: &str = "07";
 
@@ -45,6 +47,24 @@ pub fn open_connections(tables: &[String]) -> usize {
         OPEN.contains(&row.state) && from_others && listening.contains(&row.local.port())
     };
     tables.iter().flat_map(|table| rows(table)).filter(is_open).count()
+}
+
+/// Reads the text of `/proc/net/sctp/eps`: `ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS...`, all in decimal.
+pub fn sctp_listeners(table: &str) -> Vec<Listener> {
+    table.lines().skip(1).flat_map(sctp_row).collect()
+}
+
+/// An endpoint has a row, with all of its addresses; one that is bound to none has the unspecified one.
+fn sctp_row(line: &str) -> Vec<Listener> {
+    let columns: Vec<&str> = line.split_whitespace().collect();
+    let [_, _, _, state, _, port, _, inode, addresses @ ..] = &columns[..] else { return Vec::new() };
+    let (Ok(port), Ok(inode)) = (port.parse(), inode.parse()) else { return Vec::new() };
+    if *state != SCTP_LISTENING {
+        return Vec::new();
+    }
+    // The primary one is marked.
+    let addresses = addresses.iter().filter_map(|address| address.trim_start_matches('*').parse().ok());
+    addresses.map(|ip| Listener { address: SocketAddr::new(ip, port), inode }).collect()
 }
 
 fn in_state(table: &str, wanted: &str) -> Vec<Listener> {
@@ -129,10 +149,22 @@ mod tests {
         assert_eq!(with("0100007F:0050", "0100007F:D431", "01"), 0, "a program that asks itself");
     }
 
+    #[test]
+    fn an_endpoint_of_sctp_listens_at_each_of_its_addresses() {
+        let table = " ENDPT     SOCK   STY SST HBKT LPORT   UID INODE LADDRS
+00000000 00000000 2   10  29   36412     0 12345 10.0.0.5 fd00::5
+00000000 00000000 2   7   29   36413     0 12346 10.0.0.5
+";
+        let listener = |address: &str| Listener { address: address.parse().unwrap(), inode: 12345 };
+        assert_eq!(sctp_listeners(table), [listener("10.0.0.5:36412"), listener("[fd00::5]:36412")]);
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text: String) {
             open_connections(&[format!("header\n{text}")]);
+            sctp_listeners(&format!("header\n{text}"));
+            tcp_listeners(&format!("header\n{text}"));
             address(&text);
         }
     }

@@ -4,8 +4,8 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
 use proptest::prelude::*;
 use proto::model::{
-    EndpointState, Id, Ipv4Pool, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, PortMode,
-    PortProtocol, PublishedPort, SlotKey,
+    EndpointState, Id, Ipv4Pool, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable, PortProtocol,
+    PublishedPort, SlotKey,
 };
 use std::num::NonZeroU16;
 use worker_core::dns::Zone;
@@ -38,13 +38,12 @@ pub(super) fn names(tasks: u32) -> Arc<Names> {
         state: EndpointState::Serving,
     };
     let port = NonZeroU16::new(80).unwrap();
-    let (protocol, mode) = (PortProtocol::Tcp, PortMode::Ingress);
     let web = NetworkService {
         id: Id::from_bits(2),
         name: "web".parse().unwrap(),
         aliases: Default::default(),
         vip: None,
-        ports: vec![PublishedPort { protocol, published: port, target: port, mode }],
+        ports: vec![PublishedPort::ingress(PortProtocol::Tcp, port, port)],
         endpoints: (1..=tasks).map(|number| (Id::from_bits(number.into()), endpoint(number))).collect(),
         by_hand: Default::default(),
     };

@@ -1,4 +1,4 @@
-//! Connections a namespace tracks: those that lost their backend are forgotten.
+//! Connections a namespace tracks: those that go where they would not go any more are forgotten.
 
 use std::io;
 use std::net::{self, IpAddr};
@@ -17,8 +17,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use thiserror::Error;
-use worker_core::network::Protocol;
-use worker_core::overlay::{Flow, Rules};
+use worker_core::network::{Flow, Protocol};
 
 use crate::links::is;
 use crate::namespace::{Namespace, NamespaceError};
@@ -65,9 +64,11 @@ pub enum ConntrackError {
     },
 }
 
-/// Forgets the connections that were balanced to what is no backend any more; tells how many. The rules are loaded by
-/// then, so that none of them comes back.
-pub(crate) async fn forget_stale(namespace: &Namespace, rules: Rules) -> Result<usize, ConntrackError> {
+/// Forgets connections; tells how many. The rules that lead them elsewhere are loaded by then, so that none comes back.
+pub(crate) async fn forget(
+    namespace: &Namespace,
+    is_stale: impl Fn(&Flow) -> bool + Send + 'static,
+) -> Result<usize, ConntrackError> {
     let path = namespace.path().to_owned();
     namespace
         .run(move || {
@@ -75,7 +76,7 @@ pub(crate) async fn forget_stale(namespace: &Namespace, rules: Rules) -> Result<
             let mut forgotten = 0;
             for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
                 for connection in tracking.list(family)? {
-                    if connection.flow().is_some_and(|flow| flow.is_stale(&rules)) {
+                    if connection.flow().is_some_and(|flow| is_stale(&flow)) {
                         tracking.forget(family, connection)?;
                         forgotten += 1;
                     }
@@ -131,6 +132,7 @@ impl Connection {
         let protocol = find_proto(&self.original, |part| match part {
             ProtoTuple::Protocol(conntrack::Protocol::Tcp) => Some(Protocol::Tcp),
             ProtoTuple::Protocol(conntrack::Protocol::Udp) => Some(Protocol::Udp),
+            ProtoTuple::Protocol(conntrack::Protocol::Sctp) => Some(Protocol::Sctp),
             _ => None,
         });
         let destination = net::SocketAddr::new(destination, port.unwrap_or_default());

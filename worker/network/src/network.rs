@@ -1,17 +1,23 @@
 //! The node's network in operation: containers come and go, ports are published and withdrawn.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{info, warn};
-use worker_core::network::{Attachment, HostPort, Ledger, LedgerError, PortChange, Ruleset, TaskShort};
+use worker_core::network::{
+    Attachment, Flow, Forward, HostPort, Ledger, LedgerError, Opening, PortChange, PortKey, Protocol,
+    Ruleset, TaskShort,
+};
 
 use crate::config::NetworkConfig;
+use crate::conntrack;
 use crate::container;
 use crate::error::NetworkError;
 use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
-use crate::overlay::Overlays;
+use crate::overlay::{OverlayFault, Overlays};
 
 /// What a container held before the daemon restarted, from the daemon's own ledger.
 #[derive(Debug, Clone)]
@@ -90,8 +96,8 @@ impl Network {
         Ok(self.ledger().release(task)?)
     }
 
-    /// Makes these the ports a task publishes on every address of the host; ports it published before and that are not
-    /// listed are withdrawn. Connections that are under way go on.
+    /// Makes these the ports of the host that a task publishes; ports it published before and that are not listed are
+    /// withdrawn. Connections that are under way go on, except that datagrams are led where they would be led anew.
     pub async fn publish(&self, task: &str, ports: &[HostPort]) -> Result<(), NetworkError> {
         let _one_at_a_time = self.publishing.lock().await;
         let change = self.ledger().plan_ports(task, ports)?;
@@ -107,6 +113,12 @@ impl Network {
             return Err(error);
         }
         self.ledger().set_ports(task, ports)?;
+        let concerned = change.add.iter().chain(&change.remove);
+        if concerned.into_iter().any(|forward| forward.key.protocol == Protocol::Udp)
+            && let Err(error) = self.mislead_no_datagrams().await
+        {
+            warn!(task, %error, "those who send datagrams all the time may miss the change of ports");
+        }
         info!(task, added = change.add.len(), removed = change.remove.len(), "published ports changed");
         Ok(())
     }
@@ -141,6 +153,28 @@ impl Network {
         let table = self.rules.node.table();
         self.nft.load(&self.sandbox, &table, self.rules.sandbox_change(change)).await?;
         Ok(self.nft.load(&self.host, &table, self.rules.host_change(change)).await?)
+    }
+
+    /// Has host and sandbox forget where datagrams went that go elsewhere now: the kernel would go on as long as one
+    /// follows the other.
+    async fn mislead_no_datagrams(&self) -> Result<(), OverlayFault> {
+        let forwards: Vec<Forward> = self.ledger().forwards().into_iter().cloned().collect();
+        let (uplink, is_datagram) = (self.rules.uplink, |flow: &Flow| flow.protocol == Some(Protocol::Udp));
+        let openings: BTreeSet<Opening> = forwards.iter().map(Forward::opening).collect();
+        let addresses = Links::of(&self.host).await?.addresses().await?;
+        let local = addresses.into_iter().map(|present| present.address).collect();
+        let by_host =
+            move |flow: &Flow| is_datagram(flow) && flow.is_misled_by_host(uplink, &openings, &local);
+        conntrack::forget(&self.host, by_host).await?;
+        let sockets = |forward: &Forward| (forward.key, forward.targets.iter().copied().collect());
+        let targets: BTreeMap<PortKey, BTreeSet<SocketAddr>> = forwards.iter().map(sockets).collect();
+        let none = BTreeSet::new();
+        let by_sandbox = move |flow: &Flow| {
+            let of = |port| targets.get(&port).unwrap_or(&none);
+            is_datagram(flow) && flow.is_misled_by_sandbox(uplink, of)
+        };
+        conntrack::forget(&self.sandbox, by_sandbox).await?;
+        Ok(())
     }
 
     async fn undo(&self, task: &str) {

@@ -73,7 +73,7 @@ const OVERLAY_PROBES: [Probe; 2] = [
 ];
 
 /// In the order in which one needs the other.
-const PROBES: [Probe; 5] = [
+const PROBES: [Probe; 6] = [
     Probe {
         name: "nf_tables",
         remedy: "enable CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET, or load the module nf_tables",
@@ -103,6 +103,12 @@ const PROBES: [Probe; 5] = [
         remedy: "enable CONFIG_NFT_FIB_INET, or load the module nft_fib_inet",
         hook: "type filter hook prerouting priority 0",
         rule: "fib daddr type local accept",
+    },
+    Probe {
+        name: "nf_tables ranges",
+        remedy: "run Linux 5.6 or later: ports of some addresses are sets of ranges",
+        hook: "type filter hook prerouting priority 0",
+        rule: "ip daddr . meta l4proto . th dport { 192.0.2.0/24 . tcp . 80 } accept",
     },
 ];
 

@@ -9,6 +9,7 @@ use worker_core::network::{Guard, NodeShort, Occupied, UplinkAddresses};
 
 use crate::config::NetworkConfig;
 use crate::error::NetworkError;
+use crate::link_error::LinkError;
 use crate::links::{Link, Links, VethPair};
 use crate::namespace::Namespace;
 use crate::routes::{Route, Way};
@@ -64,14 +65,7 @@ impl UplinkPlace<'_> {
         if !joined {
             return Ok(None);
         }
-        let addresses = self.host_links.addresses().await?;
-        let ours = addresses.iter().filter(|present| present.link == link.index);
-        Ok(ours
-            .filter_map(|present| match present.address {
-                IpAddr::V4(address) => UplinkAddresses::of_host_end(address),
-                IpAddr::V6(_) => None,
-            })
-            .next())
+        Ok(addresses_of(self.host_links, link).await?)
     }
 
     async fn make(&self, name: &str) -> Result<Uplink, NetworkError> {
@@ -137,6 +131,17 @@ impl UplinkPlace<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads the addresses of an uplink from the host's end.
+pub(crate) async fn addresses_of(links: &Links, link: &Link) -> Result<Option<UplinkAddresses>, LinkError> {
+    let present = links.addresses().await?;
+    let ours = present.iter().filter(|present| present.link == link.index);
+    let mut found = ours.filter_map(|present| match present.address {
+        IpAddr::V4(address) => UplinkAddresses::of_host_end(address),
+        IpAddr::V6(_) => None,
+    });
+    Ok(found.next())
 }
 
 /// Refuses a link of our name that another node made.

@@ -9,7 +9,10 @@ use proto::model::{PublishedPort, Task};
 use std::{path::Path, time::Duration};
 use tokio::time::sleep;
 use tracing::warn;
-use worker_core::{listeners::open_connections, network::PortKey};
+use worker_core::{
+    listeners::open_connections,
+    network::{Opening, PortKey},
+};
 use worker_network::Namespace;
 
 /// How soon it is looked again, at first; each time it is twice as long.
@@ -43,11 +46,14 @@ pub(super) async fn until_drained(node: &Node, task: &Task) {
 
 async fn listening(node: &Node, task: &Task) -> Result<(), PortError> {
     let Some(container) = namespace_of(node, task)? else { return Ok(()) };
-    let key = |port: &PublishedPort| PortKey { protocol: port.protocol.into(), port: port.target };
+    let target = |port: &PublishedPort| {
+        let key = PortKey { protocol: port.protocol.into(), port: port.target };
+        Opening { key, host_ip: None }
+    };
     let mut pause = SOON;
     loop {
         let listeners = Listeners::of(&container).await?;
-        if task.spec.ports.iter().all(|port| listeners.on(key(port)).is_some()) {
+        if task.spec.ports.iter().all(|port| listeners.on(target(port)).is_some()) {
             return Ok(());
         }
         sleep(pause).await;

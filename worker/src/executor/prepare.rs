@@ -95,7 +95,7 @@ pub(super) struct Preparation<'a, P> {
 impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
     /// Does every step. What was taken until it fails is to be given back by the caller.
     pub(super) async fn run(&self) -> Result<Prepared, PrepareError> {
-        let ports = ports::host_ports(&self.task.spec.ports);
+        let ports = ports::host_ports(&self.task.spec);
         ports::check_free(self.node.network.host(), &ports).await?;
         let image = self.image().await?;
         let name = || self.task.spec.task.container.image.clone();

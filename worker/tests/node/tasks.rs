@@ -2,7 +2,7 @@
 
 use crate::support::{DEADLINE, Gate, Node, script, until};
 use proto::model::{
-    DesiredState, Mount, MountKind, PortMode, PortProtocol, PublishedPort, Task, TaskState, TaskStatus,
+    DesiredState, Mount, MountKind, PortProtocol, PublishedPort, Task, TaskState, TaskStatus,
 };
 use std::{
     io::Read,
@@ -97,12 +97,7 @@ async fn a_bind_source_that_is_missing_rejects_the_task() {
 }
 
 fn port(published: u16, target: u16) -> PublishedPort {
-    PublishedPort {
-        protocol: PortProtocol::Tcp,
-        published: published.try_into().unwrap(),
-        target: target.try_into().unwrap(),
-        mode: PortMode::Host,
-    }
+    PublishedPort::host(PortProtocol::Tcp, published.try_into().unwrap(), target.try_into().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

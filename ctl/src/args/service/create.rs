@@ -46,7 +46,12 @@ pub struct CreateArgs {
     /// Placement preferences (spread=node.labels.zone)
     #[arg(long = "placement-pref", value_name = "PREFERENCE")]
     pub preferences: Vec<String>,
-    /// Ports to publish on every node (8080:80, or published=8080,target=80), or on the tasks' own nodes (mode=host)
+    /// Ports to publish: [HOST-IP:][PUBLISHED:]TARGET[/PROTOCOL], or published=,target=,protocol=,mode=,host-ip=,traffic=
+    ///
+    /// A port is published on every node, or with mode=host on the tasks' own nodes. Without a published port the cluster
+    /// chooses one from 30000 to 32767. PROTOCOL is tcp, udp or sctp. With host-ip, an address or a subnet such as
+    /// 10.0.0.0/24, only nodes that have such an address answer, and only there. With traffic=local-first a node sends to
+    /// its own tasks while any of them serves, else to all, as with traffic=cluster.
     #[arg(short, long, value_name = "PORT")]
     pub publish: Vec<String>,
     /// Networks of the service (NETWORK, or name=NETWORK,alias=NAME; host or none stand alone)

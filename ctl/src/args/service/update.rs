@@ -59,7 +59,7 @@ pub struct UpdateArgs {
     /// Take the containers out of a network
     #[arg(long, value_name = "NETWORK")]
     pub network_rm: Vec<String>,
-    /// Publish a port, or replace what is published for it
+    /// Publish a port, or replace what is published for its target (as with `service create --publish`)
     #[arg(long, value_name = "PORT")]
     pub publish_add: Vec<String>,
     /// Stop publishing a target port (TARGET[/PROTOCOL])

@@ -91,8 +91,18 @@ struct EndpointSpec {
 struct Port {
     protocol: &'static str,
     target_port: u32,
+    /// In a spec, zero leaves the choice to the cluster.
+    #[serde(skip_serializing_if = "is_nought")]
     published_port: u32,
     publish_mode: &'static str,
+    #[serde(rename = "HostIP", skip_serializing_if = "String::is_empty")]
+    host_ip: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic: Option<&'static str>,
+}
+
+fn is_nought(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +125,7 @@ impl From<wire::Service> for InspectedService {
             updated_at: times::rfc3339(service.updated_at),
             endpoint: Endpoint {
                 spec: endpoint_spec(&spec),
-                ports: ports(&spec.ports),
+                ports: ports(&service.ports),
                 virtual_ips: service.vips.into_iter().flat_map(virtual_ips).collect(),
             },
             spec: spec.into(),
@@ -180,6 +190,8 @@ fn ports(ports: &[wire::PublishedPort]) -> Vec<Port> {
         target_port: port.target,
         published_port: port.published,
         publish_mode: states::publish_mode(port.mode()),
+        host_ip: port.host_ip.clone(),
+        traffic: states::port_traffic(port.traffic()),
     };
     ports.iter().map(one).collect()
 }
@@ -200,6 +212,27 @@ mod tests {
         let vip = wire::NetworkAddress { ipv4: "10.0.1.250/24".into(), ..Default::default() };
         let addrs: Vec<String> = virtual_ips(vip).map(|vip| vip.addr).collect();
         assert_eq!(addrs, ["10.0.1.250/24"]);
+    }
+
+    #[test]
+    fn the_endpoint_has_the_port_that_was_chosen_and_the_spec_what_was_asked_for() {
+        let parse = |text: &str| crate::parse::publish::parse(text).unwrap();
+        let mut service = fixtures::web();
+        service.spec.as_mut().unwrap().ports = parse("target=80,host-ip=10.0.0.5,traffic=local-first");
+        service.ports = parse("published=30000,target=80,host-ip=10.0.0.5,traffic=local-first");
+        let value = json::template_value(&InspectedService::from(service)).unwrap();
+        let source = "{{json .Spec.EndpointSpec.Ports}} {{json .Endpoint.Ports}}";
+        let template =
+            crate::output::template::parse(source, crate::output::template::Target::Object).unwrap();
+        let port = |published: &str| {
+            format!(
+                r#"[{{"HostIP":"10.0.0.5","Protocol":"tcp","PublishMode":"ingress",{published}"TargetPort":80,"Traffic":"local-first"}}]"#
+            )
+        };
+        assert_eq!(
+            crate::output::template::execute(&template, &value).unwrap(),
+            format!("{} {}", port(""), port(r#""PublishedPort":30000,"#))
+        );
     }
 
     #[test]

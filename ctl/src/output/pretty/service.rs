@@ -33,7 +33,7 @@ pub fn service(service: &Service, networks: &[Network], now_ms: i64) -> String {
     text += &resources(&task);
     text += &network_names(&task, networks);
     text += &format!("Endpoint Mode:\t{}\n", states::endpoint_mode(endpoint_mode));
-    text += &ports(&spec.ports);
+    text += &ports(&service.ports);
     text
 }
 
@@ -165,9 +165,16 @@ fn ports(ports: &[PublishedPort]) -> String {
     let port = |port: &PublishedPort| {
         let (protocol, mode) = (states::protocol(port.protocol()), states::publish_mode(port.mode()));
         let (published, target) = (port.published, port.target);
-        format!(
+        let mut text = format!(
             " PublishedPort = {published}\n  Protocol = {protocol}\n  TargetPort = {target}\n  PublishMode = {mode}\n"
-        )
+        );
+        if !port.host_ip.is_empty() {
+            text += &format!("  HostIP = {}\n", port.host_ip);
+        }
+        if let Some(traffic) = states::port_traffic(port.traffic()) {
+            text += &format!("  Traffic = {traffic}\n");
+        }
+        text
     };
     format!("Ports:\n{}", ports.iter().map(port).collect::<String>())
 }
@@ -183,6 +190,21 @@ mod tests {
             service(&fixtures::web(), &[fixtures::network("front")], fixtures::NOW_MS),
             include_str!("service.golden.txt")
         );
+    }
+
+    #[test]
+    fn a_port_says_where_and_how_it_is_published() {
+        let published = "published=80,target=8080,host-ip=10.0.0.5,traffic=local-first";
+        let expected = "\
+Ports:
+ PublishedPort = 80
+  Protocol = tcp
+  TargetPort = 8080
+  PublishMode = ingress
+  HostIP = 10.0.0.5
+  Traffic = local-first
+";
+        assert_eq!(ports(&crate::parse::publish::parse(published).unwrap()), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod tables;
 pub use tables::{Drained, Table, Tables};
 
 use crate::state::State;
-use proto::model::{Network, NetworkId, Node, PortMode, Service, ServiceSpec};
+use proto::model::{Network, NetworkId, Node, Service, ServiceSpec};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -56,21 +56,16 @@ pub fn ingress(state: &State) -> Option<&Arc<Network>> {
     state.networks().find(|network| network.spec.ingress)
 }
 
-/// Whether a service publishes a port on every node.
-pub fn publishes_ingress(spec: &ServiceSpec) -> bool {
-    spec.ports.iter().any(|port| port.mode == PortMode::Ingress)
-}
-
 /// Whether any service publishes a port on every node, so that every node takes part in the ingress
 /// network.
 pub fn is_ingress_used(state: &State) -> bool {
-    state.services().any(|service| !service.removing && publishes_ingress(&service.spec))
+    state.services().any(|service| !service.removing && service.spec.publishes_ingress())
 }
 
 /// Whether tasks of a spec are in a network: it names the network, or publishes a port through it.
 pub fn uses(network: &Network, spec: &ServiceSpec) -> bool {
     let attaches = spec.task.attachments.iter().any(|it| it.network == network.id);
-    attaches || (network.spec.ingress && publishes_ingress(spec))
+    attaches || (network.spec.ingress && spec.publishes_ingress())
 }
 
 /// The networks that tasks of a spec have an address in: those it names, in its order, and the ingress
@@ -79,7 +74,7 @@ pub fn networks_of<'a>(state: &'a State, spec: &ServiceSpec) -> Result<Vec<&'a N
     let named = spec.task.attachments.iter().map(|it| it.network);
     let named = named.map(|id| state.network(id).ok_or(MissingNetwork::Removed(id)));
     let mut networks = named.map(|found| found.map(|it| &**it)).collect::<Result<Vec<_>, _>>()?;
-    if publishes_ingress(spec) {
+    if spec.publishes_ingress() {
         networks.push(ingress(state).ok_or(MissingNetwork::Ingress)?);
     }
     Ok(networks)
@@ -92,7 +87,7 @@ pub(crate) fn present_networks_of<'a>(
 ) -> impl Iterator<Item = &'a Network> {
     let named: Vec<NetworkId> = spec.task.attachments.iter().map(|it| it.network).collect();
     let named = named.into_iter().filter_map(|id| state.network(id));
-    named.chain(publishes_ingress(spec).then(|| ingress(state)).flatten()).map(|it| &**it)
+    named.chain(spec.publishes_ingress().then(|| ingress(state)).flatten()).map(|it| &**it)
 }
 
 /// The first network of a service in which it is to have a virtual address and has none yet.

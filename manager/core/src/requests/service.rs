@@ -3,6 +3,7 @@
 use super::ports;
 use crate::{
     networks,
+    ports::{Clash, NoPortLeft, PortNumber},
     state::{Change, Expect, ObjectId, State, Transaction},
     updater::{self, RollbackError},
 };
@@ -36,7 +37,7 @@ pub enum ServiceError {
     BeingRemoved(String),
     /// No node will ever have the port free.
     #[error(
-        "port {port} is published on every node by global service `{holder}`: choose another port, or constrain one of the two to other nodes"
+        "port {port} is published on every node by global service `{holder}`, or on all that fit: choose another port, or constrain one of the two to other nodes"
     )]
     PortTaken {
         /// The port wanted.
@@ -45,21 +46,16 @@ pub enum ServiceError {
         holder: String,
     },
     /// A port that is published on every node can't be published by anyone else.
-    #[error(
-        "port {}/{} of every node is taken by service `{holder}`, or would be taken from it: choose another port",
-        port.published, port.protocol
-    )]
-    IngressPortTaken {
-        /// The port wanted.
-        port: PublishedPort,
-        /// The service that has it.
-        holder: String,
-    },
+    #[error("port {} of every node is taken by service `{}`, or would be taken from it: choose another port", .0.port, .0.holder)]
+    IngressPortTaken(Clash),
+    /// None is left to choose for a port without a number.
+    #[error(transparent)]
+    NoPortLeft(#[from] NoPortLeft),
     /// What every node answers for is taken from the programs that listen there.
-    #[error("port {}/{} can't be published on every node, {user}: choose another port", port.published, port.protocol)]
+    #[error("port {port} can't be published on every node, {user}: choose another port")]
     PortReserved {
         /// The port wanted.
-        port: PublishedPort,
+        port: PortNumber,
         /// Whose it is.
         user: &'static str,
     },
@@ -82,6 +78,12 @@ pub enum ServiceError {
     Rollback(#[from] RollbackError),
 }
 
+impl From<Clash> for ServiceError {
+    fn from(clash: Clash) -> Self {
+        Self::IngressPortTaken(clash)
+    }
+}
+
 /// Creates a service.
 pub fn create(
     state: &State,
@@ -92,11 +94,9 @@ pub fn create(
     if state.service_named(&spec.name).is_some() {
         return Err(ServiceError::NameTaken(spec.name.to_string()));
     }
-    ports::check(state, id, &spec)?;
     check_ingress(state, &spec)?;
     check_networks(state, &spec)?;
-    let service = updater::new_service(id, spec, now);
-    Ok(put(0, service))
+    Ok(put(0, ports::claim(state, None, updater::new_service(id, spec, now))?))
 }
 
 /// Updates a service. `version` is that of the service as the user last saw it: any since its spec
@@ -119,13 +119,12 @@ pub fn update(
     if discriminant(&spec.mode) != discriminant(&service.spec.mode) {
         return Err(ServiceError::ModeChange(name()));
     }
-    // A port that it has already is no reason to refuse a change of something else.
     if spec.ports != service.spec.ports {
-        ports::check(state, service.id, &spec)?;
         check_ingress(state, &spec)?;
     }
     check_networks(state, &spec)?;
-    Ok(put(service.version, updater::begin_update(service, spec, now)))
+    let updated = updater::begin_update(service, spec, now);
+    Ok(put(service.version, ports::claim(state, Some(service), updated)?))
 }
 
 /// Rolls a service back to its previous spec.
@@ -133,10 +132,9 @@ pub fn rollback(state: &State, service: &Service, now: Timestamp) -> Result<Tran
     check_present(service)?;
     let restored = updater::begin_rollback(service, now)?;
     if restored.spec.ports != service.spec.ports {
-        ports::check(state, service.id, &restored.spec)?;
         check_ingress(state, &restored.spec)?;
     }
-    Ok(put(service.version, restored))
+    Ok(put(service.version, ports::claim(state, Some(service), restored)?))
 }
 
 /// Removes a service, whose tasks are stopped first. Removing it twice is no error.
@@ -159,7 +157,7 @@ fn check_present(service: &Service) -> Result<(), ServiceError> {
 
 /// Refuses ports that no network would carry.
 fn check_ingress(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError> {
-    match networks::publishes_ingress(spec) && networks::ingress(state).is_none() {
+    match spec.publishes_ingress() && networks::ingress(state).is_none() {
         true => Err(ServiceError::NoIngress),
         false => Ok(()),
     }

@@ -5,7 +5,7 @@ use crate::{
     orchestrator::slots::{holds_node, is_live},
     state::State,
 };
-use proto::model::{Node, PortMode, PortProtocol, Reservations, ServiceId, ServiceSpec};
+use proto::model::{Node, PortProtocol, Reservations, ServiceId, ServiceSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A port on a node.
@@ -70,6 +70,5 @@ impl<'a> Room<'a> {
 
 /// The ports of the node itself that a task takes.
 pub(super) fn host_ports(spec: &ServiceSpec) -> impl Iterator<Item = HostPort> {
-    let of_node = spec.ports.iter().filter(|port| port.mode == PortMode::Host);
-    of_node.map(|port| (port.protocol, port.published.get()))
+    spec.host_ports().filter_map(|port| Some((port.protocol, port.published?.get())))
 }

@@ -61,8 +61,8 @@ pub enum Change {
     /// Removes a node. Its tasks must be gone or ended.
     DeleteNode(NodeId),
     /// Adds or replaces a service: what a person asked for, or a rollback to it. Its virtual addresses
-    /// stay as they are. Refused if another service has its name, or one of its networks is gone; one
-    /// that is being removed gives its name up.
+    /// stay as they are. Refused if another service has its name or a port that it comes to publish, or
+    /// one of its networks is gone; one that is being removed gives name and ports up.
     PutService(Box<Service>),
     /// Begins a rollout, or replaces what is known of one; ignored if the service is gone.
     PutRollout {

@@ -3,8 +3,8 @@
 use proto::model::{
     Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, EndpointMode, JoinTokens,
     ManagerStatus, NetworkAttachment, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeState,
-    NodeStatus, PortMode, PortProtocol, PublishedPort, RestartPolicy, Role, RolloutConfig, RolloutOrder,
-    RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec, TaskStatus, Timestamp,
+    NodeStatus, PortProtocol, PublishedPort, RestartPolicy, Role, RolloutConfig, RolloutOrder, RootCa,
+    ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec, TaskStatus, Timestamp,
     cluster::FEATURE_LEVEL,
 };
 use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU16, sync::Arc};
@@ -192,16 +192,21 @@ impl ServiceBuilder {
     /// Publishes a port of the node, which is the container's as well.
     pub fn host_port(mut self, port: u16) -> Self {
         let port = NonZeroU16::new(port).expect("tests use good ports");
-        let (protocol, mode) = (PortProtocol::Tcp, PortMode::Host);
-        self.0.ports.push(PublishedPort { protocol, published: port, target: port, mode });
+        self.0.ports.push(PublishedPort::host(PortProtocol::Tcp, port, port));
         self
     }
 
     /// Publishes a port on every node, which is the container's as well.
     pub fn ingress_port(mut self, port: u16) -> Self {
         let port = NonZeroU16::new(port).expect("tests use good ports");
-        let (protocol, mode) = (PortProtocol::Tcp, PortMode::Ingress);
-        self.0.ports.push(PublishedPort { protocol, published: port, target: port, mode });
+        self.0.ports.push(PublishedPort::ingress(PortProtocol::Tcp, port, port));
+        self
+    }
+
+    /// Publishes a port of the container on every node, at one that the managers choose.
+    pub fn chosen_port(mut self, target: u16) -> Self {
+        self = self.ingress_port(target);
+        self.0.ports.last_mut().expect("one was just added").published = None;
         self
     }
 

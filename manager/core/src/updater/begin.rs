@@ -28,6 +28,7 @@ pub fn new_service(id: ServiceId, spec: ServiceSpec, now: Timestamp) -> Service 
         restarts: BTreeMap::new(),
         removing: false,
         vips: BTreeMap::new(),
+        chosen_ports: BTreeMap::new(),
     }
 }
 

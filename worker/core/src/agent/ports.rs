@@ -5,7 +5,7 @@
 //! belong to a new task already, while the old container still has to be stopped.
 
 use super::held::Held;
-use proto::model::{PortMode, PortProtocol, TaskId};
+use proto::model::{PortProtocol, TaskId};
 use std::{collections::BTreeMap, num::NonZeroU16};
 
 /// Whether a task would be started now if another one did not hold a port of its.
@@ -33,6 +33,5 @@ fn waits(held: &Held) -> bool {
 }
 
 fn of(held: &Held) -> impl Iterator<Item = (PortProtocol, NonZeroU16)> {
-    let on_node = held.task().spec.ports.iter().filter(|port| port.mode == PortMode::Host);
-    on_node.map(|port| (port.protocol, port.published))
+    held.task().spec.host_ports().filter_map(|port| Some((port.protocol, port.published?)))
 }

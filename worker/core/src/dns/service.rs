@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::model::{Name, NetworkService, PortProtocol, SlotKey, TaskId};
+use proto::model::{Name, NetworkService, PortProtocol, PublishedPort, SlotKey, TaskId};
 
 /// One service of a network, arranged for look-ups. Endpoints are given by their numbers.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Entry {
             slots: BTreeMap::new(),
             tasks: BTreeMap::new(),
             holders: BTreeMap::new(),
-            ports: service.ports.iter().map(|p| (p.protocol, p.published.get(), p.target.get())).collect(),
+            ports: service.ports.iter().filter_map(port).collect(),
         };
         for (&task, endpoint) in &service.endpoints {
             let slot = entry.slots.entry(endpoint.slot).or_default();
@@ -143,4 +143,8 @@ impl Entry {
 fn is_member(service: &NetworkService) -> bool {
     let is_by_hand = |task| service.by_hand.contains_key(task);
     service.vip.is_some() || service.by_hand.is_empty() || !service.endpoints.keys().all(is_by_hand)
+}
+
+fn port(port: &PublishedPort) -> Option<(PortProtocol, u16, u16)> {
+    Some((port.protocol, port.published?.get(), port.target.get()))
 }

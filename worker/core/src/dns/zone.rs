@@ -214,6 +214,7 @@ fn port_of(port: &str, protocol: &str) -> Option<(u16, PortProtocol)> {
     let protocol = match protocol {
         "_tcp" => PortProtocol::Tcp,
         "_udp" => PortProtocol::Udp,
+        "_sctp" => PortProtocol::Sctp,
         _ => return None,
     };
     let port = port.strip_prefix('_')?;

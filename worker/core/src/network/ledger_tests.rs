@@ -16,7 +16,7 @@ fn dir() -> &'static Path {
 
 fn tcp(published: u16, target: u16) -> HostPort {
     let port = |number| NonZeroU16::new(number).unwrap();
-    HostPort { protocol: Protocol::Tcp, published: port(published), target: port(target) }
+    HostPort { protocol: Protocol::Tcp, published: port(published), target: port(target), host_ip: None }
 }
 
 #[test]

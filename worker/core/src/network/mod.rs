@@ -12,11 +12,15 @@
 //! | [`ports`] | which published ports are added and removed |
 //! | [`ledger`], [`refusal`] | what each task holds, and why it cannot have more |
 //! | [`guard`] | whether foreign forwards are dropped |
+//! | [`hand_over`] | how the host hands published ports to a sandbox |
+//! | [`flow`] | which connections are to be forgotten as ports change |
 //! | [`ruleset`] | the nft text for all of it, and for one change |
 
 pub mod addressing;
 pub mod attachment;
+pub mod flow;
 pub mod guard;
+pub(crate) mod hand_over;
 pub mod lease;
 pub mod ledger;
 pub mod names;
@@ -29,10 +33,11 @@ pub mod uplink;
 
 pub use addressing::Subnets;
 pub use attachment::{Attachment, InterfaceAddress};
+pub use flow::Flow;
 pub use guard::Guard;
 pub use ledger::Ledger;
 pub use names::{NameError, NodeShort, TaskShort};
-pub use ports::{Forward, HostPort, PortChange, PortKey, Protocol};
+pub use ports::{Forward, HostPort, Opening, PortChange, PortKey, Protocol};
 pub use refusal::LedgerError;
 pub use ruleset::Ruleset;
 pub use subnet::{Ipv4Subnet, Ipv6Subnet, SubnetError};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use proto::model::PortProtocol;
+use proto::model::{HostIp, PortProtocol};
 use serde::{Deserialize, Serialize};
 
 use super::InterfaceAddress;
@@ -18,6 +18,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 impl From<PortProtocol> for Protocol {
@@ -25,6 +27,7 @@ impl From<PortProtocol> for Protocol {
         match protocol {
             PortProtocol::Tcp => Self::Tcp,
             PortProtocol::Udp => Self::Udp,
+            PortProtocol::Sctp => Self::Sctp,
         }
     }
 }
@@ -34,6 +37,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         })
     }
 }
@@ -43,10 +47,13 @@ impl fmt::Display for Protocol {
 pub struct HostPort {
     /// The protocol of both ports.
     pub protocol: Protocol,
-    /// The port on every address of the host.
+    /// The port on the host.
     pub published: NonZeroU16,
     /// The port the container listens on.
     pub target: NonZeroU16,
+    /// At which of the host's addresses; `None` is all of them.
+    #[serde(default)]
+    pub host_ip: Option<HostIp>,
 }
 
 impl HostPort {
@@ -71,11 +78,30 @@ impl fmt::Display for PortKey {
     }
 }
 
+/// A published port of the host, and where on the host it is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    /// The port.
+    pub key: PortKey,
+    /// At which of the host's addresses; `None` is all of them.
+    pub host_ip: Option<HostIp>,
+}
+
+impl Opening {
+    /// Tells whether one who speaks to this socket of the host is led to a container.
+    pub fn is_at(&self, protocol: Protocol, socket: SocketAddr) -> bool {
+        (self.key.protocol, self.key.port.get()) == (protocol, socket.port())
+            && self.host_ip.is_none_or(|host_ip| host_ip.contains(socket.ip()))
+    }
+}
+
 /// A published port and the container's sockets behind it, one an address family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The published port.
     pub key: PortKey,
+    /// At which of the host's addresses; `None` is all of them.
+    pub host_ip: Option<HostIp>,
     /// Where it leads.
     pub targets: Vec<SocketAddr>,
 }
@@ -84,7 +110,13 @@ impl Forward {
     /// Leads a host's port to a container with these addresses.
     pub fn new(port: &HostPort, addresses: &[InterfaceAddress]) -> Self {
         let target = |held: &InterfaceAddress| SocketAddr::new(held.address, port.target.get());
-        Self { key: port.key(), targets: addresses.iter().map(target).collect() }
+        let targets = addresses.iter().map(target).collect();
+        Self { key: port.key(), host_ip: port.host_ip, targets }
+    }
+
+    /// Returns the host's side of it.
+    pub fn opening(&self) -> Opening {
+        Opening { key: self.key, host_ip: self.host_ip }
     }
 
     /// Returns the IPv4 socket behind the port.

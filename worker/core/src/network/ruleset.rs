@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 
 use super::addressing::Subnets;
 use super::guard::Guard;
+use super::hand_over::HandOver;
 use super::names::{LINK_GROUP, NodeShort, SANDBOX_UPLINK};
 use super::nft_table::Table;
-use super::ports::{Forward, PortChange};
+use super::ports::{Forward, Opening, PortChange};
 
 use super::uplink::UplinkAddresses;
 
@@ -29,24 +30,10 @@ pub struct Ruleset {
 impl Ruleset {
     /// Renders the host's table: hands published ports to the sandbox, hides the sandbox behind the host's addresses.
     pub fn host_table(&self, forwards: &[&Forward]) -> String {
-        let uplink = self.node.uplink();
-        let mut table = Table::replacing(&self.node.table());
-        let published: Vec<_> = forwards.iter().copied().map(published_port).collect();
-        table.block("set published", &["type inet_proto . inet_service".into()], &published);
-        table.chain("hand_over", None, &self.hand_over());
-        table.chain(
-            "raw_prerouting",
-            Some("type filter hook prerouting priority raw; policy accept;"),
-            // route_localnet on the uplink would otherwise let a container speak to the host's 127.0.0.1.
-            &[format!("iifname {uplink:?} ip daddr 127.0.0.0/8 drop")],
-        );
-        let jump = ["jump hand_over".to_owned()];
-        table.chain(
-            "nat_prerouting",
-            Some("type nat hook prerouting priority dstnat; policy accept;"),
-            &jump,
-        );
-        table.chain("nat_output", Some("type nat hook output priority -100; policy accept;"), &jump);
+        let (name, uplink) = (self.node.table(), self.node.uplink());
+        let mut table = Table::replacing(&name);
+        let openings: Vec<Opening> = forwards.iter().map(|forward| forward.opening()).collect();
+        self.hand_over(&name, &uplink).add_to(&mut table, &openings);
         table.chain(
             "nat_postrouting",
             Some("type nat hook postrouting priority srcnat; policy accept;"),
@@ -72,7 +59,7 @@ impl Ruleset {
         let map = |address: &str| [format!("type inet_proto . inet_service : {address} . inet_service")];
         table.block("map published4", &map("ipv4_addr"), &ipv4);
         let mut prerouting = vec![format!(
-            "iifname {SANDBOX_UPLINK:?} ip daddr {} meta l4proto {{ tcp, udp }} dnat ip to meta l4proto . th dport map @published4",
+            "iifname {SANDBOX_UPLINK:?} ip daddr {} meta l4proto {{ tcp, udp, sctp }} dnat ip to meta l4proto . th dport map @published4",
             self.uplink.sandbox_ipv4()
         )];
         let mut postrouting =
@@ -81,7 +68,7 @@ impl Ruleset {
             let ipv6: Vec<_> = forwards.iter().copied().filter_map(target_ipv6).collect();
             table.block("map published6", &map("ipv6_addr"), &ipv6);
             prerouting.push(format!(
-                "iifname {SANDBOX_UPLINK:?} ip6 daddr {} meta l4proto {{ tcp, udp }} dnat ip6 to meta l4proto . th dport map @published6",
+                "iifname {SANDBOX_UPLINK:?} ip6 daddr {} meta l4proto {{ tcp, udp, sctp }} dnat ip6 to meta l4proto . th dport map @published6",
                 self.uplink.sandbox_ipv6()
             ));
             postrouting.push(format!("oifname {SANDBOX_UPLINK:?} ip6 saddr {subnet} masquerade"));
@@ -106,13 +93,11 @@ impl Ruleset {
 
     /// Renders one change of published ports for the host, as one transaction.
     pub fn host_change(&self, change: &PortChange) -> String {
+        let (name, uplink) = (self.node.table(), self.node.uplink());
+        let hand_over = self.hand_over(&name, &uplink);
         let mut script = String::new();
-        for forward in &change.remove {
-            self.take_out(&mut script, "published", &published_port(forward));
-        }
-        for forward in &change.add {
-            self.put_in(&mut script, "published", &published_port(forward));
-        }
+        change.remove.iter().for_each(|forward| hand_over.take_out(&mut script, &forward.opening()));
+        change.add.iter().for_each(|forward| hand_over.put_in(&mut script, &forward.opening()));
         script
     }
 
@@ -139,19 +124,8 @@ impl Ruleset {
         format!("add table inet {table}\ndelete table inet {table}\n")
     }
 
-    fn hand_over(&self) -> Vec<String> {
-        let mut rules = vec![format!(
-            "meta nfproto ipv4 fib daddr type local meta l4proto . th dport @published dnat ip to {}",
-            self.uplink.sandbox_ipv4()
-        )];
-        if self.subnets.ipv6.is_some() {
-            // IPv6 knows no route_localnet: a packet from ::1 cannot leave the loopback.
-            rules.push(format!(
-                "ip6 daddr != ::1 fib daddr type local meta l4proto . th dport @published dnat ip6 to {}",
-                self.uplink.sandbox_ipv6()
-            ));
-        }
-        rules
+    fn hand_over<'a>(&self, table: &'a str, link: &'a str) -> HandOver<'a> {
+        HandOver { table, link, addresses: self.uplink, ipv6: self.subnets.ipv6.is_some() }
     }
 
     fn host_postrouting(&self) -> Vec<String> {

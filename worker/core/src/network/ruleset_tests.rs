@@ -15,7 +15,12 @@ fn ruleset(ipv6: bool, guard: Guard) -> Ruleset {
 }
 
 fn port(protocol: Protocol, published: u16, target: u16) -> HostPort {
-    HostPort { protocol, published: published.try_into().unwrap(), target: target.try_into().unwrap() }
+    HostPort {
+        protocol,
+        published: published.try_into().unwrap(),
+        target: target.try_into().unwrap(),
+        host_ip: None,
+    }
 }
 
 /// Two tasks: `web` with 8080/tcp and 5353/udp, `api` with 9090/tcp.

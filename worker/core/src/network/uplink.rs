@@ -110,6 +110,11 @@ impl UplinkAddresses {
         self.ipv6(2)
     }
 
+    /// Tells whether this is an address of the sandbox's end.
+    pub fn is_sandbox(&self, address: IpAddr) -> bool {
+        address == self.sandbox_ipv4() || address == self.sandbox_ipv6()
+    }
+
     fn contains(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => u32::from(address) & !0b11 == u32::from(self.network_ipv4()),

@@ -1,20 +1,7 @@
 //! Connections that were balanced to a backend which is none any more.
 
-use std::net::SocketAddr;
-
 use super::rules::Rules;
-use crate::network::Protocol;
-
-/// A connection as conntrack knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flow {
-    /// Its transport; `None` for one that no ports are published for.
-    pub protocol: Option<Protocol>,
-    /// What the client speaks to; port 0 where the transport has none.
-    pub destination: SocketAddr,
-    /// Who answers.
-    pub answerer: SocketAddr,
-}
+use crate::network::Flow;
 
 impl Flow {
     /// Tells whether the connection was balanced in a way in which it would not be any more. Forgetting it lets its next

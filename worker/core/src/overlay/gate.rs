@@ -4,13 +4,13 @@
 //! published in both ways.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use ipnet::IpNet;
 
 use super::rules::Rules;
+use crate::network::hand_over::HandOver;
 use crate::network::nft_table::Table;
-use crate::network::{NodeShort, PortKey, Subnets, UplinkAddresses};
+use crate::network::{NodeShort, Opening, Subnets, UplinkAddresses};
 
 /// All that the table depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Gate {
     /// Whether IPv6 is handed over too.
     pub ipv6: bool,
     /// The published ports.
-    pub ports: BTreeSet<PortKey>,
+    pub ports: BTreeSet<Opening>,
 }
 
 impl Gate {
@@ -39,43 +39,29 @@ impl Gate {
             uplink: mesh.uplink,
             hidden: rules.sides.iter().map(|side| side.pool).chain(own).collect(),
             ipv6: rules.sides.iter().any(|side| side.router.is_ipv6()),
-            ports: mesh.ports.keys().copied().collect(),
+            ports: mesh.openings().collect(),
         })
     }
 
     /// Renders the whole table, in the place of one of the same name.
     pub fn script(&self) -> String {
-        let uplink = self.node.mesh_uplink();
-        let mut table = Table::replacing(&self.node.mesh_table());
-        let ports: Vec<_> = self.ports.iter().map(element).collect();
-        table.block("set published", &["type inet_proto . inet_service".into()], &ports);
-        table.chain("hand_over", None, &self.hand_over());
-        let jump = ["jump hand_over".to_owned()];
-        for (name, hook, rules) in [
-            (
-                "raw_prerouting",
-                "type filter hook prerouting priority raw; policy accept;",
-                // route_localnet on the link would otherwise let a container speak to the host's 127.0.0.1.
-                &[format!("iifname {uplink:?} ip daddr 127.0.0.0/8 drop")][..],
-            ),
-            ("nat_prerouting", "type nat hook prerouting priority dstnat; policy accept;", &jump),
-            ("nat_output", "type nat hook output priority -100; policy accept;", &jump),
-            (
-                "nat_postrouting",
-                "type nat hook postrouting priority srcnat; policy accept;",
-                &self.postrouting(&uplink),
-            ),
-            (
-                "forward",
-                "type filter hook forward priority filter; policy accept;",
-                &[
-                    format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop"),
-                    format!("iifname {uplink:?} ct state new drop"),
-                ],
-            ),
-        ] {
-            table.chain(name, Some(hook), rules);
-        }
+        let (name, uplink) = (self.node.mesh_table(), self.node.mesh_uplink());
+        let mut table = Table::replacing(&name);
+        let openings: Vec<Opening> = self.ports.iter().copied().collect();
+        self.hand_over(&name, &uplink).add_to(&mut table, &openings);
+        table.chain(
+            "nat_postrouting",
+            Some("type nat hook postrouting priority srcnat; policy accept;"),
+            &self.postrouting(&uplink),
+        );
+        table.chain(
+            "forward",
+            Some("type filter hook forward priority filter; policy accept;"),
+            &[
+                format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop"),
+                format!("iifname {uplink:?} ct state new drop"),
+            ],
+        );
         table.finish()
     }
 
@@ -86,16 +72,11 @@ impl Gate {
         {
             return Some(to.script());
         }
-        let table = self.node.mesh_table();
+        let (name, uplink) = (self.node.mesh_table(), self.node.mesh_uplink());
+        let hand_over = self.hand_over(&name, &uplink);
         let mut script = String::new();
-        for (verb, ports) in
-            [("delete", self.ports.difference(&to.ports)), ("add", to.ports.difference(&self.ports))]
-        {
-            for port in ports {
-                writeln!(script, "{verb} element inet {table} published {{ {} }}", element(port))
-                    .expect("a String takes any text");
-            }
-        }
+        self.ports.difference(&to.ports).for_each(|port| hand_over.take_out(&mut script, port));
+        to.ports.difference(&self.ports).for_each(|port| hand_over.put_in(&mut script, port));
         (!script.is_empty()).then_some(script)
     }
 
@@ -105,14 +86,8 @@ impl Gate {
         format!("add table inet {table}\ndelete table inet {table}\n")
     }
 
-    fn hand_over(&self) -> Vec<String> {
-        let to = "fib daddr type local meta l4proto . th dport @published dnat";
-        let mut rules = vec![format!("meta nfproto ipv4 {to} ip to {}", self.uplink.sandbox_ipv4())];
-        if self.ipv6 {
-            // IPv6 knows no route_localnet: a packet from ::1 cannot leave the loopback.
-            rules.push(format!("ip6 daddr != ::1 {to} ip6 to {}", self.uplink.sandbox_ipv6()));
-        }
-        rules
+    fn hand_over<'a>(&self, table: &'a str, link: &'a str) -> HandOver<'a> {
+        HandOver { table, link, addresses: self.uplink, ipv6: self.ipv6 }
     }
 
     fn postrouting(&self, uplink: &str) -> Vec<String> {
@@ -125,8 +100,4 @@ impl Gate {
         };
         hidden.map(rule).collect()
     }
-}
-
-fn element(port: &PortKey) -> String {
-    format!("{} . {}", port.protocol, port.port)
 }

@@ -14,17 +14,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use proto::model::{NetworkTable, NodeId, PortMode};
+use proto::model::{HostIp, NetworkEndpoint, NetworkTable, NodeId, PortMode, PortTraffic};
 
 use super::balance::Tier;
-use super::flows::Flow;
 use super::mac::Mac;
 use super::names::{CONTAINER_LINKS, TUNNEL, UPLINK};
 use super::rules::Side;
 use super::sets::{self, Elements, Family, Set};
 use super::state::Kernel;
 use crate::network::nft_table::Table;
-use crate::network::{PortKey, UplinkAddresses};
+use crate::network::{Flow, Opening, PortKey, UplinkAddresses};
 
 /// What marks of answers have in common.
 pub const ANSWER_MARK: u32 = 0x4000_0000;
@@ -54,10 +53,21 @@ pub struct Mesh {
     pub uplink: UplinkAddresses,
     /// The largest packet that the tunnel and the containers take, in bytes.
     pub mtu: u32,
-    /// Published ports and the sockets behind them.
-    pub ports: BTreeMap<PortKey, BTreeSet<SocketAddr>>,
+    /// What is published.
+    pub ports: BTreeMap<PortKey, Published>,
     /// The numbers of the other nodes' routers, where clients come in too.
     pub origins: BTreeSet<u32>,
+}
+
+/// Where a published port leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    /// At which of the host's addresses it is published; `None` is all of them.
+    pub host_ip: Option<HostIp>,
+    /// The sockets that this node sends new connections to.
+    pub backends: BTreeSet<SocketAddr>,
+    /// All sockets that serve: connections that go to one of them stay there.
+    pub serving: BTreeSet<SocketAddr>,
 }
 
 /// A chain: name, hook, rules.
@@ -68,19 +78,30 @@ pub fn mark_of(router: u32) -> u32 {
     ANSWER_MARK | router
 }
 
-/// Collects the published ports; those nobody serves are there too, so that they are refused.
+/// Collects the published ports as `me` answers for them; those nobody serves are there too, so that they are refused.
 pub(super) fn ports(
     table: &NetworkTable,
+    me: NodeId,
     nodes: &BTreeSet<NodeId>,
-) -> BTreeMap<PortKey, BTreeSet<SocketAddr>> {
-    let mut ports: BTreeMap<PortKey, BTreeSet<SocketAddr>> = BTreeMap::new();
+) -> BTreeMap<PortKey, Published> {
+    let mut ports: BTreeMap<PortKey, Published> = BTreeMap::new();
     for service in table.services.values() {
-        let serving = service.endpoints.values().filter(|held| held.serves() && nodes.contains(&held.node));
-        let addresses: Vec<IpAddr> = serving.flat_map(|held| table.info.addresses(held.number)).collect();
+        let serving =
+            || service.endpoints.values().filter(|held| held.serves() && nodes.contains(&held.node));
+        let addresses = |held: &NetworkEndpoint| table.info.addresses(held.number);
+        let all: Vec<IpAddr> = serving().flat_map(addresses).collect();
+        let own: Vec<IpAddr> = serving().filter(|held| held.node == me).flat_map(addresses).collect();
         for port in service.ports.iter().filter(|port| port.mode == PortMode::Ingress) {
-            let key = PortKey { protocol: port.protocol.into(), port: port.published };
-            let sockets = addresses.iter().map(|address| SocketAddr::new(*address, port.target.get()));
-            ports.entry(key).or_default().extend(sockets);
+            let Some(published) = port.published else { continue };
+            let socket = |address: &IpAddr| SocketAddr::new(*address, port.target.get());
+            let chosen = match port.traffic {
+                PortTraffic::LocalFirst if !own.is_empty() => &own,
+                PortTraffic::LocalFirst | PortTraffic::Cluster => &all,
+            };
+            let entry = ports.entry(PortKey { protocol: port.protocol.into(), port: published }).or_default();
+            entry.host_ip = port.host_ip;
+            entry.backends.extend(chosen.iter().map(socket));
+            entry.serving.extend(all.iter().map(socket));
         }
     }
     ports
@@ -98,46 +119,44 @@ pub(super) fn add_answers(kernel: &mut Kernel, ipv6: bool) {
 /// Tells whether a change leaves connections behind that would go elsewhere now.
 pub(super) fn has_stale_flows(from: Option<&Mesh>, to: Option<&Mesh>, draining: &BTreeSet<IpAddr>) -> bool {
     let (Some(from), Some(to)) = (from, to) else { return from != to };
-    let is_lost = |port, backend: &SocketAddr| {
-        !to.backends(port).contains(backend) && !draining.contains(&backend.ip())
-    };
+    let is_lost =
+        |port, socket: &SocketAddr| !to.serving(port).contains(socket) && !draining.contains(&socket.ip());
     let loses =
-        from.ports.iter().any(|(port, backends)| backends.iter().any(|backend| is_lost(port, backend)));
+        from.ports.iter().any(|(port, known)| known.serving.iter().any(|socket| is_lost(port, socket)));
     // Datagrams that were refused go on to be, as long as their connection is known.
-    let is_served_now = |port: &PortKey| from.backends(port).is_empty() && !to.backends(port).is_empty();
+    let is_served_now = |port: &PortKey| from.serving(port).is_empty() && !to.serving(port).is_empty();
     loses || to.ports.keys().any(is_served_now)
 }
 
 impl Mesh {
-    /// Tells whether a connection to a published port would go elsewhere if it began now.
+    /// Tells whether a connection to a published port goes to what serves no more, or is refused and would not be.
     pub fn is_stale(&self, flow: &Flow) -> bool {
-        let published = [IpAddr::V4(self.uplink.sandbox_ipv4()), self.uplink.sandbox_ipv6().into()];
-        let port = std::num::NonZeroU16::new(flow.destination.port());
-        let (Some(protocol), Some(port)) = (flow.protocol, port) else { return false };
-        if !published.contains(&flow.destination.ip()) {
-            return false;
-        }
-        let backends = self.backends(&PortKey { protocol, port });
-        match flow.answerer.ip() == flow.destination.ip() {
-            true => !backends.is_empty(),
-            false => !backends.contains(&flow.answerer),
-        }
+        flow.is_misled_by_sandbox(self.uplink, |port| self.serving(&port))
     }
 
-    fn backends(&self, port: &PortKey) -> &BTreeSet<SocketAddr> {
+    /// Returns the host's side of what is published.
+    pub fn openings(&self) -> impl Iterator<Item = Opening> {
+        self.ports.iter().map(|(key, published)| Opening { key: *key, host_ip: published.host_ip })
+    }
+
+    fn serving(&self, port: &PortKey) -> &BTreeSet<SocketAddr> {
         const NONE: &BTreeSet<SocketAddr> = &BTreeSet::new();
-        self.ports.get(port).unwrap_or(NONE)
+        self.ports.get(port).map_or(NONE, |published| &published.serving)
     }
 
     pub(super) fn elements(&self, turn: u32) -> Elements {
-        let ports = self.ports.iter().flat_map(|(port, backends)| sets::of_port(*port, backends, turn));
+        let elements = |(port, to): (&PortKey, &Published)| sets::of_port(*port, &to.backends, turn);
+        let ports = self.ports.iter().flat_map(elements);
         ports.chain(self.origins.iter().flat_map(|router| sets::of_origin(*router))).collect()
     }
 
     /// Returns the elements of all that another mesh does not have in the same way.
     pub(super) fn elements_besides(&self, other: &Self, turn: u32) -> Elements {
-        let ports = self.ports.iter().filter(|(port, backends)| other.ports.get(port) != Some(backends));
-        let ports = ports.flat_map(|(port, backends)| sets::of_port(*port, backends, turn));
+        let is_theirs = |port: &PortKey, to: &Published| {
+            other.ports.get(port).is_some_and(|theirs| theirs.backends == to.backends)
+        };
+        let ports = self.ports.iter().filter(|(port, to)| !is_theirs(port, to));
+        let ports = ports.flat_map(|(port, to)| sets::of_port(*port, &to.backends, turn));
         let origins = self.origins.difference(&other.origins);
         ports.chain(origins.flat_map(|router| sets::of_origin(*router))).collect()
     }
@@ -176,7 +195,7 @@ impl Mesh {
             let (word, map, slots) = (family.word(), Set::Ports(family, tier).name(), tier.slots());
             let lookup = format!("meta l4proto . th dport . numgen inc mod {slots} map @{map}");
             format!(
-                "iifname {UPLINK:?} {word} daddr {end} meta l4proto {{ tcp, udp }} dnat {word} to {lookup}"
+                "iifname {UPLINK:?} {word} daddr {end} meta l4proto {{ tcp, udp, sctp }} dnat {word} to {lookup}"
             )
         })
     }

@@ -2,17 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use proto::model::NetworkTable;
+use proto::model::{NetworkTable, PortTraffic};
 
 use super::diff::{Step, diff};
-use super::flows::Flow;
 use super::gate::Gate;
 use super::inside;
 use super::mesh::ANSWERS_MAC;
 use super::names::Interface;
 use super::sample::{containers, desired_mesh, node, publish, service, table};
 use super::state::{Desired, Tunnel};
-use crate::network::{Ipv4Subnet, Ipv6Subnet, NodeShort, Protocol, Subnets};
+use crate::network::{Flow, Ipv4Subnet, Ipv6Subnet, NodeShort, Protocol, Subnets};
 
 macro_rules! assert_golden {
     ($name:literal, $text:expr) => {
@@ -79,10 +78,68 @@ fn a_change_of_ports_touches_their_elements_of_the_gate_only() {
     let mut table = published(false);
     table.change_services(|service| service.ports.truncate(1));
     let after = gate(&desired_mesh(&table, &containers(&[])), false);
-    let removed = "delete element inet shoal-ab12cd34-mesh published { udp . 53 }\n";
-    assert_eq!(before.change(&after).unwrap(), removed);
-    assert_eq!(after.change(&before).unwrap(), removed.replace("delete", "add"));
+    let added = "add element inet shoal-ab12cd34-mesh published { udp . 53 }\n";
+    assert_eq!(before.change(&after).unwrap(), added.to_owned() + &added.replace("add", "delete"));
+    assert_eq!(after.change(&before).unwrap(), added);
     assert_eq!(after.change(&after), None);
+}
+
+#[test]
+fn a_port_of_some_addresses_is_handed_over_there_only() {
+    let mut table = published(true);
+    for (host_ip, nth) in [("10.0.0.0/24", 0), ("fd00::5", 1)] {
+        table.change_services(|service| {
+            if let Some(port) = service.ports.get_mut(nth) {
+                port.host_ip = Some(host_ip.parse().unwrap());
+            }
+        });
+    }
+    let desired = desired_mesh(&table, &containers(&[]));
+    let (everywhere, somewhere) =
+        (gate(&desired_mesh(&published(true), &containers(&[])), true), gate(&desired, true));
+    assert_eq!(
+        everywhere.change(&somewhere).unwrap(),
+        "\
+add element inet shoal-ab12cd34-mesh published { tcp . 80 }
+delete element inet shoal-ab12cd34-mesh published { tcp . 80 }
+add element inet shoal-ab12cd34-mesh published { udp . 53 }
+delete element inet shoal-ab12cd34-mesh published { udp . 53 }
+add element inet shoal-ab12cd34-mesh published_at4 { 10.0.0.0/24 . tcp . 80 }
+add element inet shoal-ab12cd34-mesh published_at6 { fd00::5/128 . udp . 53 }
+"
+    );
+    let rules = |table: &NetworkTable| desired_mesh(table, &containers(&[])).rules.script();
+    assert_eq!(rules(&table), rules(&published(true)), "the sandbox does not care");
+}
+
+#[test]
+fn a_node_sends_to_its_own_tasks_first_if_asked_and_connections_elsewhere_stay() {
+    let desired = |endpoints: &[(u32, u8, bool)], traffic: PortTraffic| {
+        let mut table = published(false);
+        let mut web = service(1, 200, endpoints);
+        publish(&mut web);
+        web.ports[0].traffic = traffic;
+        table.services.insert_mut(web.id, web);
+        desired_mesh(&table, &containers(&[]))
+    };
+    let backends = |desired: &Desired, port: u16| -> Vec<String> {
+        let ports = &desired.rules.mesh.as_ref().unwrap().ports;
+        let mut found = ports.iter().filter(|(key, _)| key.port.get() == port);
+        let (_, to) = found.next().unwrap();
+        to.backends.iter().map(ToString::to_string).collect()
+    };
+    let own_and_others = [(17, 1, true), (33, 2, true)];
+    let first = desired(&own_and_others, PortTraffic::LocalFirst);
+    assert_eq!(backends(&first, 80), ["10.0.1.17:8080"]);
+    assert_eq!(backends(&first, 53).len(), 2, "the other port was not asked for");
+    assert_eq!(backends(&desired(&own_and_others, PortTraffic::Cluster), 80).len(), 2);
+    let others = desired(&[(17, 1, false), (33, 2, true)], PortTraffic::LocalFirst);
+    assert_eq!(backends(&others, 80), ["10.0.1.33:8080"]);
+    let steps = diff(&others.kernel, Some(&others.rules), &first);
+    assert!(!steps.contains(&Step::ForgetStaleFlows), "{steps:?}");
+    let end = first.rules.mesh.as_ref().unwrap().uplink.sandbox_ipv4();
+    let (destination, answerer) = (SocketAddr::new(end.into(), 80), "10.0.1.33:8080".parse().unwrap());
+    assert!(!Flow { protocol: Some(Protocol::Tcp), destination, answerer }.is_stale(&first.rules));
 }
 
 #[test]

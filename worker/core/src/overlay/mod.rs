@@ -45,7 +45,6 @@ mod plan_tests;
 mod sample;
 
 pub use diff::{Step, diff};
-pub use flows::Flow;
 pub use gate::Gate;
 pub use mac::Mac;
 pub use mesh::Mesh;

@@ -105,7 +105,7 @@ pub fn plan(view: &View<'_>) -> Result<Desired, PlanError> {
     rules.mesh = view.uplink.map(|uplink| Mesh {
         uplink,
         mtu,
-        ports: mesh::ports(table, &nodes),
+        ports: mesh::ports(table, node, &nodes),
         origins: reached.iter().map(|peer| peer.lease.number).collect(),
     });
     Ok(Desired { kernel, rules, out_of_reach })

@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use proto::model::EndpointState;
 
 use super::diff::{Step, diff};
-use super::flows::Flow;
 use super::mac::Mac;
 use super::names::container_link;
 use super::plan::{PlanError, View, container_addresses, plan};
 use super::sample::{containers, desired, info, node, peer, service, table, task};
 use super::state::{Desired, Way};
+use crate::network::Flow;
 use crate::network::Protocol;
 
 macro_rules! assert_golden {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use proto::model::{
     EndpointState, Ipv4Pool, Ipv6Pool, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer, NetworkService,
-    NetworkTable, NodeId, NodeLease, PortMode, PortProtocol, PublishedPort, ServiceId, SlotKey, TaskId,
+    NetworkTable, NodeId, NodeLease, PortProtocol, PublishedPort, ServiceId, SlotKey, TaskId,
 };
 
 use super::names::Interface;
@@ -101,11 +101,8 @@ pub(super) fn desired_mesh(table: &NetworkTable, containers: &BTreeMap<TaskId, C
 
 /// Lets a service publish 80/tcp, which leads to 8080, and 53/udp.
 pub(super) fn publish(service: &mut NetworkService) {
-    let port = |protocol, published: u16, target: u16| PublishedPort {
-        protocol,
-        published: published.try_into().unwrap(),
-        target: target.try_into().unwrap(),
-        mode: PortMode::Ingress,
+    let port = |protocol, published: u16, target: u16| {
+        PublishedPort::ingress(protocol, published.try_into().unwrap(), target.try_into().unwrap())
     };
     service.vip = None;
     service.ports = vec![port(PortProtocol::Tcp, 80, 8080), port(PortProtocol::Udp, 53, 53)];

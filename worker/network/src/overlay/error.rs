@@ -64,6 +64,13 @@ pub enum OverlayError {
         #[source]
         source: OverlayFault,
     },
+    /// The ports that an earlier daemon answered for lead nowhere, and cannot be taken back.
+    #[error("cannot take back the ports that every node answers for, which lead nowhere any more")]
+    Gate {
+        /// What failed.
+        #[source]
+        source: Box<OverlayFault>,
+    },
     /// The folder of sandboxes cannot be read.
     #[error("cannot find the networks of this node")]
     Folder {

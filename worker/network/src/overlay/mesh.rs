@@ -1,13 +1,15 @@
 //! What the ingress network has besides: a link to the host, the gate there, and ways for answers inside containers.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use tracing::info;
-use worker_core::network::{InterfaceAddress, UplinkAddresses};
+use worker_core::network::{Flow, InterfaceAddress, Opening, UplinkAddresses};
 use worker_core::overlay::mesh::{ANSWER_MARK, ANSWERS_TABLE};
 use worker_core::overlay::names::UPLINK;
 use worker_core::overlay::{Gate, Interface, Rules, inside};
 
+use crate::conntrack;
 use crate::error::NetworkError;
 use crate::link_error::LinkError;
 use crate::links::{Link, Links};
@@ -15,10 +17,11 @@ use crate::marked::MarkedTable;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
 use crate::overlay::error::OverlayFault;
+use crate::overlay::host_side::HostSide;
 use crate::overlay::settle::{Ground, Sandbox};
 use crate::routes::{Route, Way};
 use crate::sysctl::{self, Setting};
-use crate::uplink::UplinkPlace;
+use crate::uplink::{UplinkPlace, addresses_of, check_owner};
 
 /// The table of answers to clients, in the sandbox and in containers.
 pub(crate) const ANSWERS: MarkedTable = MarkedTable { id: ANSWERS_TABLE, mark: ANSWER_MARK };
@@ -60,19 +63,43 @@ pub(crate) async fn load_gate(
     };
     let Some(script) = script else { return Ok(false) };
     ground.nft.load(&ground.host.namespace, &gate.node.mesh_table(), script).await?;
+    if before.is_none_or(|before| before.ports != gate.ports) {
+        forget(ground.host, gate.uplink, gate.ports.clone()).await?;
+    }
     Ok(true)
 }
 
-/// Takes gate and link away again, if the sandbox is the ingress network's.
-pub(crate) async fn remove(ground: Ground<'_>, sandbox: &Sandbox) -> Result<(), OverlayFault> {
-    if sandbox.links.find(UPLINK).await?.is_none() {
-        return Ok(());
-    }
+/// Tells whether a sandbox is that of the ingress network.
+pub(crate) async fn is_linked(sandbox: &Sandbox) -> Result<bool, LinkError> {
+    Ok(sandbox.links.find(UPLINK).await?.is_some())
+}
+
+/// Takes the gate away, and the link with it, of whichever sandbox it was; nothing happens when they are not there.
+pub(crate) async fn remove(ground: Ground<'_>) -> Result<(), OverlayFault> {
     let node = ground.config.node().map_err(boxed)?;
-    let removal = Gate::removal(&node);
-    ground.nft.load(&ground.host.namespace, &node.mesh_table(), removal).await?;
-    sandbox.links.delete(UPLINK).await?;
-    info!("no port is published on every node any more");
+    let host = ground.host;
+    ground.nft.load(&host.namespace, &node.mesh_table(), Gate::removal(&node)).await?;
+    if let Some(link) = host.links.find(&node.mesh_uplink()).await? {
+        check_owner(ground.config, &host.namespace, &link).map_err(boxed)?;
+        if let Some(uplink) = addresses_of(&host.links, &link).await? {
+            forget(host, uplink, BTreeSet::new()).await?;
+        }
+        host.links.delete(&link.name).await?;
+        info!("no port is published on every node any more");
+    }
+    Ok(())
+}
+
+/// Has the host forget connections that go elsewhere now. Those under way would else go on to be led to where nobody is,
+/// datagrams to a new port go on to be refused.
+async fn forget(
+    host: &HostSide,
+    uplink: UplinkAddresses,
+    ports: BTreeSet<Opening>,
+) -> Result<(), OverlayFault> {
+    let local = host.links.addresses().await?.into_iter().map(|present| present.address).collect();
+    let is_stale = move |flow: &Flow| flow.is_misled_by_host(uplink, &ports, &local);
+    conntrack::forget(&host.namespace, is_stale).await?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use crate::nft::Nft;
 use crate::open::names_in;
 use crate::overlay::error::OverlayError;
 use crate::overlay::host_side::HostSide;
+use crate::overlay::mesh;
 use crate::overlay::settle::{Ground, Overlay};
 
 type Entry = Arc<tokio::sync::Mutex<Overlay>>;
@@ -52,7 +53,22 @@ impl Overlays {
             let overlay = Overlay::take_over(network, &path, |task| held.contains(&task.to_string())).await?;
             networks.insert(network, Arc::new(tokio::sync::Mutex::new(overlay)));
         }
-        Ok(Self { config: config.clone(), host, nft, networks: Mutex::new(networks) })
+        let overlays = Self { config: config.clone(), host, nft, networks: Mutex::new(networks) };
+        overlays.close_lost_gate().await?;
+        Ok(overlays)
+    }
+
+    /// Takes the gate away that an earlier daemon left, if the sandbox it led to is gone: nobody else answers for the
+    /// ports, not even a program of the host.
+    async fn close_lost_gate(&self) -> Result<(), OverlayError> {
+        for network in self.list() {
+            let entry = self.lock(network).await;
+            let Some(sandbox) = &entry.sandbox else { continue };
+            if mesh::is_linked(sandbox).await.map_err(OverlayError::failed("examine", network))? {
+                return Ok(());
+            }
+        }
+        mesh::remove(self.ground()).await.map_err(|fault| OverlayError::Gate { source: Box::new(fault) })
     }
 
     /// Makes this node's part of a network what the managers say; tells whether anything had to be changed.

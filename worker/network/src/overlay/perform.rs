@@ -92,7 +92,8 @@ impl<'a> Hands<'a> {
             Step::RemoveUnreachable(net) => links.delete_route(last_resort(net)).await?,
             Step::Load(script) => self.nft.load(self.sandbox, &self.rules.table, script.clone()).await?,
             Step::ForgetStaleFlows => {
-                let forgotten = conntrack::forget_stale(self.sandbox, self.rules.clone()).await?;
+                let rules = self.rules.clone();
+                let forgotten = conntrack::forget(self.sandbox, move |flow| flow.is_stale(&rules)).await?;
                 if forgotten > 0 {
                     info!(%network, connections = forgotten, "connections to lost backends forgotten");
                 }

@@ -176,10 +176,17 @@ impl Overlay {
     pub(crate) async fn raze(&mut self, ground: Ground<'_>) -> Result<(), OverlayError> {
         let network = self.network;
         self.applied = None;
-        self.gate = None;
+        let had_gate = self.gate.take().is_some();
         self.table = None;
+        let failed = |fault: OverlayFault| OverlayError::failed("remove", network)(fault);
+        let linked = match &self.sandbox {
+            Some(sandbox) => mesh::is_linked(sandbox).await.map_err(|error| failed(error.into()))?,
+            None => false,
+        };
+        if linked || had_gate {
+            mesh::remove(ground).await.map_err(failed)?;
+        }
         if let Some(sandbox) = &self.sandbox {
-            mesh::remove(ground, sandbox).await.map_err(OverlayError::failed("remove", network))?;
             let names = self.containers.keys().map(|task| container_link(*task));
             for name in names.chain([TUNNEL.to_owned()]) {
                 sandbox.links.delete(&name).await.map_err(OverlayError::failed("remove", network))?;

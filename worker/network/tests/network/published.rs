@@ -1,10 +1,11 @@
 //! Who reaches a published port, and which address the container sees.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
-use worker_network::{Network, NetworkError, Protocol};
+use worker_network::{HostPort, Network, NetworkError, Protocol};
 
-use crate::sockets::{assert_refused, is_silent, listen, receive, seen_over_tcp, seen_over_udp};
+use crate::sockets::{DEADLINE, assert_refused, is_silent, listen, receive, seen_over_tcp, seen_over_udp};
 use crate::world::{HOST_IPV4, HOST_IPV6, PEER_IPV4, PEER_IPV6, World, inside, ip, port};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -157,4 +158,44 @@ async fn two_daemons_on_one_host_keep_out_of_each_others_way() {
     Network::destroy(&world.config("node1")).await.unwrap();
     seen_over_tcp(&world.peer, at(HOST_IPV4, 8082), &tcp2).await;
     assert_refused(&world.peer, at(HOST_IPV4, 8081)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_of_one_address_is_refused_at_the_others() {
+    let world = World::new().await;
+    let network = world.open("node1").await;
+    let web = inside(&network.attach("web").await.unwrap());
+    let tcp = listen(&web, 80).await;
+    let at_ipv6 = Some(HOST_IPV6.to_string().parse().unwrap());
+    network.publish("web", &[HostPort { host_ip: at_ipv6, ..port(Protocol::Tcp, 8080, 80) }]).await.unwrap();
+    assert_eq!(seen_over_tcp(&world.peer, at(HOST_IPV6, 8080), &tcp).await, PEER_IPV6);
+    assert_refused(&world.peer, at(HOST_IPV4, 8080)).await;
+    let at_ipv4 = Some("192.0.2.0/24".parse().unwrap());
+    network.publish("web", &[HostPort { host_ip: at_ipv4, ..port(Protocol::Tcp, 8080, 80) }]).await.unwrap();
+    assert_eq!(seen_over_tcp(&world.peer, at(HOST_IPV4, 8080), &tcp).await, PEER_IPV4);
+    assert_refused(&world.peer, at(HOST_IPV6, 8080)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn datagrams_that_are_sent_all_the_time_follow_a_port_to_the_next_container() {
+    let world = World::new().await;
+    let network = world.open("node1").await;
+    let ports = [port(Protocol::Udp, 5353, 53)];
+    for (host, peer) in [(HOST_IPV4, PEER_IPV4), (HOST_IPV6, PEER_IPV6)] {
+        let socket = world.peer.run(move || UdpSocket::bind(at(peer, 0))).await.unwrap().unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.connect(at(host, 5353)).unwrap();
+        socket.send(b"ping").unwrap();
+        assert_eq!(socket.recv(&mut [0; 4]).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        for task in ["first", "second"] {
+            let server = receive(&inside(&network.attach(task).await.unwrap()), 53).await;
+            network.publish(task, &ports).await.unwrap();
+            socket.send(b"ping").unwrap();
+            assert_eq!(server.recv_from(&mut [0; 4]).unwrap().1.ip().to_canonical(), peer, "{task}");
+            network.publish(task, &[]).await.unwrap();
+        }
+        for task in ["first", "second"] {
+            network.detach(task).await.unwrap();
+        }
+    }
 }

@@ -109,7 +109,7 @@ pub fn inside(attachment: &Attachment) -> Namespace {
 
 pub fn port(protocol: Protocol, published: u16, target: u16) -> HostPort {
     let number = |port| NonZeroU16::new(port).unwrap();
-    HostPort { protocol, published: number(published), target: number(target) }
+    HostPort { protocol, published: number(published), target: number(target), host_ip: None }
 }
 
 /// Runs `ip` in a namespace and returns what it prints.

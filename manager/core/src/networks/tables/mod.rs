@@ -7,7 +7,10 @@
 mod tests;
 
 use super::{data_path, present_networks_of};
-use crate::state::{Holder, State};
+use crate::{
+    ports,
+    state::{Holder, State},
+};
 use proto::model::{
     DesiredState, EndpointState, Name, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer,
     NetworkService, NetworkUpdate, NodeId, NodeState, PortMode, PublishedPort, Service, ServiceId, Task,
@@ -202,13 +205,13 @@ fn entry(
 ) -> NetworkService {
     let attachment = service.spec.task.attachments.iter().find(|it| it.network == network.id);
     // Elsewhere they are what the service's name tells of its ports.
-    let is_told = |port: &&PublishedPort| !network.spec.ingress || port.mode == PortMode::Ingress;
+    let is_told = |port: &PublishedPort| !network.spec.ingress || port.mode == PortMode::Ingress;
     NetworkService {
         id: service.id,
         name: service.spec.name.clone(),
         aliases: attachment.map_or_else(BTreeSet::new, |it| it.aliases.clone()),
         vip: service.vips.get(&network.id).copied(),
-        ports: service.spec.ports.iter().filter(is_told).copied().collect(),
+        ports: ports::published(service).filter(is_told).collect(),
         endpoints,
         by_hand: BTreeMap::new(),
     }

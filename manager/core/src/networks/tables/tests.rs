@@ -98,12 +98,13 @@ fn every_network_of_a_service_tells_its_ports_so_that_names_can() {
 fn the_ingress_network_has_the_ports_that_are_published_there() {
     let mut bench = Bench::new();
     let ids = [1, 2].map(|n| bench.add(node(n)));
-    let web = bench.create(service("web").ingress_port(80));
+    let web = bench.create(service("web").ingress_port(80).chosen_port(81));
     bench.settle();
     let tables = Tables::default().next(&bench.state);
     for id in ids {
         let (_, table) = tables.of_node(id).next().unwrap();
-        assert_eq!(table.services[&web].ports, bench.service(web).spec.ports);
+        let published = table.services[&web].ports.iter().filter_map(|port| port.published);
+        assert_eq!(published.map(u16::from).collect::<Vec<_>>(), [80, 30_000]);
         assert_eq!((table.peers.len(), table.services[&web].endpoints.len()), (2, 1));
     }
 }

@@ -6,6 +6,7 @@ mod services;
 mod tasks;
 
 use super::{Change, Event, EventKind, Holder, ObjectId, State, Transaction};
+use crate::ports::PortNumber;
 use proto::model::{Cluster, NetworkId, Node, NodeId, NodeStatus};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -35,6 +36,14 @@ pub enum Refusal {
     /// Another service has the name.
     #[error("name `{0}` is already in use by another service")]
     NameTaken(String),
+    /// Another service publishes a port that one of the two would have on every node.
+    #[error("port {port} is taken by service `{holder}`")]
+    PortTaken {
+        /// The port.
+        port: PortNumber,
+        /// The service's name.
+        holder: String,
+    },
     /// Something that is still needed can't be deleted.
     #[error("{0:?} is still in use")]
     InUse(ObjectId),

@@ -1,7 +1,10 @@
 //! Applying changes of services: their specs, their rollouts and their restarts.
 
 use super::{Refusal, deleted, put};
-use crate::state::{Event, Holder, ObjectId, State};
+use crate::{
+    ports,
+    state::{Event, Holder, ObjectId, State},
+};
 use proto::model::{
     NetworkId, RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, Timestamp,
 };
@@ -16,6 +19,11 @@ impl State {
         let attachments = &service.spec.task.attachments;
         if let Some(gone) = attachments.iter().find(|it| self.network(it.network).is_none()) {
             return Err(Refusal::NotFound(ObjectId::Network(gone.network)));
+        }
+        if let Some(ports::Clash { port, holder }) =
+            ports::clash(self, self.service(service.id).map(AsRef::as_ref), service)
+        {
+            return Err(Refusal::PortTaken { port, holder });
         }
         self.release_name(service.id);
         self.touch_networks_of_service(service.id);

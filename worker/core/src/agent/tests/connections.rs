@@ -8,8 +8,7 @@ fn served(desired: DesiredState) -> Task {
     let mut task = task(1, desired);
     let port = 8080.try_into().unwrap();
     let protocol = PortProtocol::Tcp;
-    Arc::make_mut(&mut task.spec).ports =
-        vec![PublishedPort { protocol, published: port, target: port, mode: PortMode::Ingress }];
+    Arc::make_mut(&mut task.spec).ports = vec![PublishedPort::ingress(protocol, port, port)];
     task.addresses = vec![NetworkAddress { network: NetworkId::from_bits(1), number: 17 }];
     task
 }

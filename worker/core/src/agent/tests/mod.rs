@@ -5,7 +5,7 @@ mod world;
 
 use super::*;
 use proto::model::{
-    ContainerSpec, EndpointMode, ExitStatus, NetworkId, PortMode, PortProtocol, PublishedPort, RolloutConfig,
+    ContainerSpec, EndpointMode, ExitStatus, NetworkId, PortProtocol, PublishedPort, RolloutConfig,
     ServiceId, ServiceMode, ServiceSpec, SlotKey, TaskSpec, Timestamp,
 };
 use std::{num::NonZeroU16, sync::Arc};
@@ -228,9 +228,7 @@ fn a_task_that_was_given_up_for_lost_is_stopped() {
 /// Has a task publish port 80 of its node.
 fn on_port_80(mut task: Task) -> Task {
     let port = NonZeroU16::new(80).unwrap();
-    let (protocol, mode) = (PortProtocol::Tcp, PortMode::Host);
-    Arc::make_mut(&mut task.spec).ports =
-        vec![PublishedPort { protocol, published: port, target: port, mode }];
+    Arc::make_mut(&mut task.spec).ports = vec![PublishedPort::host(PortProtocol::Tcp, port, port)];
     task
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proto::model::{
     EndpointState, Id, Ipv4Pool, Ipv6Pool, Name, NetworkEndpoint, NetworkInfo, NetworkService, NetworkTable,
-    NodeId, PortMode, PortProtocol, PublishedPort, SlotKey, TaskId,
+    NodeId, PortProtocol, PublishedPort, SlotKey, TaskId,
 };
 
 use crate::dns::{Answer, Kind, Names, Question, Record, Zone};
@@ -77,12 +77,8 @@ pub(super) fn addresses(of: &[&str]) -> Answer {
 pub(super) fn front() -> NetworkTable {
     let mut web = service(1, "Web", Some(100), &[20, 21]);
     web.aliases.insert("www".parse::<Name>().unwrap());
-    web.ports.push(PublishedPort {
-        protocol: PortProtocol::Tcp,
-        published: NonZeroU16::new(8080).unwrap(),
-        target: NonZeroU16::new(80).unwrap(),
-        mode: PortMode::Ingress,
-    });
+    let port = |number| NonZeroU16::new(number).unwrap();
+    web.ports.push(PublishedPort::ingress(PortProtocol::Tcp, port(8080), port(80)));
     let mut agent = service(3, "agent", Some(102), &[40]);
     agent.endpoints.get_mut(&task(40)).unwrap().slot = SlotKey::Node(NODE);
     with(network(1, "front", true), vec![web, service(2, "db", None, &[30, 31, 32]), agent])

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 
-use proto::model::{NetworkTable, PortMode, PortProtocol, PublishedPort};
+use proto::model::{NetworkTable, PortProtocol, PublishedPort};
 use worker_network::{Interface, Namespace, Network};
 
 use crate::overlay::cluster::{Cluster, Member, data_path, put_service, table, task};
@@ -15,40 +15,43 @@ use crate::sockets::{
 use crate::world::ip;
 
 /// The index of a client outside of the cluster.
-const OUTSIDER: usize = 8;
+pub(super) const OUTSIDER: usize = 8;
 
 /// The ingress network.
-fn ingress() -> NetworkTable {
+pub(super) fn ingress() -> NetworkTable {
     let mut table = table(1);
     table.info.ingress = true;
     table
 }
 
 /// A container with a way out by `eth0` that is in the ingress network too.
-async fn server(cluster: &Cluster, table: &NetworkTable, host: usize, number: u32) -> Member {
+pub(super) async fn server(cluster: &Cluster, table: &NetworkTable, host: usize, number: u32) -> Member {
     let (task, network) = (task(table, number), cluster.hosts[host].network());
     let attachment = network.attach(&task.to_string()).await.unwrap();
     network.overlays().join(task, table.info.id, number, Interface(1)).await.unwrap();
     Member { host, task, number, namespace: Namespace::open(&attachment.netns).unwrap() }
 }
 
-/// Publishes 8080/tcp and 5353/udp, which lead to ports 80 and 53 of the servers that serve.
-async fn publish(cluster: &Cluster, table: &mut NetworkTable, servers: &[&Member], serving: &[&Member]) {
+/// Publishes 8080/tcp, 5353/udp and 3868/sctp, which lead to ports 80, 53 and 38 of the servers that serve.
+pub(super) async fn publish(
+    cluster: &Cluster,
+    table: &mut NetworkTable,
+    servers: &[&Member],
+    serving: &[&Member],
+) {
     put_service(table, servers, serving);
-    let port = |protocol, published, target| PublishedPort {
-        protocol,
-        published: NonZeroU16::new(published).unwrap(),
-        target: NonZeroU16::new(target).unwrap(),
-        mode: PortMode::Ingress,
-    };
+    let number = |number| NonZeroU16::new(number).unwrap();
+    let port =
+        |protocol, published, target| PublishedPort::ingress(protocol, number(published), number(target));
     table.change_services(|service| {
         service.vip = None;
-        service.ports = vec![port(PortProtocol::Tcp, 8080, 80), port(PortProtocol::Udp, 5353, 53)];
+        let [tcp, udp, sctp] = [PortProtocol::Tcp, PortProtocol::Udp, PortProtocol::Sctp];
+        service.ports = vec![port(tcp, 8080, 80), port(udp, 5353, 53), port(sctp, 3868, 38)];
     });
     cluster.apply(table).await;
 }
 
-fn at(host: usize, ipv6: bool, port: u16) -> SocketAddr {
+pub(super) fn at(host: usize, ipv6: bool, port: u16) -> SocketAddr {
     SocketAddr::new(data_path(host, ipv6), port)
 }
 

@@ -5,5 +5,7 @@ mod border;
 mod cluster;
 mod lifetime;
 mod mesh;
+mod mesh_choices;
+mod mesh_sctp;
 mod reach;
 mod restart;
