@@ -4,7 +4,7 @@ use crate::{
     client::{self, ConnectError},
     commands::image::SourceError,
     names::NameError,
-    output::template::FormatError,
+    output::{network_check::NetworksDiffer, template::FormatError},
     printer::OutputError,
 };
 use proto::{model::Problems, wire::InfoResponse};
@@ -50,6 +50,9 @@ pub enum CliError {
     /// The machine lacks something.
     #[error(transparent)]
     Unfit(#[from] preflight::Unfit),
+    /// Networks are not as they should be.
+    #[error(transparent)]
+    Networks(#[from] NetworksDiffer),
     /// This program can't be started or found.
     #[error("cannot start")]
     Program(#[source] io::Error),

@@ -3,7 +3,9 @@
 mod fake;
 
 use fake::{Fake, Ran, Script};
-use proto::wire::{Network, NetworkAttachment, NetworkSpec, Service, ServiceSpec, TaskSpec};
+use proto::wire::{
+    CheckedNode, Network, NetworkAttachment, NetworkFinding, NetworkSpec, Service, ServiceSpec, TaskSpec,
+};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 
@@ -146,4 +148,30 @@ async fn an_alias_that_is_no_name_is_refused_before_anything_is_sent() {
     let ran = fake.shoal(&["network", "connect", "--alias=-x-", "--alias", "a b", "back", "web"]).await;
     assert!(ran.status == 2 && ran.stderr.matches("--alias: ").count() == 2, "{ran:?}");
     assert!(fake.script().calls.is_empty());
+}
+
+#[tokio::test]
+async fn a_check_says_what_differs_on_which_node_and_ends_with_1() {
+    let finding = |name: &str, differences: &[&str]| NetworkFinding {
+        name: name.into(),
+        differences: differences.iter().map(ToString::to_string).collect(),
+        ..Default::default()
+    };
+    let node =
+        |hostname: &str, networks| CheckedNode { hostname: hostname.into(), networks, ..Default::default() };
+    let whole = node("m1", vec![finding("", &[]), finding("front", &[])]);
+    let fake = Fake::start(Script { checked: vec![whole.clone()], ..script() });
+    let ran = fake.shoal(&["network", "check"]).await;
+    assert_eq!(ran, printed("2 networks are as they should be on 1 node\n", "", 0));
+
+    let lacking = node("w1", vec![finding("front", &["the route to 10.0.1.32/28 is missing"])]);
+    let silent = CheckedNode { silence: "it has no session with the leader".into(), ..node("w2", vec![]) };
+    fake.script().checked = vec![whole, lacking, silent];
+    let stdout = "node w1: network front: the route to 10.0.1.32/28 is missing\n\
+                  node w2: not checked: it has no session with the leader\n";
+    let stderr = "shoal: error: 1 difference was found, and 1 node could not be asked\n";
+    assert_eq!(fake.shoal(&["network", "check", "front"]).await, printed(stdout, stderr, 1));
+    let ran = fake.shoal(&["network", "check", "--format", "{{.Node}} {{len .Networks}}"]).await;
+    assert_eq!(ran, printed("m1 2\nw1 1\nw2 0\n", stderr, 1));
+    assert_eq!(fake.shoal(&["network", "check", "none"]).await.status, 1);
 }

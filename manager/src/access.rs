@@ -145,6 +145,7 @@ pub const RULES: &[Rule] = &[
     rule("/shoal.v1.Control/RemoveNetwork", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/ConnectTask", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/DisconnectTask", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/CheckNetworks", Who::Operator, Place::Leader),
 ];
 
 /// The rule for a path.

@@ -4,7 +4,7 @@ use crate::{
     ca::CaService,
     clock::{Clock, new_secret},
     control::ControlService,
-    dispatcher::{DispatcherService, Hub, LogBroker},
+    dispatcher::{DispatcherService, Hub, LogBroker, NetworkQuestions},
     elections,
     founding::founding,
     gate::{Gate, NetworkGate},
@@ -143,12 +143,14 @@ impl Manager {
         let leadership = Leadership::new(raft.clone(), config.raft_id, &network);
         let hub = Hub::default();
         let logs = LogBroker::default();
+        let questions = NetworkQuestions::default();
         let membership = Membership::new(raft.clone(), store.clone(), leadership.clone(), hub.clone(), clock);
         let control = ControlService {
             store: store.clone(),
             leadership: leadership.clone(),
             hub: hub.clone(),
             logs: logs.clone(),
+            questions: questions.clone(),
             clock,
         };
         let dispatcher = DispatcherService {
@@ -156,6 +158,7 @@ impl Manager {
             leadership: leadership.clone(),
             hub: hub.clone(),
             logs,
+            questions,
             clock,
             numbers: Arc::default(),
         };

@@ -15,6 +15,7 @@
 //! * [`ledger`]: what survives a restart; `recover`: what a restart finds.
 //! * `networks`: carries out what the managers tell of networks, which `known_networks` holds; `name_servers`: the
 //!   containers' DNS, with the host's servers (`host_servers`) behind it.
+//! * `network_checks`: looks whether networks are as the managers told, when they ask.
 //! * `volumes`, `task_files`: what containers are given besides their image.
 //! * `logs`: sends output that managers ask for.
 //!
@@ -36,6 +37,7 @@ mod known_networks;
 pub mod ledger;
 mod logs;
 mod name_servers;
+mod network_checks;
 mod network_kernel;
 mod networks;
 mod recover;

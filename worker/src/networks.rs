@@ -68,6 +68,19 @@ enum State {
     Failed(Arc<NetworkTable>, String),
 }
 
+/// How far what the managers told of a network is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// All of it.
+    Done,
+    /// All but published ports that programs of the node have.
+    ButPorts,
+    /// It can't be, and why.
+    Failed(String),
+    /// It is about to be.
+    Pending,
+}
+
 /// Says why a task's network can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NetworkFault {
@@ -155,6 +168,18 @@ impl Networks {
             warn!(error = %Chain(&error), "what the managers told of networks could not be written down");
             self.unsaved().extend(rows);
         }
+    }
+
+    /// What the managers told, and how far each network is.
+    pub(crate) fn told(&self) -> Vec<(Arc<NetworkTable>, Progress)> {
+        let (known, state) = (self.known.borrow().clone(), self.state.borrow());
+        let progress = |id: NetworkId, told: &Arc<NetworkTable>| match state.get(&id) {
+            Some(State::CarriedOut(table)) if table == told => Progress::Done,
+            Some(State::Partly(table)) if table == told => Progress::ButPorts,
+            Some(State::Failed(table, reason)) if table == told => Progress::Failed(reason.clone()),
+            _ => Progress::Pending,
+        };
+        known.tables().iter().map(|(id, table)| (table.clone(), progress(id, table))).collect()
     }
 
     /// Waits until a network can be used, and returns what is carried out of it. While the managers are

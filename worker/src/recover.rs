@@ -2,6 +2,7 @@
 
 use crate::{
     chain::Chain,
+    executor::containers_of,
     ledger::{Holding, Ledger, LedgerError},
 };
 use proto::model::{ExitStatus, Task, TaskId};
@@ -54,11 +55,15 @@ pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, R
             recovered.found.insert(id, found);
         }
     }
-    let running: BTreeSet<TaskId> = recovered.running.iter().map(|(id, _)| *id).collect();
+    let running: BTreeMap<TaskId, u32> =
+        recovered.running.iter().map(|(id, container)| (*id, container.pid())).collect();
     for (id, Holding { attachment, ports }) in ledger.holdings()? {
         match attachment {
-            Some(attachment) if running.contains(&id) => {
-                recovered.adopted.push(Adopted { attachment, ports })
+            Some(attachment) if running.contains_key(&id) => {
+                let task = recovered.tasks.iter().find(|task| task.id == id);
+                let joined = task.map(|task| containers_of(task, &attachment)).unwrap_or_default();
+                let pid = running.get(&id).copied();
+                recovered.adopted.push(Adopted { attachment, ports, pid, joined });
             }
             // The network removes what nobody adopts.
             _ => ledger.release(id)?,

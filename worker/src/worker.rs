@@ -6,6 +6,7 @@ use crate::{
     driver::{Clock, Driver, Ended},
     executor::{Executor, Node, blocking, networks_of, remove, reopen_name_server},
     ledger::{Ledger, LedgerError},
+    network_checks::NetworkChecks,
     network_kernel::NodeKernel,
     networks::Networks,
     recover::{RecoverError, Recovered, recover},
@@ -159,6 +160,7 @@ impl Worker {
             jitter: self.facilities.jitter,
             incoming,
             board: self.handle.board.clone(),
+            checks: NetworkChecks::new(self.node.clone()),
             networks: self.node.networks.clone(),
         };
         // Ends with this function, also when that is dropped.
@@ -172,6 +174,9 @@ impl Worker {
         following.spawn(async move { node.networks.keep(&node.ledger, &stopped).await });
         let (node, stopped) = (self.node.clone(), stop_following.clone());
         following.spawn(async move { stopped.run_until_cancelled(serve_names(&node)).await.unwrap_or(()) });
+
+        let (node, stopped) = (self.node.clone(), stop_following.clone());
+        following.spawn(async move { node.network.keep(stopped.cancelled()).await });
 
         let driver = Driver {
             agent: self.agent,

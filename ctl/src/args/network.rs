@@ -22,6 +22,8 @@ pub enum NetworkCommand {
     Rm(RmArgs),
     /// Remove all networks that no service uses
     Prune(PruneArgs),
+    /// Compare what the nodes have of networks with what they should have
+    Check(NetworkCheckArgs),
 }
 
 /// Options of `network create`.
@@ -107,6 +109,17 @@ pub struct RmArgs {
     /// Networks by id or name
     #[arg(required = true, value_name = "NETWORK")]
     pub networks: Vec<String>,
+}
+
+/// Options of `network check`.
+#[derive(Debug, Args)]
+pub struct NetworkCheckArgs {
+    /// 'json' or a Go template
+    #[arg(short, long)]
+    pub format: Option<String>,
+    /// Network by id or name [default: all, and the nodes' own]
+    #[arg(value_name = "NETWORK")]
+    pub network: Option<String>,
 }
 
 /// Options of `network prune`.

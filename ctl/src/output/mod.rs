@@ -6,6 +6,7 @@ pub mod inspect;
 pub mod json;
 pub mod listing;
 pub mod logs;
+pub mod network_check;
 pub mod networks;
 pub mod nodes;
 pub mod ports;

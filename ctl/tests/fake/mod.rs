@@ -27,6 +27,8 @@ pub struct Script {
     pub service: Service,
     /// The networks there are.
     pub networks: Vec<Network>,
+    /// What the nodes have of networks.
+    pub checked: Vec<CheckedNode>,
     /// How often another client changes the service just before an update arrives.
     pub meddling: u32,
     /// Answers every call about the cluster, if set.
@@ -213,6 +215,15 @@ impl Control for Daemon {
     async fn list_networks(&self, _: Request<ListNetworksRequest>) -> Answer<ListNetworksResponse> {
         let networks = self.called("list_networks")?.networks.clone();
         Ok(Response::new(ListNetworksResponse { networks }))
+    }
+
+    async fn check_networks(&self, request: Request<CheckNetworksRequest>) -> Answer<CheckNetworksResponse> {
+        let script = self.called("check_networks")?;
+        let name = request.into_inner().network;
+        if !name.is_empty() {
+            script.network(&name)?;
+        }
+        Ok(Response::new(CheckNetworksResponse { nodes: script.checked.clone() }))
     }
 
     async fn get_network(&self, request: Request<GetNetworkRequest>) -> Answer<Network> {

@@ -4,6 +4,7 @@ mod addresses;
 mod clusters;
 mod connections;
 mod logs;
+mod network_checks;
 mod networks;
 mod nodes;
 mod service;

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Clock,
-    dispatcher::{Hub, LogBroker},
+    dispatcher::{Hub, LogBroker, NetworkQuestions},
     leadership::Leadership,
     status::of_propose,
     store::Store,
@@ -24,6 +24,8 @@ pub struct ControlService {
     pub hub: Hub,
     /// The log streams.
     pub logs: LogBroker,
+    /// What nodes are asked about networks.
+    pub questions: NetworkQuestions,
     /// The leader's clock.
     pub clock: Clock,
 }
@@ -91,4 +93,5 @@ control! {
     remove_network(RemoveNetworkRequest) -> RemoveNetworkResponse;
     connect_task(ConnectTaskRequest) -> Task;
     disconnect_task(DisconnectTaskRequest) -> Task;
+    check_networks(CheckNetworksRequest) -> CheckNetworksResponse;
 }

@@ -5,6 +5,7 @@
 
 mod hub;
 mod logs;
+mod network_questions;
 mod registration;
 mod service;
 mod session;
@@ -12,4 +13,5 @@ mod tables;
 
 pub use hub::Hub;
 pub use logs::{LogBroker, LogStream};
+pub use network_questions::NetworkQuestions;
 pub use service::DispatcherService;

@@ -1,6 +1,6 @@
 //! The dispatcher's RPCs.
 
-use super::{hub::Hub, logs::LogBroker, registration, session::Session};
+use super::{hub::Hub, logs::LogBroker, network_questions::NetworkQuestions, registration, session::Session};
 use crate::{
     clock::Clock,
     leadership::Leadership,
@@ -38,6 +38,8 @@ pub struct DispatcherService {
     pub hub: Hub,
     /// The log streams that are open.
     pub logs: LogBroker,
+    /// What nodes are asked about networks.
+    pub questions: NetworkQuestions,
     /// The leader's clock.
     pub clock: Clock,
     /// Numbers the sessions.

@@ -75,6 +75,7 @@ impl Session {
         };
         self.service.hub.close(self.node, self.number, self.service.clock.now());
         self.service.logs.forget_session(self.node, self.number);
+        self.service.questions.forget_session(self.node, self.number);
         info!(reason = %end, "session closed");
     }
 
@@ -156,6 +157,10 @@ impl Session {
         self.service.hub.heard(self.node, self.service.clock.now(), self.period);
         match message.kind {
             Some(agent_message::Kind::Report(report)) => self.take_report(report).await,
+            Some(agent_message::Kind::NetworkFindings(findings)) => {
+                self.service.questions.answered(self.node, findings);
+                Ok(())
+            }
             Some(agent_message::Kind::Goodbye(_)) => {
                 self.service.hub.goodbye(self.node);
                 Err(End::Goodbye)

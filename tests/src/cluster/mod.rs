@@ -3,6 +3,7 @@
 
 mod container;
 mod http;
+mod leftovers;
 mod load;
 mod program;
 
@@ -232,6 +233,13 @@ impl Drop for TestCluster {
     fn drop(&mut self) {
         let name = self.cluster.name().to_owned();
         drop(Guard { name, roots: self.roots.clone(), armed: true });
+        let gone = leftovers::await_gone(self.dir.path());
+        // A test that fails already says something more important.
+        if !std::thread::panicking()
+            && let Err(error) = gone
+        {
+            panic!("{error:#}");
+        }
     }
 }
 

@@ -13,25 +13,27 @@ use crate::routes::{Route, Way};
 use crate::sandbox;
 use crate::sysctl::{self, Setting};
 
-/// Makes a namespace that has a loopback only.
-pub(crate) async fn make_bare(attachment: &Attachment) -> Result<(), NetworkError> {
+/// Makes a namespace that has a loopback only, and returns it.
+pub(crate) async fn make_bare(attachment: &Attachment) -> Result<Namespace, NetworkError> {
     let namespace = Namespace::create(&attachment.netns).await?;
     let links = Links::of(&namespace).await?;
     let lo = links.expect("lo").await?;
-    Ok(links.set_up(&lo).await?)
+    links.set_up(&lo).await?;
+    Ok(namespace)
 }
 
-/// Makes a namespace and joins it to the sandbox; completes what an interrupted attempt left.
+/// Makes a namespace and joins it to the sandbox, and returns it; completes what an interrupted attempt left.
 pub(crate) async fn make(
     attachment: &Attachment,
     short: &TaskShort,
     sandbox_links: &Links,
     mtu: u32,
-) -> Result<(), NetworkError> {
+) -> Result<Namespace, NetworkError> {
     let namespace = Namespace::create(&attachment.netns).await?;
     let link = join(&namespace, short, sandbox_links, mtu).await?;
     sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await?;
-    furnish(&namespace, CONTAINER_LINK, &attachment.addresses, Reach::Everything).await
+    furnish(&namespace, CONTAINER_LINK, &attachment.addresses, Reach::Everything).await?;
+    Ok(namespace)
 }
 
 /// Sees to it that a running container is joined to the sandbox; its own namespace is touched only if its link was lost.
@@ -43,7 +45,7 @@ pub(crate) async fn rejoin(
 ) -> Result<(), NetworkError> {
     match sandbox_links.find(&short.link()).await? {
         Some(link) => sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await,
-        None => make(attachment, short, sandbox_links, mtu).await,
+        None => make(attachment, short, sandbox_links, mtu).await.map(drop),
     }
 }
 

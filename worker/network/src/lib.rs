@@ -11,21 +11,26 @@
 //! - [`Network`]: `network` (attach, detach, publish), `open` (make or take over), `destroy`
 //! - its parts: `sandbox`, `uplink`, `container`, `forwarding`
 //! - [`overlay`]: networks that span nodes, one sandbox each; that of the ingress network has an uplink too
-//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `conntrack`
+//! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep` puts it back
+//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_dump`, `conntrack`
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
 //!
 //! - Nothing enters a namespace on a thread of the runtime.
 //! - The host gets no route to a container.
-//! - Rules are never read back from the kernel.
+//! - The text of rules is never read back from the kernel, only compared by its hash.
+//! - What is not ours is never touched; ours are links, tables and namespaces of our names, and all that hangs on them.
 
+mod alarms;
 mod config;
 mod conntrack;
 mod container;
 mod destroy;
 mod error;
 mod forwarding;
+mod held;
+mod keep;
 mod link_error;
 mod links;
 mod marked;
@@ -33,13 +38,17 @@ pub mod namespace;
 mod neighbours;
 mod network;
 mod nft;
+mod nft_dump;
+mod nft_loaded;
 mod open;
 pub mod overlay;
 mod preflight;
+mod repairs;
 mod routes;
 mod sandbox;
 mod sysctl;
 mod uplink;
+mod wiring;
 
 pub use config::NetworkConfig;
 pub use conntrack::ConntrackError;
@@ -50,6 +59,7 @@ pub use network::{Adopted, Network, Opened};
 pub use nft::{Nft, NftError};
 pub use overlay::{OverlayError, OverlayFault, Overlays};
 pub use preflight::{Check, Outcome, preflight};
+pub use repairs::{Inspection, Repairs};
 pub use sysctl::SysctlError;
 pub use worker_core::network::{Attachment, HostPort, InterfaceAddress, Protocol};
 pub use worker_core::overlay::{Container, Interface};

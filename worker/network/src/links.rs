@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use nix::errno::Errno;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -20,6 +20,8 @@ pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) mtu: u32,
     pub(crate) group: u32,
+    /// Whether it is switched on.
+    pub(crate) up: bool,
     pub(crate) alias: Option<String>,
     /// The index of a veth's other end, in that end's namespace.
     pub(crate) peer: Option<u32>,
@@ -30,7 +32,7 @@ pub(crate) struct Link {
 }
 
 /// A veth pair to be made, its far end in another namespace from the start.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct VethPair<'a> {
     pub(crate) name: &'a str,
     pub(crate) peer: &'a str,
@@ -182,7 +184,8 @@ pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
 }
 
 fn link_of(message: LinkMessage) -> Link {
-    let mut link = Link { index: message.header.index, ..Link::default() };
+    let up = message.header.flags.contains(LinkFlags::Up);
+    let mut link = Link { index: message.header.index, up, ..Link::default() };
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,

@@ -1,13 +1,16 @@
 //! Network namespaces as files: made, entered on a throw-away thread, removed.
 //!
 //! A namespace belongs to a thread, and a thread of the runtime that entered one would carry it into other tasks. So
-//! whatever has to happen inside a namespace happens on a thread that ends right after.
+//! whatever has to happen inside a namespace happens on a thread that ends right after. A caller that goes away does not
+//! end the thread: what it has begun in a namespace is over before anything else is done there, and it makes no file that
+//! nobody waits for any more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -18,6 +21,9 @@ use tokio::sync::oneshot;
 
 /// The namespace of the calling thread, which is not always that of the process.
 const OF_THIS_THREAD: &str = "/proc/thread-self/ns/net";
+
+/// Held while a namespace is bound to a file or unbound, so that two who want the same file get the same namespace.
+static BINDING: Mutex<()> = Mutex::new(());
 
 /// Why a namespace could not be made, entered or removed.
 #[derive(Debug, Error)]
@@ -109,6 +115,8 @@ pub enum NamespaceError {
 pub struct Namespace {
     path: PathBuf,
     file: Arc<File>,
+    /// Held by the thread at work inside.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Namespace {
@@ -116,7 +124,7 @@ impl Namespace {
     pub fn open(path: &Path) -> Result<Self, NamespaceError> {
         let file =
             File::open(path).map_err(|source| NamespaceError::Open { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), file: Arc::new(file) })
+        Ok(Self { path: path.to_owned(), file: Arc::new(file), turn: Arc::default() })
     }
 
     /// Makes a namespace and binds it to a file so that it outlives the process; opens it when it is there already.
@@ -124,24 +132,55 @@ impl Namespace {
         if Self::is_bound(path)? {
             return Self::open(path);
         }
-        let parent = path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(parent)
-            .and_then(|()| OpenOptions::new().create(true).append(true).open(path).map(drop))
-            .map_err(|source| NamespaceError::CreateFile { path: path.to_owned(), source })?;
         let target = path.to_owned();
-        on_thread(path, move || {
+        on_thread(path, move |is_wanted| {
             unshare_net(&target)?;
-            let bind = mount(Some(OF_THIS_THREAD), &target, None::<&str>, MsFlags::MS_BIND, None::<&str>);
-            bind.map_err(|source| NamespaceError::Bind { path: target.clone(), source })
+            let _one_at_a_time = binding();
+            if !Self::is_bound(&target)? && is_wanted() {
+                bind(Path::new(OF_THIS_THREAD), &target)?;
+            }
+            Ok(())
         })
         .await??;
         Self::open(path)
     }
 
+    /// Binds the network namespace of a process to a file, unless one is bound there; fails when there is no such process.
+    pub fn bind_of_process(pid: u32, path: &Path) -> Result<(), NamespaceError> {
+        let _one_at_a_time = binding();
+        if Self::is_bound(path)? { Ok(()) } else { bind(Path::new(&format!("/proc/{pid}/ns/net")), path) }
+    }
+
+    /// Tells whether this namespace is bound to its file, and not another one or none.
+    pub(crate) fn is_in_place(&self) -> Result<bool, NamespaceError> {
+        let failed = |source| NamespaceError::Open { path: self.path.clone(), source };
+        let own = self.file.metadata().map_err(failed)?;
+        match fs::metadata(&self.path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (own.dev(), own.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Sees to it that this namespace is bound to its file; tells whether it was not.
+    pub(crate) fn ensure_in_place(&self) -> Result<bool, NamespaceError> {
+        if self.is_in_place()? {
+            return Ok(false);
+        }
+        self.put_in_place().map(|()| true)
+    }
+
+    /// Binds this namespace to its file again, in the place of what is bound there now.
+    fn put_in_place(&self) -> Result<(), NamespaceError> {
+        Self::remove(&self.path)?;
+        let _one_at_a_time = binding();
+        bind(Path::new(&format!("/proc/self/fd/{}", self.raw_fd())), &self.path)
+    }
+
     /// Makes a namespace that goes away with the last handle.
     pub async fn temporary() -> Result<Self, NamespaceError> {
         let path = PathBuf::from(OF_THIS_THREAD);
-        on_thread(&path.clone(), move || {
+        on_thread(&path.clone(), move |_| {
             unshare_net(&path)?;
             Self::open(&path)
         })
@@ -160,6 +199,7 @@ impl Namespace {
     /// Unbinds a namespace and removes its file; tells whether there was one. What runs in it keeps it alive.
     pub fn remove(path: &Path) -> Result<bool, NamespaceError> {
         let failed = |source| NamespaceError::Remove { path: path.to_owned(), source };
+        let _one_at_a_time = binding();
         loop {
             match umount2(path, MntFlags::MNT_DETACH) {
                 Ok(()) => {}
@@ -174,14 +214,17 @@ impl Namespace {
         }
     }
 
-    /// Does blocking work on a thread inside the namespace; sockets made and programs started there stay there.
+    /// Does blocking work on a thread inside the namespace; sockets made and programs started there stay there. Works of
+    /// one handle and its clones follow each other, also those whose caller went away.
     pub async fn run<T, W>(&self, work: W) -> Result<T, NamespaceError>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
         let inside = self.clone();
-        on_thread(&self.path, move || {
+        let turn = self.turn.clone().lock_owned().await;
+        on_thread(&self.path, move |_| {
+            let _turn = turn;
             setns(&inside, CloneFlags::CLONE_NEWNET)
                 .map_err(|source| NamespaceError::Enter { path: inside.path.clone(), source })?;
             Ok(work())
@@ -211,15 +254,88 @@ fn unshare_net(path: &Path) -> Result<(), NamespaceError> {
         .map_err(|source| NamespaceError::Unshare { path: path.to_owned(), source })
 }
 
+fn binding() -> MutexGuard<'static, ()> {
+    // Guards nothing that could be left half-way.
+    BINDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bind(namespace: &Path, target: &Path) -> Result<(), NamespaceError> {
+    let parent = target.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent)
+        .and_then(|()| OpenOptions::new().create(true).append(true).open(target).map(drop))
+        .map_err(|source| NamespaceError::CreateFile { path: target.to_owned(), source })?;
+    let bound = mount(Some(namespace), target, None::<&str>, MsFlags::MS_BIND, None::<&str>);
+    bound.map_err(|source| NamespaceError::Bind { path: target.to_owned(), source })
+}
+
+/// Does work on a thread of its own, which can find out whether anybody still waits for it.
 async fn on_thread<T: Send + 'static>(
     path: &Path,
-    work: impl FnOnce() -> T + Send + 'static,
+    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
 ) -> Result<T, NamespaceError> {
     let (send, receive) = oneshot::channel();
     std::thread::Builder::new()
         .name("netns".to_owned())
-        // The receiver is gone when the caller was cancelled: then nobody wants the result.
-        .spawn(move || drop(send.send(work())))
+        .spawn(move || {
+            let done = work(&|| !send.is_closed());
+            // The receiver is gone when the caller was cancelled: then nobody wants the result.
+            drop(send.send(done));
+        })
         .map_err(|source| NamespaceError::Thread { path: path.to_owned(), source })?;
     receive.await.map_err(|_| NamespaceError::ThreadLost { path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    /// Lets something begin, and goes away.
+    fn abandon(work: impl Future) {
+        let _ = pin!(work).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    #[tokio::test]
+    async fn what_an_abandoned_caller_began_is_over_before_the_next() {
+        let namespace = Namespace::temporary().await.unwrap();
+        let (send, receive) = std::sync::mpsc::channel::<()>();
+        let done = Arc::new(Mutex::new(false));
+        let begun = done.clone();
+        abandon(namespace.run(move || {
+            receive.recv().unwrap();
+            *begun.lock().unwrap() = true;
+        }));
+        let next = namespace.run(move || *done.lock().unwrap());
+        send.send(()).unwrap();
+        assert!(next.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_namespace_whose_maker_went_away_is_not_bound_after_its_file_was_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..32 {
+            let path = folder.path().join(number.to_string());
+            abandon(Namespace::create(&path));
+            Namespace::remove(&path).unwrap();
+            let made = Namespace::create(&path).await.unwrap();
+            assert!(made.is_in_place().unwrap());
+            Namespace::remove(&path).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_namespace_is_put_back_into_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sandbox");
+        let made = Namespace::create(&path).await.unwrap();
+        Namespace::remove(&path).unwrap();
+        assert!(!made.is_in_place().unwrap());
+        Namespace::create(&path).await.unwrap();
+        assert!(!made.is_in_place().unwrap(), "another one is there");
+        made.put_in_place().unwrap();
+        assert!(made.is_in_place().unwrap());
+        Namespace::remove(&path).unwrap();
+    }
 }

@@ -4,20 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use proto::model::NetworkId;
 use tracing::{info, warn};
 use worker_core::network::{
     Attachment, Flow, Forward, HostPort, Ledger, LedgerError, Opening, PortChange, PortKey, Protocol,
-    Ruleset, TaskShort,
+    Ruleset, TaskShort, UplinkAddresses,
 };
+use worker_core::overlay::Container;
 
+use crate::alarms::{Alarms, Watch};
 use crate::config::NetworkConfig;
 use crate::conntrack;
 use crate::container;
 use crate::error::NetworkError;
+use crate::held::HeldNamespaces;
 use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
+use crate::nft_loaded::Loaded;
 use crate::overlay::{OverlayFault, Overlays};
+use crate::repairs::Repairs;
 
 /// What a container held before the daemon restarted, from the daemon's own ledger.
 #[derive(Debug, Clone)]
@@ -26,6 +32,10 @@ pub struct Adopted {
     pub attachment: Attachment,
     /// The ports it publishes.
     pub ports: Vec<HostPort>,
+    /// Its process, whose namespace is bound to the file again if it is not any more.
+    pub pid: Option<u32>,
+    /// The networks that span nodes which it is in.
+    pub joined: BTreeMap<NetworkId, Container>,
 }
 
 /// What [`Network::open`] gives back.
@@ -46,25 +56,42 @@ pub struct Network {
     pub(crate) config: NetworkConfig,
     pub(crate) host: Namespace,
     pub(crate) sandbox: Namespace,
+    pub(crate) host_links: Links,
     pub(crate) sandbox_links: Links,
-    pub(crate) rules: Ruleset,
-    pub(crate) mtu: u32,
     pub(crate) nft: Nft,
     pub(crate) overlays: Overlays,
     pub(crate) ledger: Mutex<Ledger>,
+    pub(crate) containers: HeldNamespaces,
     /// Held while a change of ports is planned and loaded: the plan is true until it is carried out.
-    pub(crate) publishing: tokio::sync::Mutex<()>,
+    pub(crate) tables: tokio::sync::Mutex<NodeTables>,
+    /// Read by those who make or remove a container's link, written by those who look for lost ones.
+    pub(crate) links_change: tokio::sync::RwLock<()>,
+    pub(crate) alarms: Alarms,
+    pub(crate) repairs: Mutex<Repairs>,
+    /// Notice changes as long as the network is open.
+    pub(crate) _watches: [Watch; 2],
+}
+
+/// The rules of the node's own network, as they were loaded.
+#[derive(Debug)]
+pub(crate) struct NodeTables {
+    pub(crate) rules: Ruleset,
+    /// The MTU of containers' links, in bytes.
+    pub(crate) mtu: u32,
+    pub(crate) sandbox: Loaded,
+    pub(crate) host: Loaded,
 }
 
 impl Network {
     /// Gives a task a namespace with a link and addresses; a task that has them gets the same again.
     pub async fn attach(&self, task: &str) -> Result<Attachment, NetworkError> {
         let short = TaskShort::of(task)?;
+        let mtu = self.tables.lock().await.mtu;
+        let changing = self.links_change.read().await;
         let attachment = self.ledger().attach(task, &self.config.netns_dir())?;
-        if let Err(error) = container::make(&attachment, &short, &self.sandbox_links, self.mtu).await {
-            self.undo(task).await;
-            return Err(error);
-        }
+        let made = container::make(&attachment, &short, &self.sandbox_links, mtu).await;
+        drop(changing);
+        self.keep_namespace(task, made).await?;
         info!(task, ipv4 = ?attachment.ipv4(), ipv6 = ?attachment.ipv6(), "container attached");
         Ok(attachment)
     }
@@ -72,11 +99,26 @@ impl Network {
     /// Gives a task a namespace with a loopback only.
     pub async fn none(&self, task: &str) -> Result<Attachment, NetworkError> {
         let attachment = self.ledger().attach_bare(task, &self.config.netns_dir())?;
-        if let Err(error) = container::make_bare(&attachment).await {
-            self.undo(task).await;
-            return Err(error);
-        }
+        self.keep_namespace(task, container::make_bare(&attachment).await).await?;
         Ok(attachment)
+    }
+
+    /// Keeps the namespace that was made for a task, or takes back what was made of it.
+    async fn keep_namespace(
+        &self,
+        task: &str,
+        made: Result<Namespace, NetworkError>,
+    ) -> Result<(), NetworkError> {
+        match made {
+            Ok(namespace) => {
+                self.containers.insert(task.to_owned(), namespace);
+                Ok(())
+            }
+            Err(error) => {
+                self.undo(task).await;
+                Err(error)
+            }
+        }
     }
 
     /// Takes back all a task has: published ports, links, namespace, addresses; nothing happens when it has nothing.
@@ -89,6 +131,8 @@ impl Network {
             return Err(LedgerError::ShortTaken { task, short, holder }.into());
         }
         self.overlays.leave_all(task).await?;
+        let _changing = self.links_change.read().await;
+        self.containers.remove(task);
         self.sandbox_links.delete(&short.link()).await?;
         if Namespace::remove(&self.config.netns_of(&short))? {
             info!(task, "container detached");
@@ -99,15 +143,15 @@ impl Network {
     /// Makes these the ports of the host that a task publishes; ports it published before and that are not listed are
     /// withdrawn. Connections that are under way go on, except that datagrams are led where they would be led anew.
     pub async fn publish(&self, task: &str, ports: &[HostPort]) -> Result<(), NetworkError> {
-        let _one_at_a_time = self.publishing.lock().await;
+        let mut tables = self.tables.lock().await;
         let change = self.ledger().plan_ports(task, ports)?;
         if change.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.load(&change).await {
+        if let Err(error) = self.load(&mut tables, &change).await {
             // The two tables are no single transaction: what the first took must not stay when the second refuses.
             let back = PortChange { remove: change.add, add: change.remove };
-            if let Err(error) = self.load(&back).await {
+            if let Err(error) = self.load(&mut tables, &back).await {
                 warn!(task, %error, "published ports could not be put back");
             }
             return Err(error);
@@ -115,7 +159,7 @@ impl Network {
         self.ledger().set_ports(task, ports)?;
         let concerned = change.add.iter().chain(&change.remove);
         if concerned.into_iter().any(|forward| forward.key.protocol == Protocol::Udp)
-            && let Err(error) = self.mislead_no_datagrams().await
+            && let Err(error) = self.mislead_no_datagrams(tables.rules.uplink).await
         {
             warn!(task, %error, "those who send datagrams all the time may miss the change of ports");
         }
@@ -149,19 +193,25 @@ impl Network {
     }
 
     /// Loads the sandbox's part first: a port is never handed to a sandbox that does not know it yet.
-    async fn load(&self, change: &PortChange) -> Result<(), NetworkError> {
-        let table = self.rules.node.table();
-        self.nft.load(&self.sandbox, &table, self.rules.sandbox_change(change)).await?;
-        Ok(self.nft.load(&self.host, &table, self.rules.host_change(change)).await?)
+    async fn load(&self, tables: &mut NodeTables, change: &PortChange) -> Result<(), NetworkError> {
+        let (rules, table) = (&tables.rules, tables.rules.node.table());
+        let after = change.after(self.ledger().forwards());
+        let whole = || rules.sandbox_table(&after.iter().collect::<Vec<_>>());
+        let script = rules.sandbox_change(change);
+        tables.sandbox = Loaded::load(&self.nft, &self.sandbox, &table, script, whole).await?;
+        let whole = || rules.host_table(&after.iter().collect::<Vec<_>>());
+        let script = rules.host_change(change);
+        tables.host = Loaded::load(&self.nft, &self.host, &table, script, whole).await?;
+        Ok(())
     }
 
     /// Has host and sandbox forget where datagrams went that go elsewhere now: the kernel would go on as long as one
     /// follows the other.
-    async fn mislead_no_datagrams(&self) -> Result<(), OverlayFault> {
+    async fn mislead_no_datagrams(&self, uplink: UplinkAddresses) -> Result<(), OverlayFault> {
         let forwards: Vec<Forward> = self.ledger().forwards().into_iter().cloned().collect();
-        let (uplink, is_datagram) = (self.rules.uplink, |flow: &Flow| flow.protocol == Some(Protocol::Udp));
+        let is_datagram = |flow: &Flow| flow.protocol == Some(Protocol::Udp);
         let openings: BTreeSet<Opening> = forwards.iter().map(Forward::opening).collect();
-        let addresses = Links::of(&self.host).await?.addresses().await?;
+        let addresses = self.host_links.addresses().await?;
         let local = addresses.into_iter().map(|present| present.address).collect();
         let by_host =
             move |flow: &Flow| is_datagram(flow) && flow.is_misled_by_host(uplink, &openings, &local);
@@ -189,7 +239,7 @@ impl Network {
         tasks.find(|holder| TaskShort::of(holder).is_ok_and(|theirs| theirs == *short))
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         // Every change of the ledger is complete before anything can panic.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }

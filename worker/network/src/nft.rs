@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 use thiserror::Error;
 
 use crate::namespace::{Namespace, NamespaceError};
+use crate::nft_dump::{Dump, Tables};
 
 /// How much of what nft says goes into an error, in characters: the first complaint and the line it is about.
 const COMPLAINT_MAX: usize = 400;
@@ -34,6 +35,15 @@ pub enum NftError {
         /// The table.
         table: String,
         /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What the kernel has cannot be read back.
+    #[error("cannot read which rules the kernel has in the namespace {namespace}")]
+    Look {
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
         #[source]
         source: io::Error,
     },
@@ -66,11 +76,36 @@ impl Nft {
         let program = self.program.clone();
         let name = table.to_owned();
         let output = namespace.run(move || feed(&program, &name, &script)).await??;
-        if output.status.success() {
-            return Ok(());
+        accept(&output, namespace, table)
+    }
+
+    /// Loads a script as [`Nft::load`] does, and looks at what the kernel has then; the second value tells whether nobody
+    /// else changed any table meanwhile.
+    pub(crate) async fn load_and_look(
+        &self,
+        namespace: &Namespace,
+        table: &str,
+        script: String,
+    ) -> Result<(Tables, bool), NftError> {
+        let (program, name, path) = (self.program.clone(), table.to_owned(), namespace.path().to_owned());
+        let looked = namespace
+            .run(move || {
+                let failed = |source| NftError::Look { namespace: path.clone(), source };
+                let dump = Dump::open().map_err(failed)?;
+                let before = dump.generation().map_err(failed)?;
+                let output = feed(&program, &name, &script)?;
+                if !output.status.success() {
+                    return Ok::<_, NftError>(Err(output));
+                }
+                let tables = dump.tables(&name).map_err(failed)?;
+                let is_alone = tables.generation == before.wrapping_add(1);
+                Ok(Ok((tables, is_alone)))
+            })
+            .await?;
+        match looked? {
+            Ok(looked) => Ok(looked),
+            Err(output) => Err(refusal(&output, namespace, table)),
         }
-        let complaint = String::from_utf8_lossy(&output.stderr).trim().chars().take(COMPLAINT_MAX).collect();
-        Err(NftError::Refused { table: table.to_owned(), namespace: namespace.path().to_owned(), complaint })
     }
 
     /// Returns what the program says about its version.
@@ -87,6 +122,15 @@ impl Nft {
             .await??;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
+}
+
+fn accept(output: &Output, namespace: &Namespace, table: &str) -> Result<(), NftError> {
+    if output.status.success() { Ok(()) } else { Err(refusal(output, namespace, table)) }
+}
+
+fn refusal(output: &Output, namespace: &Namespace, table: &str) -> NftError {
+    let complaint = String::from_utf8_lossy(&output.stderr).trim().chars().take(COMPLAINT_MAX).collect();
+    NftError::Refused { table: table.to_owned(), namespace: namespace.path().to_owned(), complaint }
 }
 
 fn feed(program: &Path, table: &str, script: &str) -> Result<Output, NftError> {

@@ -1,23 +1,29 @@
 //! Opening a network: makes what is missing, takes over what is there, removes what nobody holds.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
+use proto::model::{NetworkId, TaskId};
 use tracing::{info, warn};
 use worker_core::network::names::SANDBOX_FILE;
-use worker_core::network::{Ledger, Ruleset, Subnets, TaskShort};
+use worker_core::network::{Forward, Ledger, Ruleset, Subnets, TaskShort};
+use worker_core::overlay::Container;
 use worker_core::overlay::names::network_of_file;
 
+use crate::alarms::{Alarms, Place, Watch};
 use crate::config::NetworkConfig;
 use crate::container;
 use crate::error::NetworkError;
 use crate::forwarding;
+use crate::held::HeldNamespaces;
 use crate::links::Links;
 use crate::namespace::Namespace;
-use crate::network::{Adopted, Network, Opened};
+use crate::network::{Adopted, Network, NodeTables, Opened};
 use crate::nft::{Nft, NftError};
+use crate::nft_loaded::Loaded;
 use crate::overlay::{HostSide, Overlays};
 use crate::preflight;
 use crate::sandbox;
@@ -31,12 +37,17 @@ impl Network {
         let ipv6 = kernel_has_ipv6();
         let subnets = Subnets { ipv4: config.ipv4, ipv6: ipv6.then_some(config.ipv6) };
         let (ledger, kept, lost) = take_over(subnets, adopted)?;
+        let alarms = Alarms::default();
         let nft = Nft::new(&config.nft);
 
         let host = Namespace::open(config.host())?;
         let host_links = Links::of(&host).await?;
         let sandbox = Namespace::create(&config.sandbox()).await?;
         let sandbox_links = Links::of(&sandbox).await?;
+        let watches = [
+            Watch::begin(&host, Place::Host, &alarms).await,
+            Watch::begin(&sandbox, Place::Sandbox, &alarms).await,
+        ];
         sandbox::prepare(&sandbox, &sandbox_links, &subnets).await?;
 
         let guard = forwarding::guard(&config, &host, &host_links.list().await?, ipv6).await?;
@@ -53,7 +64,9 @@ impl Network {
         let uplink = place.ensure().await?;
 
         let rules = Ruleset { node, uplink: uplink.addresses, subnets, guard };
-        load_tables(&nft, &rules, &ledger, &sandbox, &host).await?;
+        let node = rules.node.clone();
+        let forwards: Vec<_> = ledger.forwards().into_iter().cloned().collect();
+        let tables = load_tables(&nft, rules, uplink.mtu, &forwards, (&sandbox, &host)).await?;
         forwarding::switch_on(&host, ipv6).await?;
 
         for held in kept.iter().filter(|held| !held.attachment.addresses.is_empty()) {
@@ -62,23 +75,56 @@ impl Network {
         }
         remove_orphans(&config, &ledger, &sandbox_links).await?;
         let held = ledger.attachments().map(|held| held.task.clone()).collect();
-        let host_side = HostSide { namespace: host.clone(), links: host_links, guard, subnets, ipv6 };
-        let overlays = Overlays::open(&config, host_side, nft.clone(), &held).await?;
-        info!(node = %rules.node, adopted = kept.len(), lost = lost.len(), "network open");
+        let containers = namespaces_of(&kept)?;
+        let host_side = HostSide {
+            namespace: host.clone(),
+            links: host_links.clone(),
+            alarms: alarms.clone(),
+            containers: containers.clone(),
+            guard,
+            subnets,
+            ipv6,
+        };
+        let overlays = Overlays::open(&config, host_side, nft.clone(), &held, joined_by(&kept)).await?;
+        info!(%node, adopted = kept.len(), lost = lost.len(), "network open");
         let network = Self {
             config,
             host,
             sandbox,
+            host_links,
             sandbox_links,
-            rules,
-            mtu: uplink.mtu,
             nft,
             overlays,
+            containers,
             ledger: Mutex::new(ledger),
-            publishing: tokio::sync::Mutex::new(()),
+            tables: tokio::sync::Mutex::new(tables),
+            links_change: tokio::sync::RwLock::default(),
+            alarms,
+            repairs: Mutex::default(),
+            _watches: watches,
         };
         Ok(Opened { network, lost })
     }
+}
+
+/// Returns the containers of each network that spans nodes.
+fn joined_by(kept: &[Adopted]) -> BTreeMap<NetworkId, BTreeMap<TaskId, Container>> {
+    let mut joined: BTreeMap<NetworkId, BTreeMap<TaskId, Container>> = BTreeMap::new();
+    for held in kept {
+        // A task whose id no cluster gave is in no network.
+        let Ok(task) = held.attachment.task.parse() else { continue };
+        for (network, container) in &held.joined {
+            joined.entry(*network).or_default().insert(task, *container);
+        }
+    }
+    joined
+}
+
+fn namespaces_of(kept: &[Adopted]) -> Result<HeldNamespaces, NetworkError> {
+    let open = |held: &Adopted| -> Result<_, NetworkError> {
+        Ok((held.attachment.task.clone(), Namespace::open(&held.attachment.netns)?))
+    };
+    kept.iter().map(open).collect()
 }
 
 /// Tells those whose namespace is there from those that lost it, and enters the former into a ledger.
@@ -89,7 +135,7 @@ fn take_over(
     let mut ledger = Ledger::new(subnets);
     let (mut kept, mut lost) = (Vec::new(), Vec::new());
     for held in adopted {
-        if !Namespace::is_bound(&held.attachment.netns)? {
+        if !Namespace::is_bound(&held.attachment.netns)? && !is_bound_again(&held) {
             warn!(task = %held.attachment.task, "namespace is gone");
             lost.push(held.attachment.task);
             continue;
@@ -100,26 +146,42 @@ fn take_over(
     Ok((ledger, kept, lost))
 }
 
-/// Replaces both tables; when the kernel refuses, says what it lacks.
-async fn load_tables(
-    nft: &Nft,
-    rules: &Ruleset,
-    ledger: &Ledger,
-    sandbox: &Namespace,
-    host: &Namespace,
-) -> Result<(), NetworkError> {
-    let table = rules.node.table();
-    let forwards = ledger.forwards();
-    for (namespace, script) in
-        [(sandbox, rules.sandbox_table(&forwards)), (host, rules.host_table(&forwards))]
-    {
-        match nft.load(namespace, &table, script).await {
-            Ok(()) => {}
-            Err(source @ NftError::Refused { .. }) => return Err(explained(nft, source).await),
-            Err(error) => return Err(error.into()),
-        }
+/// Binds a container's namespace to its file again; tells whether that could be done.
+fn is_bound_again(held: &Adopted) -> bool {
+    let Some(pid) = held.pid else { return false };
+    let bound = Namespace::bind_of_process(pid, &held.attachment.netns);
+    if bound.is_ok() {
+        warn!(task = %held.attachment.task, "container's namespace was bound to its file again");
     }
-    Ok(())
+    bound.is_ok()
+}
+
+/// Replaces both tables; when the kernel refuses, says what it lacks.
+pub(crate) async fn load_tables(
+    nft: &Nft,
+    rules: Ruleset,
+    mtu: u32,
+    forwards: &[Forward],
+    (sandbox, host): (&Namespace, &Namespace),
+) -> Result<NodeTables, NetworkError> {
+    let table = rules.node.table();
+    let forwards: Vec<&Forward> = forwards.iter().collect();
+    let sandbox = load_table(nft, sandbox, &table, || rules.sandbox_table(&forwards)).await?;
+    let host = load_table(nft, host, &table, || rules.host_table(&forwards)).await?;
+    Ok(NodeTables { rules, mtu, sandbox, host })
+}
+
+async fn load_table(
+    nft: &Nft,
+    namespace: &Namespace,
+    table: &str,
+    whole: impl Fn() -> String,
+) -> Result<Loaded, NetworkError> {
+    match Loaded::load(nft, namespace, table, whole(), &whole).await {
+        Ok(loaded) => Ok(loaded),
+        Err(source @ NftError::Refused { .. }) => Err(explained(nft, source).await),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn explained(nft: &Nft, source: NftError) -> NetworkError {

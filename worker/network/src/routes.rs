@@ -100,6 +100,8 @@ pub(crate) struct PresentRoute {
     pub(crate) gateway: Option<IpAddr>,
     /// Whether it leads nowhere, with an answer saying so.
     pub(crate) unreachable: bool,
+    /// Whether it is taken after all others.
+    pub(crate) last_resort: bool,
     /// Whether a program made it in the main table, and not the kernel by itself.
     pub(crate) made: bool,
     /// The routing table, as far as it has a number below 256.
@@ -243,6 +245,7 @@ fn present_route(message: &RouteMessage, any: IpAddr) -> PresentRoute {
         link: None,
         gateway: None,
         unreachable: header.kind == RouteType::Unreachable,
+        last_resort: false,
         made: header.table == RouteHeader::RT_TABLE_MAIN
             && matches!(header.protocol, RouteProtocol::Static | RouteProtocol::Boot),
         table: header.table,
@@ -252,6 +255,7 @@ fn present_route(message: &RouteMessage, any: IpAddr) -> PresentRoute {
             RouteAttribute::Destination(address) => route.destination = ip_of(address).unwrap_or(any),
             RouteAttribute::Gateway(address) => route.gateway = ip_of(address),
             RouteAttribute::Oif(link) => route.link = Some(*link),
+            RouteAttribute::Priority(metric) => route.last_resort = *metric == LAST_RESORT_METRIC,
             _ => {}
         }
     }

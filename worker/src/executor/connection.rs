@@ -3,10 +3,10 @@
 use super::node::Node;
 use crate::{name_servers::Client, networks::NetworkFault, task_files::TaskFilesError};
 use futures::future::try_join_all;
-use proto::model::{NetworkId, NetworkTable, Task, TaskNetwork};
-use std::{net::IpAddr, sync::Arc};
+use proto::model::{NetworkAddress, NetworkId, NetworkTable, Task, TaskNetwork};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use worker_dns::ResolverError;
-use worker_network::{Attachment, Interface, NetworkError, OverlayError};
+use worker_network::{Attachment, Container, Interface, NetworkError, OverlayError};
 use worker_runtime::Running;
 
 /// In how many networks a container can be: interfaces are numbered up to 255, and `eth0` may be taken.
@@ -152,6 +152,16 @@ fn joined_by(task: &Task) -> Vec<NetworkId> {
     let others: Vec<NetworkId> = others.collect();
     networks.extend(others);
     networks
+}
+
+/// What a task's container is in the networks it was connected to, by what it holds: addresses are given in the order
+/// in which networks are joined.
+pub(crate) fn containers_of(task: &Task, attachment: &Attachment) -> BTreeMap<NetworkId, Container> {
+    let first = u8::from(!attachment.addresses.is_empty());
+    let container = |(interface, held): (u8, &NetworkAddress)| {
+        (held.network, Container { number: held.number, interface: Interface(interface) })
+    };
+    (first..=u8::MAX).zip(&task.addresses).map(container).collect()
 }
 
 fn addresses_of(attachment: Option<&Attachment>) -> Vec<IpAddr> {

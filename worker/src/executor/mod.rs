@@ -9,7 +9,7 @@ mod ports;
 mod prepare;
 mod reconnect;
 
-pub(crate) use connection::{networks_of, reopen_name_server};
+pub(crate) use connection::{containers_of, networks_of, reopen_name_server};
 pub(crate) use life::remove;
 pub(crate) use node::{Node, blocking};
 pub(crate) use ports::Listeners;

@@ -1,13 +1,17 @@
 //! A session that is up: heartbeats and reports go out, wishes and demands come in.
 
 use super::{End, Incoming, SessionError, Sessions, convert, message};
-use crate::{board::Board, connect::Connector, logs::Demands, networks::Networks};
+use crate::{
+    board::Board, connect::Connector, logs::Demands, network_checks::NetworkChecks, networks::Networks,
+};
 use proto::wire::{
-    AgentMessage, CarriedOut, Goodbye, Heartbeat, ManagerMessage, agent_message, manager_message,
+    AgentMessage, CarriedOut, Goodbye, Heartbeat, ManagerMessage, NetworkQuestion, agent_message,
+    manager_message,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
+    task::JoinSet,
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -27,6 +31,9 @@ pub(super) struct Exchange {
     incoming: mpsc::Sender<Incoming>,
     connector: Arc<dyn Connector>,
     demands: Demands,
+    checks: NetworkChecks,
+    /// Questions that are being answered.
+    answering: JoinSet<()>,
     networks: Arc<Networks>,
     /// The last assignments that are not known to be carried out: their sequence, and the edition of the
     /// networks that they led to.
@@ -51,6 +58,8 @@ impl Exchange {
             incoming: sessions.incoming.clone(),
             connector: sessions.connector.clone(),
             demands: Demands::new(channel, board),
+            checks: sessions.checks.clone(),
+            answering: JoinSet::new(),
             networks: sessions.networks.clone(),
             under_way: VecDeque::new(),
         }
@@ -93,6 +102,10 @@ impl Exchange {
                 self.demands.take(demand);
                 return Ok(());
             }
+            Some(Kind::NetworkQuestion(question)) => {
+                self.answer(question);
+                return Ok(());
+            }
             Some(Kind::Managers(list)) => {
                 let (managers, role) = convert::managers(list).map_err(SessionError::Malformed)?;
                 self.connector.on_managers(managers, role);
@@ -113,6 +126,17 @@ impl Exchange {
         if let Some((sequence, _)) = last {
             self.send(agent_message::Kind::CarriedOut(CarriedOut { sequence }));
         }
+    }
+
+    /// Looks at networks beside the session, which goes on meanwhile.
+    fn answer(&mut self, question: NetworkQuestion) {
+        while self.answering.try_join_next().is_some() {}
+        let (checks, outbound) = (self.checks.clone(), self.outbound.clone());
+        self.answering.spawn(async move {
+            let findings = agent_message::Kind::NetworkFindings(checks.answer(question).await);
+            // Fails only if the session is over, and the question with it.
+            let _ = outbound.send(message(findings)).await;
+        });
     }
 
     /// Sends what need not arrive. If the way is blocked for long, the channel notices.

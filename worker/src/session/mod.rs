@@ -14,6 +14,7 @@ use crate::{
     board::Board,
     chain::Chain,
     connect::{ConnectError, Connector},
+    network_checks::NetworkChecks,
     networks::Networks,
 };
 use exchange::Exchange;
@@ -124,6 +125,8 @@ pub(crate) struct Sessions {
     pub incoming: mpsc::Sender<Incoming>,
     /// For answering demands for logs.
     pub board: Board,
+    /// For answering questions about networks.
+    pub checks: NetworkChecks,
     /// Takes what they say of networks.
     pub networks: Arc<Networks>,
 }

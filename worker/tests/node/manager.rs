@@ -5,7 +5,8 @@ use proto::{
     model::{Role, Task, TaskId, TaskState, TaskStatus},
     wire::{
         AgentMessage, Assignments, LogDemand, LogLine, LogOptions, ManagerList, ManagerMessage, ManagerPeer,
-        PublishLogsRequest, PublishLogsResponse, Registered, StatusAck, agent_message,
+        NetworkFindings, NetworkQuestion, PublishLogsRequest, PublishLogsResponse, Registered, StatusAck,
+        agent_message,
         dispatcher_server::{Dispatcher, DispatcherServer},
         manager_message,
     },
@@ -41,6 +42,7 @@ struct Heard {
     statuses: Vec<(TaskId, TaskStatus)>,
     logs: Vec<LogLine>,
     warnings: Vec<String>,
+    findings: Vec<NetworkFindings>,
     managers_seen: Option<(usize, Role)>,
 }
 
@@ -109,6 +111,16 @@ impl Manager {
             cancel: false,
         };
         self.send(manager_message::Kind::Logs(demand)).await;
+    }
+
+    /// Asks what the node has of all networks.
+    pub async fn ask_of_networks(&self, question: &str) {
+        let question = NetworkQuestion { question_id: question.into(), ..NetworkQuestion::default() };
+        self.send(manager_message::Kind::NetworkQuestion(question)).await;
+    }
+
+    pub fn findings(&self) -> Vec<NetworkFindings> {
+        self.look(|heard| heard.findings.clone())
     }
 
     /// Breaks the session.
@@ -245,6 +257,7 @@ async fn listen(heard: Arc<Mutex<Heard>>, mut inbound: Streaming<AgentMessage>, 
                 // The session may have been broken by the test.
                 let _ = outbound.send(answer(manager_message::Kind::Ack(ack))).await;
             }
+            Some(Kind::NetworkFindings(findings)) => heard.lock().unwrap().findings.push(findings),
             Some(Kind::Goodbye(_)) => {
                 heard.lock().unwrap().goodbyes += 1;
                 break;

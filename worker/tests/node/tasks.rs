@@ -188,3 +188,25 @@ async fn a_container_knows_its_name_and_a_second_task_can_run_beside_it() {
     until("its name", || node.manager.log_text().ends_with(&format!("\t{name}\n"))).await;
     assert!(node.manager.log_text().starts_with(&format!("{name}\n127.0.0.1\tlocalhost\n")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_that_asks_hears_what_the_node_has_of_its_networks() {
+    let node = Node::new().await;
+    let _daemon = node.up().await;
+    node.manager.ask_of_networks("first").await;
+    until("an answer", || node.manager.findings().len() == 1).await;
+    let findings = node.manager.findings().remove(0);
+    assert_eq!((findings.question_id.as_str(), findings.networks.len()), ("first", 1));
+    assert_eq!(findings.networks[0].differences, [""; 0]);
+
+    let lose = || std::process::Command::new("nft").args(["flush", "ruleset"]).status().unwrap();
+    assert!(node.host.run(lose).await.unwrap().success());
+    let repairs = || node.manager.findings().last().map_or(0, |findings| findings.networks[0].repairs);
+    until("a repair that is told of", || {
+        repairs() == 1 || {
+            futures::executor::block_on(node.manager.ask_of_networks("again"));
+            false
+        }
+    })
+    .await;
+}

@@ -1,5 +1,6 @@
 //! `shoal network`.
 
+mod check;
 mod connect;
 mod create;
 mod disconnect;
@@ -23,5 +24,6 @@ pub async fn run(session: &Session, command: NetworkCommand) -> Result<(), CliEr
         NetworkCommand::Inspect(args) => inspect::run(session, args).await,
         NetworkCommand::Rm(args) => rm::run(session, args).await,
         NetworkCommand::Prune(args) => prune::run(session, args).await,
+        NetworkCommand::Check(args) => check::run(session, args).await,
     }
 }

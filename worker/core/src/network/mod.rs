@@ -14,6 +14,7 @@
 //! | [`guard`] | whether foreign forwards are dropped |
 //! | [`hand_over`] | how the host hands published ports to a sandbox |
 //! | [`flow`] | which connections are to be forgotten as ports change |
+//! | [`wiring`] | which links, addresses and routes are missing |
 //! | [`ruleset`] | the nft text for all of it, and for one change |
 
 pub mod addressing;
@@ -30,6 +31,7 @@ pub mod refusal;
 pub mod ruleset;
 pub mod subnet;
 pub mod uplink;
+pub mod wiring;
 
 pub use addressing::Subnets;
 pub use attachment::{Attachment, InterfaceAddress};
@@ -42,3 +44,4 @@ pub use refusal::LedgerError;
 pub use ruleset::Ruleset;
 pub use subnet::{Ipv4Subnet, Ipv6Subnet, SubnetError};
 pub use uplink::{Occupied, UplinkAddresses};
+pub use wiring::{Leads, Wiring};

@@ -151,6 +151,15 @@ impl PortChange {
         }
     }
 
+    /// Returns what forwards become by this change.
+    pub fn after<'a>(&self, forwards: impl IntoIterator<Item = &'a Forward>) -> Vec<Forward> {
+        let mut by_key: BTreeMap<_, _> =
+            forwards.into_iter().map(|forward| (forward.key, forward.clone())).collect();
+        by_key.retain(|_, forward| !self.remove.contains(forward));
+        by_key.extend(self.add.iter().map(|forward| (forward.key, forward.clone())));
+        by_key.into_values().collect()
+    }
+
     /// Tells whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.remove.is_empty() && self.add.is_empty()

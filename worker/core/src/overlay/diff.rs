@@ -15,6 +15,7 @@ use ipnet::IpNet;
 
 use super::mac::Mac;
 use super::mesh;
+use super::names::{LOOPBACK, TUNNEL};
 use super::rules::Rules;
 use super::state::{ContainerLink, Desired, Kernel, Tunnel, Way};
 
@@ -33,6 +34,8 @@ pub enum Step {
     AddLink(String, ContainerLink),
     /// Change the MTU of both ends of a container's link.
     SetLinkMtu(String, ContainerLink),
+    /// Switch a link on.
+    Raise(String),
     /// Put an address on a link.
     AddAddress(String, IpNet),
     /// Take an address from a link.
@@ -70,6 +73,7 @@ pub fn diff(kernel: &Kernel, rules: Option<&Rules>, desired: &Desired) -> Vec<St
     let mut steps = made_anew(&mut from, to);
     // The rules of the ingress network hang on the tunnel.
     let rules = rules.filter(|_| from.tunnel.is_some() || desired.rules.mesh.is_none());
+    from.down.retain(|name| is_wanted(name, to));
     steps.extend(links_to_add(&from, to));
     steps.extend(entries_to_add(&from, to));
     match rules {
@@ -111,6 +115,15 @@ fn made_anew(from: &mut Kernel, to: &Kernel) -> Vec<Step> {
     steps
 }
 
+/// Tells whether a link is to be there; the loopback always is.
+fn is_wanted(name: &str, to: &Kernel) -> bool {
+    match name {
+        LOOPBACK => true,
+        TUNNEL => to.tunnel.is_some(),
+        container => to.links.contains_key(container),
+    }
+}
+
 fn links_to_add(from: &Kernel, to: &Kernel) -> Vec<Step> {
     let mut steps = Vec::new();
     match (&from.tunnel, &to.tunnel) {
@@ -125,6 +138,7 @@ fn links_to_add(from: &Kernel, to: &Kernel) -> Vec<Step> {
             Some(_) => {}
         }
     }
+    steps.extend(from.down.iter().cloned().map(Step::Raise));
     steps
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use proto::model::{NetworkTable, NetworkUpdate};
 
 use super::diff::{Step, diff};
+use super::difference::differences;
 use super::sample::{containers, desired, desired_mesh, info, node, peer, publish, service};
 use super::state::{Desired, Kernel};
 
@@ -96,6 +97,7 @@ fn take(kernel: &mut Kernel, step: Step) {
         Step::RemoveLink(name) => kernel.drop_link(&name),
         Step::AddLink(name, link) => assert_eq!(kernel.links.insert(name, link), None),
         Step::SetLinkMtu(name, link) => kernel.links.get_mut(&name).unwrap().mtu = link.mtu,
+        Step::Raise(name) => assert!(kernel.down.remove(&name)),
         Step::AddAddress(link, net) => {
             assert!(link == "lo" || kernel.links.contains_key(&link), "{link} is not there");
             assert!(kernel.addresses.insert((link, net)));
@@ -127,6 +129,23 @@ fn take(kernel: &mut Kernel, step: Step) {
     }
 }
 
+/// Takes something out of a state, as another program does.
+fn lose(kernel: &mut Kernel, what: u8, index: &prop::sample::Index) {
+    match what {
+        0 => kernel.drop_tunnel(),
+        1 if !kernel.links.is_empty() => {
+            let name = kernel.links.keys().nth(index.index(kernel.links.len())).cloned();
+            kernel.drop_link(&name.unwrap());
+        }
+        2 if !kernel.routes.is_empty() => {
+            let net = kernel.routes.keys().nth(index.index(kernel.routes.len())).copied();
+            kernel.routes.remove(&net.unwrap());
+        }
+        _ if kernel.tunnel.is_some() => drop(kernel.down.insert("vx0".to_owned())),
+        _ => {}
+    }
+}
+
 proptest! {
     #[test]
     fn histories_that_lead_to_the_same_table_lead_to_the_same_state(
@@ -147,6 +166,23 @@ proptest! {
             take(&mut kernel, step);
         }
         prop_assert_eq!(kernel, to.kernel);
+    }
+
+    #[test]
+    fn what_was_lost_is_put_back_and_said(
+        at in facts(),
+        lost in prop::collection::vec((0u8..4, any::<prop::sample::Index>()), 0..6),
+    ) {
+        let at = at.desired();
+        let mut kernel = at.kernel.clone();
+        for (what, index) in lost {
+            lose(&mut kernel, what, &index);
+        }
+        prop_assert_eq!(differences(&kernel, &at.kernel).is_empty(), kernel == at.kernel);
+        for step in diff(&kernel.clone(), Some(&at.rules), &at) {
+            take(&mut kernel, step);
+        }
+        prop_assert_eq!(kernel, at.kernel);
     }
 
     #[test]

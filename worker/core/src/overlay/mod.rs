@@ -17,6 +17,7 @@
 //! | [`balance`] | which backend each slot of a virtual address leads to |
 //! | [`rules`], [`sets`] | the nft text, whole and as a change |
 //! | [`diff()`] | the steps from one state to another, in an order in which no packet is lost that need not be |
+//! | [`difference`] | what of it is missing or other than it should be, in words |
 //! | [`flows`] | which connections have lost their backend |
 //! | [`mesh`] | what the ingress network's sandbox has besides: a link to the host, published ports, ways back to clients |
 //! | [`gate`], [`inside`] | the rules that go with it on the host and in containers |
@@ -24,6 +25,7 @@
 
 pub mod balance;
 pub mod diff;
+pub mod difference;
 pub mod flows;
 pub mod gate;
 pub mod inside;
@@ -45,6 +47,7 @@ mod plan_tests;
 mod sample;
 
 pub use diff::{Step, diff};
+pub use difference::{Difference, differences};
 pub use gate::Gate;
 pub use mac::Mac;
 pub use mesh::Mesh;

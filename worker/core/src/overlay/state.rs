@@ -49,6 +49,8 @@ pub struct Kernel {
     pub answers: BTreeSet<IpAddr>,
     /// What is answered with an error when no other route leads there.
     pub unreachable: BTreeSet<IpNet>,
+    /// Links that are switched off; none should be.
+    pub down: BTreeSet<String>,
 }
 
 /// A VXLAN device.
@@ -124,7 +126,9 @@ impl Kernel {
         self.drop_dependents(TUNNEL);
     }
 
-    fn drop_dependents(&mut self, name: &str) {
+    /// Takes out what the kernel lets go of when a link is switched off or gone.
+    pub(super) fn drop_dependents(&mut self, name: &str) {
+        self.down.remove(name);
         self.addresses.retain(|(link, _)| link != name);
         self.routes.retain(|_, way| way.link() != name);
     }

@@ -2,6 +2,8 @@
 
 use worker_core::network::{Guard, Subnets};
 
+use crate::alarms::Alarms;
+use crate::held::HeldNamespaces;
 use crate::links::Links;
 use crate::namespace::Namespace;
 
@@ -10,6 +12,10 @@ use crate::namespace::Namespace;
 pub(crate) struct HostSide {
     pub(crate) namespace: Namespace,
     pub(crate) links: Links,
+    /// Where changes are reported that somebody makes.
+    pub(crate) alarms: Alarms,
+    /// The namespaces of the node's containers.
+    pub(crate) containers: HeldNamespaces,
     /// Which foreign forwards the host drops.
     pub(crate) guard: Guard,
     /// Where the node's own containers have their addresses from.

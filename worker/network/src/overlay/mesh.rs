@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use tracing::info;
-use worker_core::network::{Flow, InterfaceAddress, Opening, UplinkAddresses};
+use worker_core::network::{Flow, InterfaceAddress, Opening, UplinkAddresses, Wiring};
 use worker_core::overlay::mesh::{ANSWER_MARK, ANSWERS_TABLE};
 use worker_core::overlay::names::UPLINK;
 use worker_core::overlay::{Gate, Interface, Rules, inside};
@@ -16,6 +16,7 @@ use crate::links::{Link, Links};
 use crate::marked::MarkedTable;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
+use crate::nft_loaded::Loaded;
 use crate::overlay::error::OverlayFault;
 use crate::overlay::host_side::HostSide;
 use crate::overlay::settle::{Ground, Sandbox};
@@ -51,22 +52,56 @@ pub(crate) fn gate(ground: Ground<'_>, rules: &Rules) -> Result<Option<Gate>, Ov
     Ok(Gate::to(rules, node, &ground.host.subnets))
 }
 
-/// Makes the host have a gate; tells whether anything had to be changed.
+/// A gate that the host has.
+#[derive(Debug)]
+pub(crate) struct LoadedGate {
+    gate: Gate,
+    pub(crate) loaded: Loaded,
+}
+
+/// Makes the host have a gate; tells besides whether anything had to be changed.
 pub(crate) async fn load_gate(
     ground: Ground<'_>,
-    before: Option<&Gate>,
-    gate: &Gate,
-) -> Result<bool, OverlayFault> {
-    let script = match before {
-        Some(before) => before.change(gate),
+    before: Option<LoadedGate>,
+    gate: Gate,
+) -> Result<(LoadedGate, bool), OverlayFault> {
+    let script = match &before {
+        Some(before) => before.gate.change(&gate),
         None => Some(gate.script()),
     };
-    let Some(script) = script else { return Ok(false) };
-    ground.nft.load(&ground.host.namespace, &gate.node.mesh_table(), script).await?;
-    if before.is_none_or(|before| before.ports != gate.ports) {
-        forget(ground.host, gate.uplink, gate.ports.clone()).await?;
+    match (before, script) {
+        (Some(before), None) => Ok((before, false)),
+        (before, script) => {
+            let (table, whole) = (gate.node.mesh_table(), || gate.script());
+            let script = script.unwrap_or_else(whole);
+            let loaded = Loaded::load(ground.nft, &ground.host.namespace, &table, script, whole).await?;
+            if before.is_none_or(|before| before.gate.ports != gate.ports) {
+                forget(ground.host, gate.uplink, gate.ports.clone()).await?;
+            }
+            Ok((LoadedGate { gate, loaded }, true))
+        }
     }
-    Ok(true)
+}
+
+/// Says what is missing of the link between the host and a sandbox, and of the way answers take.
+pub(crate) async fn differences(
+    ground: Ground<'_>,
+    sandbox: &Sandbox,
+    addresses: &UplinkAddresses,
+) -> Result<Vec<String>, OverlayFault> {
+    let host = ground.host;
+    let uplink = ground.config.node().map_err(boxed)?.mesh_uplink();
+    let (here, there) =
+        (Wiring::of_host(&uplink, addresses, host.ipv6), Wiring::of_uplink(addresses, host.ipv6));
+    let mut told = here.missing_in(&host.links.wiring().await?);
+    told.extend(there.missing_in(&sandbox.links.wiring().await?));
+    for ipv6 in [false, true].into_iter().filter(|ipv6| !ipv6 || host.ipv6) {
+        if !sandbox.links.has_mark_rule(ipv6, ANSWERS).await? {
+            let family = if ipv6 { "IPv6" } else { "IPv4" };
+            told.push(format!("the rule that routes {family} answers to clients is missing"));
+        }
+    }
+    Ok(told)
 }
 
 /// Tells whether a sandbox is that of the ingress network.

@@ -6,6 +6,7 @@
 //! VXLAN device, `underlay` finds the link below it, `mesh` makes what the ingress network has besides, on the `host_side`
 //! too.
 
+mod audit;
 mod error;
 mod host_side;
 mod mesh;
@@ -16,6 +17,7 @@ mod settle;
 mod tunnel;
 mod underlay;
 
+pub(crate) use audit::lost_namespace;
 pub use error::{OverlayError, OverlayFault};
 pub(crate) use host_side::HostSide;
 pub use overlays::Overlays;

@@ -8,7 +8,7 @@ use proto::model::TaskId;
 use worker_core::network::TaskShort;
 use worker_core::network::addressing::GATEWAY_IPV6;
 use worker_core::overlay::mesh::ANSWERS_TABLE;
-use worker_core::overlay::names::{TUNNEL, UPLINK, parse_alias};
+use worker_core::overlay::names::{LOOPBACK, TUNNEL, parse_alias};
 use worker_core::overlay::{Container, ContainerLink, Kernel, Way};
 
 use crate::link_error::LinkError;
@@ -25,12 +25,14 @@ pub(crate) struct Observed {
     pub(crate) strangers: Vec<String>,
 }
 
-/// Reads what a sandbox holds. Other links that the kernel puts into every namespace, such as `sit0`, are passed over.
+/// Reads what a sandbox holds. Links of other names, such as the kernel's `sit0` or somebody's own, are passed over with all
+/// that hangs on them.
 pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
     let known: BTreeMap<u32, Link> = links.list().await?.into_iter().map(|link| (link.index, link)).collect();
     let (mut kernel, strangers) = links_of(known.values());
     // The link to the host is the uplink's own business.
-    let of_network = |link: &&Link| link.name != UPLINK;
+    let of_network =
+        |link: &&Link| [LOOPBACK, TUNNEL].contains(&link.name.as_str()) || is_container_link(&link.name);
     let name = |index: u32| known.get(&index).filter(of_network).map(|link| link.name.clone());
     if let Some(link) = known.values().find(|link| link.name == TUNNEL) {
         let neighbours = links.neighbours(link).await?;
@@ -48,18 +50,24 @@ pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
     kernel.answers = answers.filter_map(|route| route.gateway).collect();
     for route in routes.into_iter().filter(|route| route.made) {
         let Ok(net) = IpNet::new(route.destination, route.prefix) else { continue };
-        if route.unreachable {
+        if route.unreachable && route.last_resort {
             kernel.unreachable.insert(net);
         } else if let Some(way) = way_of(&route, name) {
             kernel.routes.insert(net, way);
         }
     }
+    let down = known.values().filter(of_network).filter(|link| !link.up);
+    kernel.down = down.map(|link| link.name.clone()).collect();
     // What hangs on them goes with them.
     strangers.iter().for_each(|name| kernel.drop_link(name));
     if kernel.tunnel.is_none() {
         kernel.drop_tunnel();
     }
     Ok(Observed { kernel, strangers })
+}
+
+fn is_container_link(name: &str) -> bool {
+    TaskShort::is_container_link(name)
 }
 
 /// Tells links that are as we make them from those of our names that are not.
@@ -69,7 +77,7 @@ fn links_of<'a>(present: impl Iterator<Item = &'a Link>) -> (Kernel, Vec<String>
         if link.name == TUNNEL {
             kernel.tunnel = tunnel::read(link);
             strangers.extend(kernel.tunnel.is_none().then(|| link.name.clone()));
-        } else if TaskShort::is_container_link(&link.name) {
+        } else if is_container_link(&link.name) {
             match container_of(link) {
                 Some((task, container)) => {
                     let held = ContainerLink { task, container, mtu: link.mtu };
@@ -99,7 +107,7 @@ pub(crate) async fn containers(links: &Links) -> Result<BTreeMap<TaskId, Contain
 
 fn container_of(link: &Link) -> Option<(TaskId, Container)> {
     let (task, container) = parse_alias(link.alias.as_deref()?)?;
-    TaskShort::is_container_link(&link.name).then_some((task, container))
+    is_container_link(&link.name).then_some((task, container))
 }
 
 fn way_of(route: &PresentRoute, name: impl Fn(u32) -> Option<String>) -> Option<Way> {

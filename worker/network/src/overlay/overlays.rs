@@ -1,6 +1,7 @@
 //! All networks of this node that span nodes: told of, joined, left, removed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::model::{NetworkId, NetworkTable, TaskId};
@@ -18,6 +19,7 @@ use crate::overlay::error::OverlayError;
 use crate::overlay::host_side::HostSide;
 use crate::overlay::mesh;
 use crate::overlay::settle::{Ground, Overlay};
+use crate::repairs::Inspection;
 
 type Entry = Arc<tokio::sync::Mutex<Overlay>>;
 
@@ -40,20 +42,34 @@ impl Overlays {
         host: HostSide,
         nft: Nft,
         held: &BTreeSet<String>,
+        joined: BTreeMap<NetworkId, BTreeMap<TaskId, Container>>,
     ) -> Result<Self, OverlayError> {
-        let mut networks = BTreeMap::new();
+        let mut networks: BTreeMap<NetworkId, Overlay> = BTreeMap::new();
         let names = names_in(&config.netns_dir())
             .map_err(|source| OverlayError::Folder { source: Box::new(source) })?;
         for network in names.iter().filter_map(|name| network_of_file(name)) {
             let path = config.netns_of_network(network);
-            if !Namespace::is_bound(&path).map_err(OverlayError::failed("examine", network))? {
-                Namespace::remove(&path).map_err(OverlayError::failed("remove", network))?;
-                continue;
+            let held = |task: TaskId| held.contains(&task.to_string());
+            match Overlay::take_over(network, &path, &host.alarms, held).await {
+                Ok(Some(overlay)) => drop(networks.insert(network, overlay)),
+                Ok(None) => {}
+                Err(error) => {
+                    // The others are not to suffer. It is set up as a new one would be, once the managers tell of it.
+                    warn!(%network, %error, reason = ?error.source(), "network could not be taken over");
+                    networks.insert(network, Overlay::new(network));
+                }
             }
-            let overlay = Overlay::take_over(network, &path, |task| held.contains(&task.to_string())).await?;
-            networks.insert(network, Arc::new(tokio::sync::Mutex::new(overlay)));
         }
-        let overlays = Self { config: config.clone(), host, nft, networks: Mutex::new(networks) };
+        // Links that were lost with all that told of them, as in a crash or with the sandbox.
+        for (network, containers) in joined {
+            let overlay = networks.entry(network).or_insert_with(|| Overlay::new(network));
+            for (task, container) in containers {
+                overlay.containers.entry(task).or_insert(container);
+            }
+        }
+        let entry = |(network, overlay)| (network, Arc::new(tokio::sync::Mutex::new(overlay)));
+        let networks = Mutex::new(networks.into_iter().map(entry).collect());
+        let overlays = Self { config: config.clone(), host, nft, networks };
         overlays.close_lost_gate().await?;
         Ok(overlays)
     }
@@ -84,7 +100,7 @@ impl Overlays {
             table.info.ipv6 = None;
         }
         overlay.table = Some(table);
-        overlay.let_go_of_lost(&self.config);
+        overlay.let_go_of_lost(ground);
         Ok(overlay.settle(ground).await? > 0)
     }
 
@@ -136,6 +152,43 @@ impl Overlays {
             info!(%task, %network, "container left");
         }
         Ok(())
+    }
+
+    /// Looks what of a network is not as it should be, and changes nothing; `None` when it is not here.
+    pub async fn inspect(&self, network: NetworkId) -> Option<Result<Inspection, OverlayError>> {
+        let entry = self.networks().get(&network).cloned()?;
+        let mut overlay = entry.lock().await;
+        Some(overlay.inspect(self.ground()).await)
+    }
+
+    /// Puts back what of a network is not as it was made.
+    pub(crate) async fn repair(&self, network: NetworkId) -> Result<(), OverlayError> {
+        let entry = self.networks().get(&network).cloned();
+        match entry {
+            Some(entry) => entry.lock().await.repair(self.ground()).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Binds the sandbox of every network to its file again if somebody unbound it.
+    pub(crate) async fn put_in_place(&self) -> Result<(), OverlayError> {
+        let entries: Vec<Entry> = self.networks().values().cloned().collect();
+        for entry in entries {
+            entry.lock().await.put_in_place()?;
+        }
+        Ok(())
+    }
+
+    /// Returns the networks that have a part in the host's namespace.
+    pub(crate) async fn on_host(&self) -> Vec<NetworkId> {
+        let entries: Vec<_> = self.networks().iter().map(|(id, entry)| (*id, entry.clone())).collect();
+        let mut found = Vec::new();
+        for (id, entry) in entries {
+            if entry.lock().await.gate.is_some() {
+                found.push(id);
+            }
+        }
+        found
     }
 
     /// Returns the networks this node has sandboxes of or was told of.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
+use nix::errno::Errno;
 use proto::model::{NetworkId, NetworkInfo};
 use tracing::info;
 use worker_core::overlay::names::{TUNNEL, alias, short};
@@ -12,10 +13,11 @@ use crate::config::NetworkConfig;
 use crate::conntrack;
 use crate::container::{Reach, furnish};
 use crate::link_error::LinkError;
-use crate::links::{Link, Links, VethPair};
+use crate::links::{Link, Links, VethPair, is};
 use crate::namespace::Namespace;
 use crate::neighbours::Neighbour;
 use crate::nft::Nft;
+use crate::nft_loaded::Loaded;
 use crate::overlay::error::{OverlayError, OverlayFault};
 use crate::overlay::mesh::{self, ANSWERS};
 use crate::overlay::tunnel;
@@ -32,6 +34,8 @@ pub(crate) struct Hands<'a> {
     links: &'a Links,
     /// The sandbox's links by name, so that not every step asks for them.
     known: BTreeMap<String, Link>,
+    /// The rules, once they were loaded.
+    pub(crate) loaded: Option<Loaded>,
 }
 
 impl<'a> Hands<'a> {
@@ -42,7 +46,7 @@ impl<'a> Hands<'a> {
         (sandbox, links): (&'a Namespace, &'a Links),
     ) -> Result<Self, LinkError> {
         let known = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
-        Ok(Self { config, nft, host, info, rules, sandbox, links, known })
+        Ok(Self { config, nft, host, info, rules, sandbox, links, known, loaded: None })
     }
 
     /// Carries out one step.
@@ -66,6 +70,7 @@ impl<'a> Hands<'a> {
             Step::AddLink(name, link) => self.add_link(name, link).await?,
             Step::RemoveLink(name) => links.delete(name).await?,
             Step::SetLinkMtu(name, link) => self.set_link_mtu(name, link).await?,
+            Step::Raise(name) => links.set_up(self.link(name)?).await?,
             Step::AddAddress(link, net) => {
                 links.put_address(self.link(link)?, net.addr(), net.prefix_len()).await?;
             }
@@ -90,7 +95,11 @@ impl<'a> Hands<'a> {
             }
             Step::AddUnreachable(net) => links.put_route(last_resort(net)).await?,
             Step::RemoveUnreachable(net) => links.delete_route(last_resort(net)).await?,
-            Step::Load(script) => self.nft.load(self.sandbox, &self.rules.table, script.clone()).await?,
+            Step::Load(script) => {
+                let (table, whole) = (&self.rules.table, || self.rules.script());
+                let loaded = Loaded::load(self.nft, self.sandbox, table, script.clone(), whole).await?;
+                self.loaded = Some(loaded);
+            }
             Step::ForgetStaleFlows => {
                 let rules = self.rules.clone();
                 let forgotten = conntrack::forget(self.sandbox, move |flow| flow.is_stale(&rules)).await?;
@@ -114,7 +123,14 @@ impl<'a> Hands<'a> {
         let namespace = self.namespace_of(held)?;
         let interface = held.container.interface.to_string();
         let pair = VethPair { name, peer: &interface, peer_in: &namespace, mtu: held.mtu, group: 0 };
-        let link = self.links.add_veth(pair).await?;
+        let link = match self.links.add_veth(pair).await {
+            // It leads to a sandbox that is no more.
+            Err(LinkError::Add { source, .. }) if is(&source, Errno::EEXIST) => {
+                Links::of(&namespace).await?.delete(&interface).await?;
+                self.links.add_veth(pair).await?
+            }
+            link => link?,
+        };
         let addresses = overlay::container_addresses(self.info, held.container.number);
         let reach = if self.info.ingress { Reach::Nothing } else { Reach::Subnets };
         furnish(&namespace, &interface, &addresses, reach).await.map_err(Box::new)?;

@@ -1,23 +1,27 @@
 //! One network on this node: what is known of it, and what was applied last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
 use tracing::{debug, info, warn};
 use worker_core::overlay::names::{TUNNEL, container_link, short};
-use worker_core::overlay::{Container, Desired, Gate, View, diff, plan};
+use worker_core::overlay::{Container, Desired, Kernel, Rules, View, diff, plan};
 
+use crate::alarms::{Alarms, Place, Watch};
 use crate::config::NetworkConfig;
+use crate::link_error::LinkError;
 use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
+use crate::nft_loaded::Loaded;
 use crate::overlay::error::{OverlayError, OverlayFault};
 use crate::overlay::host_side::HostSide;
-use crate::overlay::mesh;
+use crate::overlay::mesh::{self, LoadedGate};
 use crate::overlay::observe::{Observed, containers, observe};
 use crate::overlay::perform::Hands;
 use crate::overlay::underlay;
+use crate::repairs::Repairs;
 use crate::sandbox::settings;
 use crate::sysctl;
 
@@ -41,55 +45,98 @@ impl Ground<'_> {
 pub(crate) struct Sandbox {
     pub(crate) namespace: Namespace,
     pub(crate) links: Links,
+    /// Notices changes as long as the sandbox is known.
+    _watch: Watch,
+}
+
+impl Sandbox {
+    async fn of(namespace: Namespace, network: NetworkId, alarms: &Alarms) -> Result<Self, LinkError> {
+        let links = Links::of(&namespace).await?;
+        let _watch = Watch::begin(&namespace, Place::Network(network), alarms).await;
+        Ok(Self { namespace, links, _watch })
+    }
+}
+
+/// The rules that a sandbox has.
+#[derive(Debug)]
+pub(crate) struct LoadedRules {
+    pub(crate) rules: Rules,
+    out_of_reach: BTreeSet<NodeId>,
+    pub(crate) loaded: Loaded,
 }
 
 /// One network.
 #[derive(Debug)]
 pub(crate) struct Overlay {
-    network: NetworkId,
+    pub(crate) network: NetworkId,
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) table: Option<NetworkTable>,
     pub(crate) containers: BTreeMap<TaskId, Container>,
-    /// `None` when it is not known what the kernel has: at the start, and after a failure.
-    applied: Option<Desired>,
+    /// What the kernel was made to have; `None` when it is not known: at the start, and after a failure.
+    pub(crate) applied: Option<Kernel>,
+    /// The rules in the sandbox; `None` likewise.
+    pub(crate) rules: Option<LoadedRules>,
     /// The gate of the ingress network that the host has; `None` likewise.
-    gate: Option<Gate>,
+    pub(crate) gate: Option<LoadedGate>,
+    pub(crate) repairs: Repairs,
     /// Whether it was removed: who waited for it must look for it anew.
     pub(crate) retired: bool,
 }
 
 impl Overlay {
     pub(crate) fn new(network: NetworkId) -> Self {
-        let (sandbox, table, applied, gate) = (None, None, None, None);
-        Self { network, sandbox, table, containers: BTreeMap::new(), applied, gate, retired: false }
+        Self {
+            network,
+            sandbox: None,
+            table: None,
+            containers: BTreeMap::new(),
+            applied: None,
+            rules: None,
+            gate: None,
+            repairs: Repairs::default(),
+            retired: false,
+        }
     }
 
-    /// Takes over the sandbox that an earlier daemon left, with the containers that are still held; links of others go.
+    /// Takes over the sandbox that an earlier daemon left, with the containers that are still held; links of others go. When
+    /// nothing is bound to the sandbox's file any more, the file goes and there is nothing to take over.
     pub(crate) async fn take_over(
         network: NetworkId,
         path: &Path,
+        alarms: &Alarms,
         held: impl Fn(TaskId) -> bool,
-    ) -> Result<Self, OverlayError> {
+    ) -> Result<Option<Self>, OverlayError> {
         let taken = async {
-            let namespace = Namespace::open(path)?;
-            let links = Links::of(&namespace).await?;
-            let mut present = containers(&links).await?;
+            if !Namespace::is_bound(path)? {
+                Namespace::remove(path)?;
+                warn!(%network, "the network's sandbox is gone");
+                return Ok(None);
+            }
+            let sandbox = Sandbox::of(Namespace::open(path)?, network, alarms).await?;
+            let links = &sandbox.links;
+            let mut present = containers(links).await?;
             for (task, _) in present.extract_if(.., |task, _| !held(*task)) {
                 warn!(%network, %task, "link of no known task removed");
                 links.delete(&container_link(task)).await?;
             }
-            Ok::<_, OverlayFault>((Sandbox { namespace, links }, present))
+            Ok::<_, OverlayFault>(Some((sandbox, present)))
         };
-        let (sandbox, containers) = taken.await.map_err(OverlayError::failed("take over", network))?;
-        Ok(Self { sandbox: Some(sandbox), containers, ..Self::new(network) })
+        let taken = taken.await.map_err(OverlayError::failed("take over", network))?;
+        Ok(taken.map(|(sandbox, containers)| Self {
+            sandbox: Some(sandbox),
+            containers,
+            ..Self::new(network)
+        }))
     }
 
     /// Lets go of containers whose namespace is gone: none of them may keep the others' network from being changed.
-    pub(crate) fn let_go_of_lost(&mut self, config: &NetworkConfig) {
+    pub(crate) fn let_go_of_lost(&mut self, ground: Ground<'_>) {
         let network = self.network;
         self.containers.retain(|&task, _| {
             // One that can't be looked at is left alone.
-            let is_there = Namespace::is_bound(&config.netns_of(&short(task))).unwrap_or(true);
+            let file = ground.config.netns_of(&short(task));
+            let is_there = Namespace::is_bound(&file).unwrap_or(true)
+                || ground.host.containers.bring_back(&task.to_string());
             if !is_there {
                 warn!(%task, %network, "container's namespace is gone: its interface is given up");
             }
@@ -106,7 +153,7 @@ impl Overlay {
         let mut desired = plan(&view)?;
         let failed = |fault: OverlayFault| OverlayError::failed("set up", network)(fault);
         if self.sandbox.is_none() {
-            self.sandbox = Some(make_sandbox(ground.config, &desired, network).await.map_err(failed)?);
+            self.sandbox = Some(make_sandbox(ground, &desired, network).await.map_err(failed)?);
         }
         let sandbox = self.sandbox.as_ref().expect("the sandbox was just made");
         if table.info.ingress {
@@ -115,17 +162,19 @@ impl Overlay {
         }
         // Taken, and put back at the end only: what is left half-way, by an error or because the caller went away, is
         // read back from the kernel the next time.
-        let (kernel, rules) = match self.applied.take() {
-            Some(applied) => (applied.kernel, Some((applied.rules, applied.out_of_reach))),
-            None => (clean(sandbox).await.map_err(failed)?.kernel, None),
+        let kernel = match self.applied.take() {
+            Some(applied) => applied,
+            None => clean(sandbox).await.map_err(failed)?.kernel,
         };
-        let known = rules.as_ref().map(|(_, out_of_reach)| out_of_reach);
+        let before = self.rules.take();
+        let known = before.as_ref().map(|before| &before.out_of_reach);
         if known != Some(&desired.out_of_reach) && !desired.out_of_reach.is_empty() {
             let nodes = &desired.out_of_reach;
             warn!(%network, ?nodes, "nodes are out of reach: their data path is of the other address family");
         }
-        let steps = diff(&kernel, rules.as_ref().map(|(rules, _)| rules), &desired);
+        let steps = diff(&kernel, before.as_ref().map(|before| &before.rules), &desired);
         let mut done = steps.len();
+        let mut loaded = before.map(|before| before.loaded);
         if !steps.is_empty() {
             let common = (ground.config, ground.nft, &ground.host.links);
             let place = (&sandbox.namespace, &sandbox.links);
@@ -135,14 +184,17 @@ impl Overlay {
                 debug!(%network, ?step, "network changes");
                 hands.perform(step).await?;
             }
+            loaded = hands.loaded.or(loaded);
         }
         // Last: a port is never handed to a sandbox that does not know it yet.
         if let Some(gate) = mesh::gate(ground, &desired.rules).map_err(failed)? {
-            let before = self.gate.take();
-            done += usize::from(mesh::load_gate(ground, before.as_ref(), &gate).await.map_err(failed)?);
+            let (gate, is_new) = mesh::load_gate(ground, self.gate.take(), gate).await.map_err(failed)?;
+            done += usize::from(is_new);
             self.gate = Some(gate);
         }
-        self.applied = Some(desired);
+        let Desired { kernel, rules, out_of_reach } = desired;
+        self.rules = loaded.map(|loaded| LoadedRules { rules, out_of_reach, loaded });
+        self.applied = Some(kernel);
         Ok(done)
     }
 
@@ -166,7 +218,7 @@ impl Overlay {
     }
 
     async fn cut(&mut self, task: TaskId) -> Result<(), OverlayError> {
-        self.applied = None;
+        (self.applied, self.rules) = (None, None);
         let Some(sandbox) = &self.sandbox else { return Ok(()) };
         let cut = sandbox.links.delete(&container_link(task)).await;
         cut.map_err(OverlayError::failed("leave", self.network))
@@ -175,9 +227,8 @@ impl Overlay {
     /// Deletes the sandbox and all that is in it.
     pub(crate) async fn raze(&mut self, ground: Ground<'_>) -> Result<(), OverlayError> {
         let network = self.network;
-        self.applied = None;
+        (self.applied, self.rules, self.table) = (None, None, None);
         let had_gate = self.gate.take().is_some();
-        self.table = None;
         let failed = |fault: OverlayFault| OverlayError::failed("remove", network)(fault);
         let linked = match &self.sandbox {
             Some(sandbox) => mesh::is_linked(sandbox).await.map_err(|error| failed(error.into()))?,
@@ -215,18 +266,18 @@ impl Overlay {
 
 /// Makes an empty sandbox, or opens the one that is there.
 async fn make_sandbox(
-    config: &NetworkConfig,
+    ground: Ground<'_>,
     desired: &Desired,
     network: NetworkId,
 ) -> Result<Sandbox, OverlayFault> {
-    let namespace = Namespace::create(&config.netns_of_network(network)).await?;
-    let links = Links::of(&namespace).await?;
+    let namespace = Namespace::create(&ground.config.netns_of_network(network)).await?;
+    let sandbox = Sandbox::of(namespace, network, &ground.host.alarms).await?;
     let ipv6 = desired.rules.sides.iter().any(|side| side.router.is_ipv6());
-    sysctl::apply(&namespace, settings(ipv6)).await?;
-    let lo = links.expect("lo").await?;
-    links.set_up(&lo).await?;
+    sysctl::apply(&sandbox.namespace, settings(ipv6)).await?;
+    let lo = sandbox.links.expect("lo").await?;
+    sandbox.links.set_up(&lo).await?;
     info!(%network, "network made");
-    Ok(Sandbox { namespace, links })
+    Ok(sandbox)
 }
 
 /// Reads what a sandbox holds, and deletes what is not ours to keep.

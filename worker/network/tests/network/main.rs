@@ -8,6 +8,7 @@ mod forwarding;
 mod lifetime;
 mod overlay;
 mod published;
+mod repair;
 mod restart;
 mod sockets;
 mod world;

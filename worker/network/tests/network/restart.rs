@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use worker_network::{Adopted, Network, Protocol};
 
 use crate::sockets::{accept, assert_refused, connect, listen, seen_over_tcp, talk};
-use crate::world::{HOST_IPV4, HOST_IPV6, PEER_IPV4, PEER_IPV6, World, inside, ip, port};
+use crate::world::{self, HOST_IPV4, HOST_IPV6, PEER_IPV4, PEER_IPV6, World, inside, ip, port};
 
 fn adopted(network: &Network, published: u16) -> Vec<Adopted> {
     let ports = |task: &str| match task {
@@ -13,7 +13,7 @@ fn adopted(network: &Network, published: u16) -> Vec<Adopted> {
         _ => vec![],
     };
     let held = network.attachments().into_iter();
-    held.map(|attachment| Adopted { ports: ports(&attachment.task), attachment }).collect()
+    held.map(|attachment| world::adopted(attachment.clone(), ports(&attachment.task))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

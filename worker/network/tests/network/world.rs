@@ -93,6 +93,11 @@ impl Drop for World {
     }
 }
 
+/// What a daemon's ledger remembers of a container of no network that spans nodes.
+pub fn adopted(attachment: Attachment, ports: Vec<HostPort>) -> Adopted {
+    Adopted { attachment, ports, pid: None, joined: Default::default() }
+}
+
 /// Unbinds all namespaces below a folder.
 pub fn unbind_below(folder: &Path) {
     for path in files_below(folder) {

@@ -7,9 +7,9 @@ use proto::model::{
     NetworkTable, NodeId, NodeLease, ServiceId, SlotKey, TaskId,
 };
 use tempfile::TempDir;
-use worker_network::{Adopted, Interface, Namespace, Network, NetworkConfig, OverlayError};
+use worker_network::{Interface, Namespace, Network, NetworkConfig, OverlayError};
 
-use crate::world::{ip, run, sysctl, unbind_below};
+use crate::world::{adopted, ip, run, sysctl, unbind_below};
 
 /// The MTU between the hosts, in bytes.
 pub const MTU: u32 = 1500;
@@ -131,7 +131,7 @@ impl Host {
     /// Restarts the daemon, which remembers its containers and no network.
     pub async fn restart(&mut self) {
         let held = self.network().attachments().into_iter();
-        let held = held.map(|attachment| Adopted { attachment, ports: Vec::new() }).collect();
+        let held = held.map(|attachment| adopted(attachment, Vec::new())).collect();
         drop(self.network.take());
         self.network = Some(Network::open(self.config.clone(), held).await.unwrap().network);
     }

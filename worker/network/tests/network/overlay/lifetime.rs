@@ -1,8 +1,8 @@
 //! What comes and what goes.
 
-use worker_network::{Namespace, Network};
+use worker_network::{Interface, Namespace, Network};
 
-use crate::overlay::cluster::{Cluster, node, table};
+use crate::overlay::cluster::{Cluster, node, table, task};
 use crate::sockets::{connect, listen, seen_over_tcp};
 use crate::world::{ip, run};
 
@@ -138,15 +138,36 @@ async fn a_container_whose_namespace_vanished_does_not_keep_the_network_from_cha
     let cluster = Cluster::new().await;
     let table = table(1);
     cluster.apply(&table).await;
-    let (lost, kept) = (cluster.member(&table, 0, 16).await, cluster.member(&table, 0, 17).await);
+    let kept = cluster.member(&table, 0, 17).await;
     let host = &cluster.hosts[0];
-    let attachments = host.network().attachments();
-    let of_lost = attachments.iter().find(|held| held.task == lost.task.to_string()).unwrap();
-    assert!(Namespace::remove(&of_lost.netns).unwrap());
-    drop(lost);
+    // Of a container that the node's own network does not know, so that nobody holds its namespace.
+    let lost = task(&table, 16);
+    let file = host.config.run_dir.join("netns").join(&lost.to_string()[..12]);
+    Namespace::create(&file).await.unwrap();
+    host.network().overlays().join(lost, table.info.id, 16, Interface(0)).await.unwrap();
+    assert!(Namespace::remove(&file).unwrap());
     let mut less = table.clone();
     less.peers.remove_mut(&node(2));
     assert!(host.apply(&less).await.unwrap());
     let members = host.network().overlays().containers(table.info.id).await;
     assert_eq!(members.into_keys().collect::<Vec<_>>(), [kept.task]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_namespace_was_unbound_keeps_its_interface_when_the_network_changes() {
+    let cluster = Cluster::new().await;
+    let table = table(1);
+    cluster.apply(&table).await;
+    let (member, peer) = (cluster.member(&table, 0, 16).await, cluster.member(&table, 1, 32).await);
+    let host = &cluster.hosts[0];
+    let file = host.network().attachment(&member.task.to_string()).unwrap().netns;
+    assert!(Namespace::remove(&file).unwrap());
+    let mut less = table.clone();
+    less.peers.remove_mut(&node(2));
+    assert!(host.apply(&less).await.unwrap());
+    assert!(Namespace::is_bound(&file).unwrap());
+    let tcp = listen(&peer.namespace, 80).await;
+    for to in peer.sockets(&table, 80) {
+        seen_over_tcp(&member.namespace, to, &tcp).await;
+    }
 }

@@ -8,4 +8,5 @@ mod mesh;
 mod mesh_choices;
 mod mesh_sctp;
 mod reach;
+mod repair;
 mod restart;

@@ -91,7 +91,7 @@ async fn what_was_changed_behind_the_daemons_back_is_repaired_at_the_start() {
     }
 }
 
-fn worker_link(task: proto::model::TaskId) -> String {
+pub fn worker_link(task: proto::model::TaskId) -> String {
     format!("c{}", task.to_string().chars().take(12).collect::<String>())
 }
 
