@@ -39,7 +39,8 @@ impl TestCluster {
         self.wait_until("no lease of the ingress network is left", SOON, || {
             let ingress = self.shoal(&["network", "inspect", "ingress"])?;
             let network: Value = serde_json::from_str(&ingress)?;
-            Ok(network[0]["AddressUsage"]["Used"].as_u64() == Some(0))
+            let subnets = network[0]["Status"]["IPAM"]["Subnets"].as_object().context("no subnets")?;
+            Ok(subnets.values().all(|subnet| subnet["IPsInUse"].as_u64() == Some(0)))
         })?;
         for node in self.names() {
             self.wait_until(&format!("nothing of a network is left on {node}"), SOON, || {

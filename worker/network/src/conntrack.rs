@@ -180,8 +180,9 @@ impl<'a> Tracking<'a> {
     }
 
     fn forget(&self, family: NetfilterProtoFamily, connection: Connection) -> Result<(), ConntrackError> {
-        let original = ConntrackAttribute::CtaTupleOrig(connection.original);
-        match self.ask("forget", family, ConntrackMessage::Delete(vec![original]), NLM_F_ACK) {
+        // By its answers: a client that uses its port again may have begun another one, which somebody else answers.
+        let answers = ConntrackAttribute::CtaTupleReply(connection.reply);
+        match self.ask("forget", family, ConntrackMessage::Delete(vec![answers]), NLM_F_ACK) {
             // It ended by itself meanwhile.
             Err(ConntrackError::Refused { source, .. }) if is(&source, Errno::ENOENT) => Ok(()),
             answer => answer.map(drop),
@@ -230,5 +231,56 @@ impl<'a> Tracking<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::links::Links;
+    use crate::nft::Nft;
+
+    const TABLE: &str = "inet tracking";
+
+    #[tokio::test]
+    async fn a_connection_that_took_the_place_of_a_stale_one_is_kept() {
+        let namespace = Namespace::temporary().await.unwrap();
+        let links = Links::of(&namespace).await.unwrap();
+        links.set_up(&links.find("lo").await.unwrap().unwrap()).await.unwrap();
+        let nft = Nft::new(Path::new("nft"));
+        let lead_to = async |backend: &str| {
+            let chain = "type nat hook output priority -100; ip daddr 127.0.0.9 dnat ip to";
+            let table = format!("table {TABLE} {{ chain lead {{ {chain} {backend}; }}; }}");
+            nft.load(&namespace, TABLE, format!("table {TABLE} {{}}\ndelete table {TABLE}\n{table}"))
+                .await
+                .unwrap();
+        };
+        let client = namespace.run(|| UdpSocket::bind("127.0.0.1:0").unwrap()).await.unwrap();
+        let server = namespace.run(|| UdpSocket::bind("0.0.0.0:0").unwrap()).await.unwrap();
+        let speak = || client.send_to(b"?", ("127.0.0.9", server.local_addr().unwrap().port())).unwrap();
+        let list = || async {
+            let list =
+                || Tracking::open(Path::new("test")).unwrap().list(NetfilterProtoFamily::IPv4).unwrap();
+            namespace.run(list).await.unwrap()
+        };
+        let forget = |connections: Vec<Connection>| async {
+            let forget = || {
+                let tracking = Tracking::open(Path::new("test")).unwrap();
+                let forget = |connection| tracking.forget(NetfilterProtoFamily::IPv4, connection).unwrap();
+                connections.into_iter().for_each(forget);
+            };
+            namespace.run(forget).await.unwrap();
+        };
+        lead_to("127.0.0.1").await;
+        speak();
+        let (stale, gone) = (list().await, list().await);
+        forget(gone).await;
+        assert_eq!((stale.len(), list().await.len()), (1, 0));
+        lead_to("127.0.0.2").await;
+        speak();
+        forget(stale).await;
+        assert_eq!(list().await.len(), 1);
     }
 }

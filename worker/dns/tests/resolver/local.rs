@@ -90,7 +90,7 @@ async fn what_is_asked_while_no_daemon_runs_is_answered_by_the_next_one() {
     assert_eq!((held.len(), killed.take_sockets().len()), (2, 0));
     drop(killed);
     let (asked, waiting) = tokio::sync::oneshot::channel();
-    let ask = || {
+    let ask = move || {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.connect(SERVER).unwrap();
@@ -100,11 +100,11 @@ async fn what_is_asked_while_no_daemon_runs_is_answered_by_the_next_one() {
         let length = socket.recv(&mut inbox).unwrap();
         Message::from_vec(&inbox[..length]).unwrap()
     };
-    let serve = async {
-        waiting.await.unwrap();
-        container.serve_on(held, Upstream::nowhere()).await
-    };
-    let (answer, mut resolver) = tokio::join!(container.namespace.run(ask), serve);
+    // A thread of its own, in the namespace of the one that starts it: the resolver is opened meanwhile.
+    let asking = container.namespace.run(move || std::thread::spawn(ask)).await.unwrap();
+    waiting.await.unwrap();
+    let mut resolver = container.serve_on(held, Upstream::nowhere()).await;
+    let answer = tokio::task::spawn_blocking(move || asking.join()).await.unwrap();
     assert_eq!(addresses(&answer.unwrap()), ["10.0.1.2"]);
     assert_eq!(resolver.take_sockets().len(), 0, "who holds them holds them still");
     assert_eq!(addresses(&container.ask_tcp(vec![query("web.", None)]).await[0]), ["10.0.1.2"]);
