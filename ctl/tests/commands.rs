@@ -205,7 +205,7 @@ async fn an_image_is_loaded_from_standard_input() {
 async fn without_a_daemon_the_socket_is_named_and_our_version_still_told() {
     let fake = Fake::start(script());
     let ran: Ran =
-        fake.command(&["version", "-H", "unix:///nowhere/shoal.sock"]).output().await.unwrap().into();
+        fake.command(&["-H", "unix:///nowhere/shoal.sock", "version"]).output().await.unwrap().into();
     assert!(ran.stdout.starts_with("Client:\n Version: "), "{ran:?}");
     assert!(
         ran.stderr.starts_with("shoal: error: no daemon answers at /nowhere/shoal.sock: start it with"),

@@ -61,11 +61,11 @@ async fn a_new_network_answers_with_its_id() {
 #[tokio::test]
 async fn wrong_options_are_all_told_and_nothing_is_created() {
     let fake = Fake::start(Script::default());
-    let ran = fake.shoal(&["network", "create", "-d", "bridge", "--gateway", "10.0.9.1", "front"]).await;
+    let ran = fake.shoal(&["network", "create", "-d", "weave", "--gateway", "10.0.9.1", "front"]).await;
     let expected = "\
 shoal: error: 2 options are wrong:
-  --driver: every node has its `bridge` by itself: leave --network out to use it, or create an overlay
   --gateway: 10.0.9.1 needs the subnet it lies in: add --subnet
+  --driver: there is no driver `weave`: use overlay, bridge or macvlan
 ";
     assert_eq!(ran, printed("", expected, 2));
     assert!(fake.script().calls.is_empty());

@@ -87,6 +87,7 @@ mod tests {
             mtu: None,
             internal: false,
             ingress: true,
+            kind: Default::default(),
         });
         let port = |published: u16| {
             let published = published.try_into().unwrap();

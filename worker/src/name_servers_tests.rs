@@ -28,6 +28,7 @@ fn front(number: u32) -> Told {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     };
     let web = NetworkService {
         id: Id::from_bits(1),

@@ -2,7 +2,7 @@
 
 use crate::{chain::Chain, executor::Node, networks::Progress};
 use proto::{
-    model::{NetworkId, NetworkTable},
+    model::{NetworkId, NetworkKind, NetworkTable},
     wire::{NetworkFinding, NetworkFindings, NetworkQuestion},
 };
 use std::{
@@ -36,7 +36,8 @@ impl NetworkChecks {
             networks.push(self.network(table, progress).await);
         }
         let is_told = |id: NetworkId| told.iter().any(|(table, _)| table.info.id == id);
-        let others = self.node.network.overlays().list().into_iter();
+        let (overlays, macvlans) = (self.node.network.overlays(), self.node.network.macvlans());
+        let others = overlays.list().into_iter().chain(macvlans.list());
         networks.extend(others.filter(|id| is_asked(*id) && !is_told(*id)).map(|id| NetworkFinding {
             network_id: id.to_string(),
             differences: vec!["the node still has it, though it takes no part in it any more".to_owned()],
@@ -51,9 +52,13 @@ impl NetworkChecks {
 
     async fn network(&self, table: &NetworkTable, progress: &Progress) -> NetworkFinding {
         let id = table.info.id;
-        let inspected = match self.node.network.overlays().inspect(id).await {
-            Some(inspected) => inspected.map_err(unseen),
-            None => Err("it is not there".to_owned()),
+        let network = &self.node.network;
+        let inspected = match table.info.kind {
+            NetworkKind::Macvlan(_) => network.macvlans().inspect(&table.info).await.map_err(unseen),
+            NetworkKind::Overlay | NetworkKind::Bridge => match network.overlays().inspect(id).await {
+                Some(inspected) => inspected.map_err(unseen),
+                None => Err("it is not there".to_owned()),
+            },
         };
         let name = table.info.name.to_string();
         let found = NetworkFinding { network_id: id.to_string(), name, ..NetworkFinding::default() };

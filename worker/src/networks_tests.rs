@@ -1,6 +1,7 @@
 //! What tasks and the kernel see of networks that are told, gone, told again or faulty.
 
 use super::*;
+use crate::network_kernel::KernelError;
 use futures::FutureExt;
 use manager_store::disk::MemDisk;
 use proto::model::{Id, Ipv4Pool, NetworkInfo, NetworkUpdate};
@@ -30,20 +31,20 @@ impl Kernel for FakeKernel {
         self.held.lock().unwrap().keys().copied().collect()
     }
 
-    async fn apply(&self, table: &NetworkTable) -> Result<Extent, OverlayError> {
+    async fn apply(&self, table: &NetworkTable) -> Result<Extent, KernelError> {
         let (network, vni) = (table.info.id, table.info.vni);
         self.tries.fetch_add(1, Ordering::Relaxed);
         let fails = |left: u32| left.checked_sub(1);
         let has_fault = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok();
         let mut held = self.held.lock().unwrap();
         if has_fault || held.iter().any(|(id, taken)| *id != network && *taken == vni) {
-            return Err(OverlayError::VniTaken { network, vni });
+            return Err(OverlayError::VniTaken { network, vni }.into());
         }
         held.insert(network, vni);
         Ok(if self.has_busy_port.load(Ordering::Relaxed) { Extent::ButPorts } else { Extent::Whole })
     }
 
-    async fn remove(&self, id: NetworkId) -> Result<(), OverlayError> {
+    async fn remove(&self, id: NetworkId) -> Result<(), KernelError> {
         self.held.lock().unwrap().remove(&id);
         self.removed.lock().unwrap().insert(id);
         Ok(())
@@ -66,6 +67,7 @@ fn all(networks: &[u128]) -> Told {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     };
     let update = |number| NetworkUpdate {
         full: true,

@@ -61,7 +61,8 @@ pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, R
         match attachment {
             Some(attachment) if running.contains_key(&id) => {
                 let task = recovered.tasks.iter().find(|task| task.id == id);
-                let joined = task.map(|task| containers_of(task, &attachment)).unwrap_or_default();
+                let tables = recovered.networks.as_ref();
+                let joined = task.map(|task| containers_of(task, &attachment, tables)).unwrap_or_default();
                 let pid = running.get(&id).copied();
                 recovered.adopted.push(Adopted { attachment, ports, pid, joined });
             }

@@ -46,7 +46,7 @@ impl TaskFiles {
         GeneratedFiles { hosts: path("hosts"), hostname: path("hostname"), resolv_conf: path("resolv.conf") }
     }
 
-    /// Makes a task's files. Waits for the disk.
+    /// Makes a task's files; `extra_hosts` are lines for `hosts`. Waits for the disk.
     pub(crate) fn write(
         &self,
         task: TaskId,
@@ -54,6 +54,7 @@ impl TaskFiles {
         network: TaskNetwork,
         has_name_server: bool,
         addresses: &[IpAddr],
+        extra_hosts: &str,
     ) -> Result<(), TaskFilesError> {
         let folder = self.folder(task);
         let made = fs::DirBuilder::new().recursive(true).mode(0o711).create(&folder);
@@ -67,6 +68,8 @@ impl TaskFiles {
         if network == TaskNetwork::Node && !etc_files::names_a_server(&resolv_conf) {
             warn!(%task, "no name server of this node can be reached from a container; name one in {RESOLV_CONF}");
         }
+        let end = if hosts.is_empty() || hosts.ends_with('\n') { "" } else { "\n" };
+        let hosts = hosts + end + extra_hosts;
         for (name, text) in
             [("hosts", hosts), ("hostname", format!("{hostname}\n")), ("resolv.conf", resolv_conf)]
         {
@@ -132,13 +135,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = TaskFiles::new(dir.path());
         let task = TaskId::from_bits(3);
-        files.write(task, "web-1", TaskNetwork::Node, false, &["10.0.0.2".parse().unwrap()]).unwrap();
+        files
+            .write(task, "web-1", TaskNetwork::Node, false, &["10.0.0.2".parse().unwrap()], "192.0.2.7\tdb\n")
+            .unwrap();
         let GeneratedFiles { hosts, hostname, resolv_conf } = files.paths(task);
-        assert!(fs::read_to_string(hosts.unwrap()).unwrap().contains("10.0.0.2\tweb-1\n"));
+        assert!(fs::read_to_string(hosts.unwrap()).unwrap().ends_with("10.0.0.2\tweb-1\n192.0.2.7\tdb\n"));
         assert_eq!(fs::read_to_string(hostname.clone().unwrap()).unwrap(), "web-1\n");
         let resolv_conf = resolv_conf.unwrap();
         assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));
-        files.write(task, "web-1", TaskNetwork::Node, true, &[]).unwrap();
+        files.write(task, "web-1", TaskNetwork::Node, true, &[], "").unwrap();
         assert!(fs::read_to_string(&resolv_conf).unwrap().starts_with("nameserver 127.0.0.11\n"));
         files.write_resolv_conf(task, false).unwrap();
         assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));

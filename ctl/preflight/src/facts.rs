@@ -104,7 +104,7 @@ pub struct Settings {
     pub has_bridge: bool,
 }
 
-/// What other programs' firewalls do with what is forwarded.
+/// What other programs' firewalls do with what is forwarded and what comes in.
 #[derive(Debug, Clone, Default)]
 pub struct Firewalls {
     /// Chains that end by dropping.
@@ -113,9 +113,19 @@ pub struct Firewalls {
     pub has_legacy_iptables: bool,
 }
 
-/// A chain that drops whatever it does not know of what is forwarded.
+/// Which packets a chain sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// Those that are forwarded.
+    Forward,
+    /// Those for the machine itself.
+    Input,
+}
+
+/// A chain that drops whatever it does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedChain {
+    pub hook: Hook,
     pub family: String,
     pub table: String,
     pub chain: String,

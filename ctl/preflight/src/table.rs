@@ -43,7 +43,7 @@ fn summary(checks: &[Check]) -> String {
 mod tests {
     use super::*;
     use crate::{
-        facts::{Bound, ClosedChain, Firewalls, Holder, Owner, Protocol},
+        facts::{Bound, ClosedChain, Firewalls, Holder, Hook, Owner, Protocol},
         judge::{self, fixtures},
     };
 
@@ -65,6 +65,7 @@ mod tests {
         troubled.containers[0].detail = "5.4.0 is too old".into();
         troubled.firewalls = Ok(Firewalls {
             closed: vec![ClosedChain {
+                hook: Hook::Forward,
                 family: "ip".into(),
                 table: "filter".into(),
                 chain: "FORWARD".into(),

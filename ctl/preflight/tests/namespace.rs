@@ -10,8 +10,7 @@ use std::{
 use tokio::runtime::{Builder, Runtime};
 use worker_network::Namespace;
 
-const RULES: &str =
-    "table inet mine { chain closed { type filter hook forward priority 0; policy drop; }; }\n";
+const RULES: &str = "table inet mine { chain closed { type filter hook forward priority 0; policy drop; }; chain in { type filter hook input priority 0; policy drop; }; }\n";
 
 /// The kind of runtime that a command has.
 fn runtime() -> Runtime {
@@ -63,6 +62,8 @@ fn a_taken_port_and_a_firewall_that_drops_are_told_with_their_owners() {
     assert!(taken.state == State::Missing && taken.found.contains(&me), "{taken:?}");
     let firewall = find(&checks, "other firewalls");
     assert!(firewall.state == State::Warning && firewall.found.contains("table inet mine"), "{firewall:?}");
+    let for_nodes = checks.iter().find(|check| check.found.contains("chain in in table inet mine"));
+    assert!(for_nodes.is_some_and(|check| check.remedy.contains("udp dport 4789")), "{checks:#?}");
     assert_eq!(preflight::unfit(&checks).unwrap().names, [format!("port {port}/tcp")]);
 }
 

@@ -21,14 +21,8 @@ use clap::{Parser, Subcommand};
 #[command(after_help = "Run 'shoal COMMAND --help' for more on a command.")]
 pub struct Cli {
     /// Socket of the daemon to talk to [default: /run/shoal/shoal.sock, else a development cluster's]
-    #[arg(
-        short = 'H',
-        long,
-        global = true,
-        env = "SHOAL_HOST",
-        value_name = "unix:///PATH",
-        hide_env_values = true
-    )]
+    // Before the command only, as in docker: services have a --host of their own.
+    #[arg(short = 'H', long, env = "SHOAL_HOST", value_name = "unix:///PATH", hide_env_values = true)]
     pub host: Option<String>,
     /// What to do.
     #[command(subcommand)]

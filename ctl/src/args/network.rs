@@ -1,4 +1,4 @@
-//! `shoal network`: networks that span nodes.
+//! `shoal network`: networks of the cluster. Every node has `bridge`, `host` and `none` by itself.
 
 use super::{list::ListArgs, service::WaitArgs};
 use clap::{Args, Subcommand};
@@ -61,13 +61,13 @@ pub struct CreateArgs {
     /// Labels of the network (KEY=VALUE)
     #[arg(long = "label", value_name = "LABEL")]
     pub labels: Vec<String>,
-    /// Kind of network: overlay
+    /// Kind of network: overlay (over all nodes), bridge (each node for itself) or macvlan (on a link of the nodes)
     #[arg(short, long, default_value = "overlay")]
     pub driver: String,
-    /// How far the network reaches: swarm
-    #[arg(long, default_value = "swarm")]
-    pub scope: String,
-    /// Options of the driver (mtu=BYTES)
+    /// How far the network reaches: swarm (overlay, macvlan) or local (bridge) [default: what its driver's networks do]
+    #[arg(long)]
+    pub scope: Option<String>,
+    /// Options of the driver (mtu=BYTES; macvlan: parent=LINK[.VLAN], macvlan_mode=bridge|private|vepa|passthru)
     #[arg(short, long = "opt", value_name = "OPTION")]
     pub options: Vec<String>,
     /// Name of the network

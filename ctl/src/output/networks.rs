@@ -6,7 +6,10 @@ use super::{
 };
 use crate::parse::{filters::Filters, since};
 use gotmpl::Value;
-use proto::{model::Problems, wire::Network};
+use proto::{
+    model::Problems,
+    wire::{Network, NetworkSpec},
+};
 use std::collections::HashMap;
 
 /// What a list of networks shows.
@@ -30,10 +33,6 @@ pub const LISTING: Listing = Listing {
 pub const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
 /// The keys that a removal of unused networks can be limited by.
 pub const PRUNE_FILTERS: &[&str] = &["label", "label!", "until"];
-/// How the networks of the cluster are made; there is one way.
-pub const DRIVER: &str = "overlay";
-/// How far they reach.
-pub const SCOPE: &str = "swarm";
 
 /// Values of filters that are words, of which only some match a network of the cluster.
 const WORDS: [(&str, &[&str]); 3] = [
@@ -87,17 +86,28 @@ pub fn name(network: &Network) -> &str {
     network.spec.as_ref().map_or("", |spec| &spec.name)
 }
 
+/// How a network is made.
+pub fn driver(spec: &NetworkSpec) -> &str {
+    if spec.driver.is_empty() { "overlay" } else { &spec.driver }
+}
+
+/// How far a network reaches.
+pub fn scope(spec: &NetworkSpec) -> &'static str {
+    if driver(spec) == "bridge" { "local" } else { "swarm" }
+}
+
 fn dangles(network: &Network) -> bool {
     network.service_ids.is_empty() && network.task_ids.is_empty()
 }
 
 fn matches(network: &Network, filters: &Filters) -> bool {
+    let spec = network.spec.clone().unwrap_or_default();
     let labels = network.spec.as_ref().map(|spec| &spec.labels);
     // As in docker, a part of the id or the name is enough.
     filters.any("id", |part| network.id.contains(part))
         && filters.any("name", |part| name(network).contains(part))
-        && filters.any("driver", |word| word == DRIVER)
-        && filters.any("scope", |word| word == SCOPE)
+        && filters.any("driver", |word| word == driver(&spec))
+        && filters.any("scope", |word| word == scope(&spec))
         // Those that every node has by itself are in no list of the cluster.
         && filters.any("type", |word| word == "custom")
         && filters.any("dangling", |word| matches!(word, "true" | "1") == dangles(network))
@@ -110,8 +120,8 @@ fn row(network: &Network, shorten: bool) -> Row {
     Row::from([
         ("ID", Value::from(quote::id(&network.id, shorten))),
         ("Name", Value::from(spec.name.as_str())),
-        ("Driver", Value::from(DRIVER)),
-        ("Scope", Value::from(SCOPE)),
+        ("Driver", Value::from(driver(&spec))),
+        ("Scope", Value::from(scope(&spec))),
         // Docker has texts in these fields.
         ("IPv4", Value::from("true")),
         ("IPv6", Value::from(spec.ipv6.to_string())),

@@ -1,35 +1,25 @@
-//! What `network create` reads: drivers, their options, subnets and addresses.
+//! What `network create` reads: options of drivers, subnets and addresses.
 
 use super::number::{self, NumberError};
 use ipnet::IpNet;
 use proto::wire::NetworkSpec;
 use std::net::IpAddr;
 
-/// Says why a network can't be of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DriverError {
-    /// What every node makes by itself.
-    #[error("every node has its `bridge` by itself: leave --network out to use it, or create an overlay")]
-    Bridge,
-    /// What needs no network.
-    #[error("`{0}` is on every node by itself: use it with 'service create --network {0}'")]
-    Own(String),
-    /// What docker has and we do not.
-    #[error("`{0}` networks can't be made yet: use overlay")]
-    NotYet(String),
-    /// No such driver.
-    #[error("there is no driver `{0}`: use overlay")]
-    Unknown(String),
-}
-
 /// Says why a network can't reach as far as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
-    /// Only on one node.
-    #[error("`{0}` networks are of one node only, an overlay spans all of them: leave --scope out")]
+    /// Less far than all networks of the driver.
+    #[error(
+        "`{0}` networks span all nodes: leave --scope out, or make a bridge, which each node has for itself"
+    )]
+    Spans(String),
+    /// Further than any network of the driver.
+    #[error(
+        "`{0}` networks are of each node for itself: leave --scope out, or make an overlay, which spans all nodes"
+    )]
     Local(String),
     /// No such scope.
-    #[error("there is no scope `{0}`: use swarm")]
+    #[error("there is no scope `{0}`: use swarm, or local with --driver bridge")]
     Unknown(String),
 }
 
@@ -46,7 +36,9 @@ pub enum OptionError {
     #[error("mtu: {0}")]
     Mtu(NumberError),
     /// No such option.
-    #[error("there is no driver option `{0}`: use mtu=BYTES, such as mtu=1400")]
+    #[error(
+        "there is no driver option `{0}`: use mtu=BYTES, and for macvlan parent=LINK and macvlan_mode=MODE"
+    )]
     Unknown(String),
 }
 
@@ -61,23 +53,14 @@ pub enum AddressError {
     Address(String),
 }
 
-/// Checks the value of `--driver`.
-pub fn check_driver(text: &str) -> Result<(), DriverError> {
-    match text {
-        "overlay" => Ok(()),
-        "bridge" => Err(DriverError::Bridge),
-        "host" | "none" => Err(DriverError::Own(text.to_owned())),
-        "macvlan" | "ipvlan" => Err(DriverError::NotYet(text.to_owned())),
-        _ => Err(DriverError::Unknown(shown(text))),
-    }
-}
-
-/// Checks the value of `--scope`.
-pub fn check_scope(text: &str) -> Result<(), ScopeError> {
-    match text {
+/// Checks the value of `--scope` for networks of a driver.
+pub fn check_scope(text: &str, driver: &str) -> Result<(), ScopeError> {
+    match (text, driver) {
+        ("local", "bridge") => Ok(()),
+        ("local", _) => Err(ScopeError::Spans(shown(driver))),
         // Docker takes both for the whole cluster.
-        "swarm" | "global" => Ok(()),
-        "local" => Err(ScopeError::Local(text.to_owned())),
+        ("swarm" | "global", "bridge") => Err(ScopeError::Local(driver.to_owned())),
+        ("swarm" | "global", _) => Ok(()),
         _ => Err(ScopeError::Unknown(shown(text))),
     }
 }
@@ -87,6 +70,10 @@ pub fn apply_option(text: &str, spec: &mut NetworkSpec) -> Result<(), OptionErro
     match text.split_once('=').unwrap_or((text, "")) {
         ("mtu" | "com.docker.network.driver.mtu", bytes) => {
             spec.mtu = Some(number::count(bytes).map_err(OptionError::Mtu)?);
+            Ok(())
+        }
+        (key @ ("parent" | "macvlan_mode"), value) => {
+            spec.options.insert(key.to_owned(), value.to_owned());
             Ok(())
         }
         ("encrypted", "false") => Ok(()),
@@ -114,25 +101,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drivers_but_overlay_are_refused_with_what_to_use() {
-        assert_eq!(check_driver("overlay"), Ok(()));
-        for (driver, says) in [
-            ("bridge", "leave --network out"),
-            ("host", "service create --network host"),
-            ("none", "service create --network none"),
-            ("macvlan", "can't be made yet"),
-            ("weave", "no driver `weave`"),
-        ] {
-            let error = check_driver(driver).unwrap_err().to_string();
-            assert!(error.contains(says), "{driver}: {error}");
+    fn a_scope_is_that_of_the_driver() {
+        for (scope, driver) in [("swarm", "overlay"), ("global", "macvlan"), ("local", "bridge")] {
+            assert_eq!(check_scope(scope, driver), Ok(()), "{scope} {driver}");
         }
-    }
-
-    #[test]
-    fn an_overlay_reaches_all_nodes() {
-        assert_eq!(check_scope("swarm"), Ok(()));
-        assert!(check_scope("local").unwrap_err().to_string().contains("leave --scope out"));
-        assert!(check_scope("galaxy").unwrap_err().to_string().contains("use swarm"));
+        for (scope, driver, says) in [
+            ("local", "overlay", "make a bridge"),
+            ("local", "macvlan", "`macvlan` networks span all nodes"),
+            ("swarm", "bridge", "make an overlay"),
+            ("galaxy", "overlay", "use swarm"),
+        ] {
+            let error = check_scope(scope, driver).unwrap_err().to_string();
+            assert!(error.contains(says), "{scope} {driver}: {error}");
+        }
     }
 
     #[test]

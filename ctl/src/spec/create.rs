@@ -48,6 +48,7 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
     container.image.clone_from(image);
     container.args = command.to_vec();
     container.groups.clone_from(&args.groups);
+    lists::edit_hosts(&mut container.hosts, &[], ("--host", &args.hosts), &mut problems);
     lists::put_labels(&mut container.labels, "--container-label", &args.container_labels, &mut problems);
     lists::put_env(&mut container.env, variables(args, surroundings, &mut problems));
     container.mounts = each(&mut problems, "--mount", &args.mounts, mount::parse);

@@ -2,7 +2,7 @@
 
 use super::each;
 use crate::parse::pairs;
-use proto::model::Problems;
+use proto::model::{ExtraHost, Problems};
 use std::collections::HashMap;
 
 /// Adds `value`, or puts it in the place of the one that `same` finds.
@@ -32,6 +32,24 @@ pub fn env_name(variable: &str) -> &str {
 pub fn put_env(env: &mut Vec<String>, variables: impl IntoIterator<Item = String>) {
     for variable in variables {
         put(env, variable, |old, new| env_name(old) == env_name(new));
+    }
+}
+
+/// Removes lines of `/etc/hosts` by `NAME` or `NAME:ADDRESS`, then adds others. A name may have several addresses.
+pub fn edit_hosts(
+    hosts: &mut Vec<String>,
+    removed: &[String],
+    (option, added): (&str, &[String]),
+    problems: &mut Problems,
+) {
+    let name = |line: &str| line.split([':', '=']).next().map(str::to_owned);
+    let is_removed = |line: &str, text: &String| match text.parse::<ExtraHost>() {
+        Ok(host) => line.parse().is_ok_and(|held: ExtraHost| held == host),
+        Err(_) => name(line).as_ref() == Some(text),
+    };
+    hosts.retain(|line| !removed.iter().any(|text| is_removed(line, text)));
+    for host in each(problems, option, added, str::parse::<ExtraHost>) {
+        put(hosts, host.to_string(), PartialEq::eq);
     }
 }
 
@@ -77,6 +95,21 @@ mod tests {
         let mut env = vec!["A=1".to_owned(), "B=2".into()];
         put_env(&mut env, ["A=3".to_owned(), "C=4".into()]);
         assert_eq!(env, ["A=3", "B=2", "C=4"]);
+    }
+
+    #[test]
+    fn a_name_of_etc_hosts_goes_with_all_its_addresses_or_with_one() {
+        let mut hosts = ["db:192.0.2.7", "db:2001:db8::7", "h:host-gateway"].map(String::from).to_vec();
+        let mut problems = Problems::default();
+        edit_hosts(
+            &mut hosts,
+            &["db=192.0.2.7".into()],
+            ("--host-add", &["a=192.0.2.9".into()]),
+            &mut problems,
+        );
+        assert_eq!(hosts, ["db:2001:db8::7", "h:host-gateway", "a:192.0.2.9"]);
+        edit_hosts(&mut hosts, &["db".into(), "h".into()], ("--host-add", &["wrong".into()]), &mut problems);
+        assert_eq!((hosts, problems.0.len()), (vec!["a:192.0.2.9".to_owned()], 1));
     }
 
     #[test]

@@ -14,8 +14,9 @@ const SUBNET: &str = "--subnet";
 pub fn create_network(args: &CreateArgs) -> Result<wire::NetworkSpec, Problems> {
     let mut problems = Problems::default();
     problems.take("NETWORK", args.name.parse::<Name>());
-    problems.take("--driver", network::check_driver(&args.driver));
-    problems.take("--scope", network::check_scope(&args.scope));
+    if let Some(scope) = &args.scope {
+        problems.take("--scope", network::check_scope(scope, &args.driver));
+    }
     if !args.ipv4 {
         let message = "every network has IPv4: leave it on, and add --ipv6 for IPv6 beside it";
         problems.add("--ipv4", message);
@@ -27,6 +28,7 @@ pub fn create_network(args: &CreateArgs) -> Result<wire::NetworkSpec, Problems> 
         attachable: args.attachable,
         ingress: args.ingress,
         pools: pools(args, &mut problems),
+        driver: if args.driver == "overlay" { String::new() } else { args.driver.clone() },
         ..Default::default()
     };
     for option in &args.options {
@@ -155,8 +157,7 @@ mod tests {
         .unwrap_err();
         let expected = "\
 NETWORK: `front_` is not a valid name: use letters, digits, `-` and `_`, beginning and ending with a letter or digit, at most 63 characters
---driver: `macvlan` networks can't be made yet: use overlay
---scope: `local` networks are of one node only, an overlay spans all of them: leave --scope out
+--scope: `macvlan` networks span all nodes: leave --scope out, or make a bridge, which each node has for itself
 --ipv4: every network has IPv4: leave it on, and add --ipv6 for IPv6 beside it
 --gateway: `first` is not an address: write one such as 10.0.9.1 or fd00:9::1
 --gateway: 10.7.0.1 lies in none of the subnets: give one that lies in 10.5.0.0/24 or 10.6.0.1/24
@@ -165,7 +166,8 @@ NETWORK: `front_` is not a valid name: use letters, digits, `-` and `_`, beginni
 --opt: mtu: `big` is not a count: write a whole number from 0 to 4294967295
 --label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
 --subnet: 10.6.0.1/24 has bits set beyond its prefix: use 10.6.0.0/24
---opt mtu: 60 is out of range: use 68 to 65465, or 1280 at least with IPv6";
+--opt mtu: 60 is out of range: use 68 to 65465, or 1280 at least with IPv6
+--opt parent: a macvlan network is on a link of the nodes: name it, such as parent=eth1";
         assert_eq!(problems.to_string(), expected);
     }
 

@@ -97,6 +97,7 @@ fn container(
     for group in &args.group_add {
         lists::put(&mut container.groups, group.clone(), PartialEq::eq);
     }
+    lists::edit_hosts(&mut container.hosts, &args.host_rm, ("--host-add", &args.host_add), problems);
     container.mounts.retain(|mount| !args.mount_rm.contains(&mount.target));
     for mount in each(problems, "--mount-add", &args.mount_add, mount::parse) {
         lists::put(&mut container.mounts, mount, |old, new| old.target == new.target);

@@ -84,8 +84,8 @@ impl Told {
             tables.of_node(node).map(|(id, table)| (id, table.clone())).collect();
         let update = |(id, table): (&NetworkId, &Arc<Table>)| match self.networks.get(id) {
             Some(known) if Arc::ptr_eq(known, table) => None,
-            Some(known) => Some(table.since(known)),
-            None => Some(table.in_full()),
+            Some(known) => Some(table.since(known, node)),
+            None => Some(table.in_full(node)),
         };
         let updates = present.iter().filter_map(update).collect();
         let gone = self.networks.keys().filter(|id| !present.contains_key(id)).copied().collect();

@@ -8,7 +8,7 @@ use super::{
     time::millis,
 };
 use crate::{
-    model::{ContainerSpec, Problems},
+    model::{ContainerSpec, ExtraHost, Problems},
     wire,
 };
 
@@ -36,6 +36,7 @@ impl From<&ContainerSpec> for wire::ContainerSpec {
             cap_drop: container.cap_drop.clone(),
             stop_signal: container.stop_signal.map(|signal| signal.to_string()).unwrap_or_default(),
             stop_grace_period_ms: container.stop_grace_period.map(millis),
+            hosts: container.hosts.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -68,7 +69,14 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
         stop_grace_period: wire
             .stop_grace_period_ms
             .map(|millis| bounds::span("--stop-grace-period", millis, problems)),
+        hosts: hosts(wire.hosts, problems),
     }
+}
+
+fn hosts(hosts: Vec<String>, problems: &mut Problems) -> Vec<ExtraHost> {
+    const OPTION: &str = "--host";
+    bounds::count(OPTION, hosts.len(), problems);
+    hosts.iter().filter_map(|host| problems.take(OPTION, host.parse())).collect()
 }
 
 fn check_env(env: &[String], problems: &mut Problems) {
@@ -194,6 +202,7 @@ mod tests {
                 wire::ContainerSpec { hostname: text("a_b"), ..Default::default() },
                 "--hostname: `a_b` is not a host name",
             ),
+            (wire::ContainerSpec { hosts: vec![text("db")], ..Default::default() }, "--host: `db` is not a"),
             (
                 wire::ContainerSpec { hostname: text("a..b"), ..Default::default() },
                 "--hostname: `a..b` is not a host name",

@@ -20,6 +20,7 @@ mod error;
 mod image_reference;
 mod mount;
 mod network;
+mod network_kind;
 mod network_table;
 mod node;
 mod port;

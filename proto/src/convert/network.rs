@@ -1,6 +1,6 @@
 //! Networks and what users ask of them.
 
-use super::{bounds, subnet};
+use super::{bounds, network_kind, subnet};
 use crate::{
     model::{
         IPV6_MTU_MIN, Ipv4Pool, Ipv6Pool, MTUS, Name, Network, NetworkAddress, NetworkSpec, NodeId,
@@ -41,6 +41,7 @@ impl From<&Ipv6Pool> for wire::IpamPool {
 
 impl From<&NetworkSpec> for wire::NetworkSpec {
     fn from(spec: &NetworkSpec) -> Self {
+        let (driver, options) = network_kind::to_wire(&spec.kind);
         wire::NetworkSpec {
             name: spec.name.to_string(),
             labels: spec.labels.clone().into_iter().collect(),
@@ -50,6 +51,8 @@ impl From<&NetworkSpec> for wire::NetworkSpec {
             ingress: spec.ingress,
             pools: pools(spec.ipv4_pool.as_ref(), spec.ipv6_pool.as_ref()),
             mtu: spec.mtu.map(u32::from),
+            driver,
+            options,
         }
     }
 }
@@ -134,6 +137,13 @@ impl TryFrom<wire::NetworkSpec> for NetworkSpec {
             problems.add("--internal", "published ports are reached from outside: leave it out");
         }
         let mtu = wire.mtu.and_then(|mtu| problems.take("--opt mtu", read_mtu(mtu, wire.ipv6, wire.ingress)));
+        let kind = network_kind::from_wire(&wire.driver, wire.options, &mut problems);
+        network_kind::check(
+            &kind,
+            (wire.ingress, wire.internal),
+            [ipv4_pool.is_some(), ipv6_pool.is_some() || !wire.ipv6],
+            &mut problems,
+        );
         let Some(name) = name else { return Err(problems) };
         problems.finish(NetworkSpec {
             name,
@@ -145,6 +155,7 @@ impl TryFrom<wire::NetworkSpec> for NetworkSpec {
             ipv4_pool,
             ipv6_pool,
             mtu,
+            kind,
         })
     }
 }
@@ -308,6 +319,20 @@ mod tests {
         let fields: Vec<String> =
             NetworkSpec::try_from(wire).unwrap_err().0.into_iter().map(|problem| problem.field).collect();
         assert_eq!(fields, ["--attachable", "--internal"]);
+    }
+
+    #[test]
+    fn a_macvlan_network_has_the_addresses_of_its_link_and_ways_out_of_its_own() {
+        let options = [("parent".to_owned(), "eth1".to_owned())].into();
+        let wire = wire::NetworkSpec { driver: "macvlan".into(), options, ..spec(vec![]) };
+        assert!(problems_of(wire.clone()).starts_with("--subnet: a macvlan network"));
+        let wire =
+            wire::NetworkSpec { pools: vec![pool("192.0.2.0/24", "192.0.2.1", "192.0.2.128/25")], ..wire };
+        let read = NetworkSpec::try_from(wire.clone()).unwrap();
+        assert_eq!(NetworkSpec::try_from(wire::NetworkSpec::from(&read)).unwrap(), read);
+        let problems = problems_of(wire::NetworkSpec { internal: true, ingress: true, ipv6: true, ..wire });
+        let fields: Vec<&str> = problems.lines().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(fields, ["--internal", "--ingress", "--internal", "--subnet"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{
     error::{WireError, present, well_formed},
-    network, port,
+    network, network_kind, port,
 };
 use crate::{
     model::{
@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 impl From<&NetworkInfo> for wire::NetworkInfo {
     fn from(info: &NetworkInfo) -> Self {
+        let (driver, options) = network_kind::to_wire(&info.kind);
         wire::NetworkInfo {
             id: info.id.to_string(),
             name: info.name.to_string(),
@@ -24,6 +25,8 @@ impl From<&NetworkInfo> for wire::NetworkInfo {
             mtu: info.mtu.map(u32::from),
             internal: info.internal,
             ingress: info.ingress,
+            driver,
+            options,
         }
     }
 }
@@ -96,6 +99,8 @@ impl TryFrom<wire::NetworkInfo> for NetworkInfo {
 
     fn try_from(wire: wire::NetworkInfo) -> Result<Self, WireError> {
         let mut pools = wire.pools.into_iter();
+        let mut problems = Problems::default();
+        let kind = network_kind::from_wire(&wire.driver, wire.options, &mut problems);
         Ok(NetworkInfo {
             id: well_formed("id", wire.id.parse())?,
             name: well_formed("name", Name::try_from(wire.name))?,
@@ -105,6 +110,7 @@ impl TryFrom<wire::NetworkInfo> for NetworkInfo {
             mtu: wire.mtu.and_then(|mtu| u16::try_from(mtu).ok()).filter(|mtu| MTUS.contains(mtu)),
             internal: wire.internal,
             ingress: wire.ingress,
+            kind: well_formed("driver", problems.finish(kind))?,
         })
     }
 }
@@ -190,7 +196,7 @@ impl TryFrom<wire::NetworkUpdate> for NetworkUpdate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Id, PortProtocol, PublishedPort};
+    use crate::model::{Id, Macvlan, MacvlanMode, NetworkKind, PortProtocol, PublishedPort};
     use std::num::NonZeroU16;
 
     fn info() -> NetworkInfo {
@@ -207,6 +213,10 @@ mod tests {
             mtu: Some(1400),
             internal: true,
             ingress: false,
+            kind: NetworkKind::Macvlan(Macvlan {
+                parent: "eth1.7".parse().unwrap(),
+                mode: MacvlanMode::Private,
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What runs in a task's container.
 
-use super::{Mount, Signal};
+use super::{ExtraHost, HostTarget, Mount, Signal};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -40,4 +40,14 @@ pub struct ContainerSpec {
     pub stop_signal: Option<Signal>,
     /// How long it may take to end before it is killed; else [`STOP_GRACE_PERIOD`].
     pub stop_grace_period: Option<Duration>,
+    /// Further lines of its `/etc/hosts`.
+    #[serde(default)]
+    pub hosts: Vec<ExtraHost>,
+}
+
+impl ContainerSpec {
+    /// Whether it is to reach the node that it runs on.
+    pub fn wants_host(&self) -> bool {
+        self.hosts.iter().any(|host| host.target == HostTarget::Gateway)
+    }
 }

@@ -5,11 +5,13 @@ pub mod cluster;
 pub mod connection;
 pub mod constraint;
 pub mod container;
+pub mod extra_host;
 pub mod host_ip;
 pub mod id;
 pub mod mount;
 pub mod name;
 pub mod network;
+pub mod network_kind;
 pub mod node;
 pub mod port;
 pub mod problem;
@@ -26,6 +28,7 @@ pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
 pub use connection::TaskConnection;
 pub use constraint::{Constraint, Preference};
 pub use container::ContainerSpec;
+pub use extra_host::{ExtraHost, HostTarget};
 pub use host_ip::{HostIp, HostIpError};
 pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
 pub use mount::{Mount, MountKind};
@@ -35,6 +38,7 @@ pub use network::{
     NetworkAttachment, NetworkEndpoint, NetworkInfo, NetworkPeer, NetworkService, NetworkSpec, NetworkTable,
     NetworkUpdate, NodeLease, VNIS,
 };
+pub use network_kind::{Macvlan, MacvlanMode, NetworkKind, ParentLink};
 pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 pub use port::{CHOSEN_PORTS, PortMode, PortProtocol, PortTraffic, PublishedPort};
 pub use problem::{Problem, Problems};

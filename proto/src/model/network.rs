@@ -3,7 +3,7 @@
 //! Everything that has an address in a network has a *number* there. It is added to the first address
 //! of the IPv4 subnet and of the IPv6 subnet, so that one lease covers both families.
 
-use super::{Name, NetworkId, NodeId, PublishedPort, ServiceId, SlotKey, TaskId, Timestamp};
+use super::{Name, NetworkId, NetworkKind, NodeId, PublishedPort, ServiceId, SlotKey, TaskId, Timestamp};
 use ipnet::{Ipv4Net, Ipv6Net};
 use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,16 @@ pub struct NetworkSpec {
     pub ipv6_pool: Option<Ipv6Pool>,
     /// The containers' MTU in bytes; `None` takes what the nodes' links allow.
     pub mtu: Option<u16>,
+    /// What it is made of.
+    #[serde(default)]
+    pub kind: NetworkKind,
+}
+
+impl NetworkSpec {
+    /// Whether its containers leave it by the node's own network.
+    pub fn leads_out_by_node(&self) -> bool {
+        !self.internal && !matches!(self.kind, NetworkKind::Macvlan(_))
+    }
 }
 
 /// Where IPv4 addresses come from.
@@ -83,7 +93,7 @@ pub struct Network {
     pub ipv4: Ipv4Pool,
     /// Its IPv6 addresses, if it has any.
     pub ipv6: Option<Ipv6Pool>,
-    /// What each node holds of it.
+    /// What each node holds of it; nothing where nodes have no routers.
     pub nodes: BTreeMap<NodeId, NodeLease>,
 }
 
@@ -143,6 +153,9 @@ pub struct NetworkInfo {
     pub internal: bool,
     /// Whether it carries the traffic of published ports.
     pub ingress: bool,
+    /// What it is made of.
+    #[serde(default)]
+    pub kind: NetworkKind,
 }
 
 /// A node that takes part in a network.
@@ -305,6 +318,7 @@ impl Network {
             mtu: self.spec.mtu,
             internal: self.spec.internal,
             ingress: self.spec.ingress,
+            kind: self.spec.kind.clone(),
         }
     }
 }

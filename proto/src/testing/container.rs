@@ -1,7 +1,7 @@
 //! Containers and their mounts.
 
 use super::text;
-use crate::model::{ContainerSpec, Mount, MountKind, Signal};
+use crate::model::{ContainerSpec, ExtraHost, HostTarget, Mount, MountKind, Signal};
 use proptest::{collection, option, prelude::*, sample::subsequence};
 
 /// A container with any mixture of its options.
@@ -11,7 +11,8 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
     let identity = (option::of("[a-z]{1,8}(:[0-9]{1,4})?"), collection::vec("[a-z0-9]{1,8}", 0..3));
     let place = (option::of("[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\\.[a-z]{1,8})?"), any::<bool>(), mounts());
     let rights = (capabilities(), capabilities());
-    let end = (option::of((1..=64).prop_map(signal)), option::of(text::span(0)));
+    let hosts = collection::vec(extra_host(), 0..3);
+    let end = (option::of((1..=64).prop_map(signal)), option::of(text::span(0)), hosts);
     (image(), text::labels(), process, identity, place, rights, end).prop_map(
         |(
             image,
@@ -23,7 +24,7 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
             end,
         )| {
             let (entrypoint, args, env, workdir) = process;
-            let (stop_signal, stop_grace_period) = end;
+            let (stop_signal, stop_grace_period, hosts) = end;
             ContainerSpec {
                 image,
                 entrypoint,
@@ -40,9 +41,16 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
                 cap_drop,
                 stop_signal,
                 stop_grace_period,
+                hosts,
             }
         },
     )
+}
+
+fn extra_host() -> impl Strategy<Value = ExtraHost> {
+    let address = any::<std::net::IpAddr>().prop_map(HostTarget::Address);
+    let target = prop_oneof![address, Just(HostTarget::Gateway)];
+    ("[a-z0-9]([a-z0-9_.-]{0,10})", target).prop_map(|(name, target)| ExtraHost { name, target })
 }
 
 fn image() -> impl Strategy<Value = String> {

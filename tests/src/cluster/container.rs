@@ -46,9 +46,14 @@ impl Container {
     /// What a shell command prints that sees the container's network and names, but this machine's
     /// programs: the container needs none.
     pub fn sh(&self, script: &str) -> Result<String> {
-        let resolv_conf = tempfile::NamedTempFile::new()?;
-        fs::write(&resolv_conf, fs::read(format!("/proc/{}/root/etc/resolv.conf", self.pid))?)?;
-        let script = format!("mount --bind {} /etc/resolv.conf && {script}", resolv_conf.path().display());
+        let folder = tempfile::tempdir()?;
+        let mut mounts = String::new();
+        for name in ["resolv.conf", "hosts"] {
+            let copy = folder.path().join(name);
+            fs::write(&copy, fs::read(format!("/proc/{}/root/etc/{name}", self.pid))?)?;
+            mounts += &format!("mount --bind {} /etc/{name} && ", copy.display());
+        }
+        let script = format!("{mounts}{script}");
         let net = format!("--net=/proc/{}/ns/net", self.pid);
         let output =
             Command::new("nsenter").args([&net, "--", "unshare", "--mount", "sh", "-c", &script]).output()?;

@@ -3,12 +3,14 @@
 
 mod container;
 mod http;
+mod lan;
 mod leftovers;
 mod load;
 mod program;
 
 pub use container::Container;
 pub use http::get;
+pub use lan::Lan;
 pub use load::{Load, Manner, Tally};
 pub use program::program;
 

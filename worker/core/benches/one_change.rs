@@ -30,6 +30,7 @@ fn info() -> NetworkInfo {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The texts of the files below `/etc` that a container is given: `hosts` and `resolv.conf`.
 
+use proto::model::{ExtraHost, HostTarget};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The address inside a container of the name server that knows its networks, as Docker has it.
@@ -18,6 +19,17 @@ ff02::2\tip6-allrouters
 pub fn hosts(hostname: &str, addresses: &[IpAddr]) -> String {
     let own = addresses.iter().map(|address| format!("{address}\t{hostname}\n"));
     std::iter::once(FIXED_HOSTS.to_owned()).chain(own).collect()
+}
+
+/// Writes the lines that a service adds to the `hosts` file; `gateway` has the addresses at which the container reaches
+/// its node.
+pub fn extra_hosts(extra: &[ExtraHost], gateway: &[IpAddr]) -> String {
+    let line = |address: IpAddr, name: &str| format!("{address}\t{name}\n");
+    let lines = extra.iter().flat_map(|host| match host.target {
+        HostTarget::Address(address) => vec![line(address, &host.name)],
+        HostTarget::Gateway => gateway.iter().map(|address| line(*address, &host.name)).collect(),
+    });
+    lines.collect()
 }
 
 /// Writes the `resolv.conf` of a container that has its own network, from the host's.
@@ -85,6 +97,16 @@ mod tests {
         let text = hosts("web-1", &["10.1.0.2".parse().unwrap(), "fd00::2".parse().unwrap()]);
         assert!(text.starts_with("127.0.0.1\tlocalhost\n"), "{text}");
         assert!(text.ends_with("\n10.1.0.2\tweb-1\nfd00::2\tweb-1\n"), "{text}");
+    }
+
+    #[test]
+    fn the_word_for_the_node_stands_for_all_its_addresses() {
+        let extra = ["db:192.0.2.7", "host.docker.internal:host-gateway"].map(|text| text.parse().unwrap());
+        let gateway = ["169.254.8.1".parse().unwrap(), "fd73::1".parse().unwrap()];
+        assert_eq!(
+            extra_hosts(&extra, &gateway),
+            "192.0.2.7\tdb\n169.254.8.1\thost.docker.internal\nfd73::1\thost.docker.internal\n"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! * [`dns`]: what a container's name server answers.
 //! * [`etc_files`]: the texts of the files that a container is given.
 //! * [`listeners`]: which sockets of the node wait for peers.
+//! * [`macvlan`]: networks that are on a link of the node.
 //! * [`network`]: the node's own network.
 //! * [`oci_spec`]: what a task's container is, as the OCI runtime spec has it.
 //! * [`overlay`]: the node's part in networks that span nodes.
@@ -16,6 +17,7 @@ pub mod backoff;
 pub mod dns;
 pub mod etc_files;
 pub mod listeners;
+pub mod macvlan;
 pub mod network;
 pub mod oci_spec;
 pub mod overlay;

@@ -17,6 +17,7 @@ fn info(number: u128) -> NetworkInfo {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     }
 }
 

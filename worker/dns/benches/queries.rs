@@ -55,6 +55,7 @@ fn names() -> Result<Names, Fault> {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     });
     let endpoint = |number| NetworkEndpoint {
         slot: SlotKey::Replica(number),

@@ -30,6 +30,7 @@ pub(super) fn names(tasks: u32) -> Arc<Names> {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     };
     let endpoint = |number| NetworkEndpoint {
         slot: SlotKey::Replica(number),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use worker_core::network::names::CONTAINER_LINK;
-use worker_core::network::{Attachment, InterfaceAddress, TaskShort};
+use worker_core::network::{Access, Attachment, InterfaceAddress, TaskShort};
 
 use crate::error::NetworkError;
 use crate::links::{Link, Links, VethPair};
@@ -16,10 +16,21 @@ use crate::sysctl::{self, Setting};
 /// Makes a namespace that has a loopback only, and returns it.
 pub(crate) async fn make_bare(attachment: &Attachment) -> Result<Namespace, NetworkError> {
     let namespace = Namespace::create(&attachment.netns).await?;
+    no_router(&namespace).await?;
     let links = Links::of(&namespace).await?;
     let lo = links.expect("lo").await?;
     links.set_up(&lo).await?;
     Ok(namespace)
+}
+
+/// Keeps a container in several networks from passing packets on between them: a new namespace takes after the host,
+/// which forwards.
+async fn no_router(namespace: &Namespace) -> Result<(), NetworkError> {
+    let mut settings = vec![Setting::new("ipv4/ip_forward", "0")];
+    if sysctl::kernel_has_ipv6() {
+        settings.push(Setting::new("ipv6/conf/all/forwarding", "0"));
+    }
+    Ok(sysctl::apply(namespace, settings).await?)
 }
 
 /// Makes a namespace and joins it to the sandbox, and returns it; completes what an interrupted attempt left.
@@ -30,7 +41,8 @@ pub(crate) async fn make(
     mtu: u32,
 ) -> Result<Namespace, NetworkError> {
     let namespace = Namespace::create(&attachment.netns).await?;
-    let link = join(&namespace, short, sandbox_links, mtu).await?;
+    no_router(&namespace).await?;
+    let link = join(&namespace, short, sandbox_links, (mtu, attachment.access)).await?;
     sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await?;
     furnish(&namespace, CONTAINER_LINK, &attachment.addresses, Reach::Everything).await?;
     Ok(namespace)
@@ -44,7 +56,10 @@ pub(crate) async fn rejoin(
     mtu: u32,
 ) -> Result<(), NetworkError> {
     match sandbox_links.find(&short.link()).await? {
-        Some(link) => sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await,
+        Some(link) => {
+            sandbox_links.set_group(&link, attachment.access.link_group()).await?;
+            sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await
+        }
         None => make(attachment, short, sandbox_links, mtu).await.map(drop),
     }
 }
@@ -53,12 +68,13 @@ async fn join(
     namespace: &Namespace,
     short: &TaskShort,
     sandbox_links: &Links,
-    mtu: u32,
+    (mtu, access): (u32, Access),
 ) -> Result<Link, NetworkError> {
+    let group = access.link_group();
     if let Some(link) = sandbox_links.find(&short.link()).await? {
         return Ok(link);
     }
-    let pair = VethPair { name: &short.link(), peer: CONTAINER_LINK, peer_in: namespace, mtu, group: 0 };
+    let pair = VethPair { name: &short.link(), peer: CONTAINER_LINK, peer_in: namespace, mtu, group };
     Ok(sandbox_links.add_veth(pair).await?)
 }
 

@@ -12,6 +12,7 @@ use crate::config::NetworkConfig;
 use crate::error::NetworkError;
 use crate::forwarding;
 use crate::links::Links;
+use crate::macvlan::remove_vlans;
 use crate::namespace::Namespace;
 use crate::network::Network;
 use crate::nft::Nft;
@@ -34,6 +35,7 @@ impl Network {
                 links.delete(&name).await?;
             }
         }
+        remove_vlans(&links, &config.node_id).await?;
         forwarding::switch_off(&host, guard_of_own(&present, &node), guard_of_others(&present, &node))
             .await?;
         // Forwarding is off by now if it was off before us: there is no moment in which foreign forwards pass.

@@ -7,6 +7,7 @@ use thiserror::Error;
 use worker_core::network::{LedgerError, NameError};
 
 use crate::link_error::LinkError;
+use crate::macvlan::MacvlanError;
 use crate::namespace::NamespaceError;
 use crate::nft::NftError;
 use crate::overlay::OverlayError;
@@ -36,6 +37,9 @@ pub enum NetworkError {
     /// A network that spans nodes could not be opened or left.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    /// A network on a link of the node could not be opened or left.
+    #[error(transparent)]
+    Macvlan(#[from] MacvlanError),
     /// Rules could not be loaded since the kernel lacks something they need.
     #[error("this kernel cannot do what the rules need: {missing} is missing; {remedy}")]
     KernelLacks {

@@ -11,6 +11,7 @@
 //! - [`Network`]: `network` (attach, detach, publish), `open` (make or take over), `destroy`
 //! - its parts: `sandbox`, `uplink`, `container`, `forwarding`
 //! - [`overlay`]: networks that span nodes, one sandbox each; that of the ingress network has an uplink too
+//! - [`macvlan`]: networks on a link of the node, without a sandbox
 //! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep` puts it back
 //! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_dump`, `conntrack`
 //! - [`preflight`]: what the machine lacks
@@ -33,6 +34,7 @@ mod held;
 mod keep;
 mod link_error;
 mod links;
+pub mod macvlan;
 mod marked;
 pub mod namespace;
 mod neighbours;
@@ -54,6 +56,7 @@ pub use config::NetworkConfig;
 pub use conntrack::ConntrackError;
 pub use error::NetworkError;
 pub use link_error::LinkError;
+pub use macvlan::{MacvlanError, Macvlans};
 pub use namespace::{Namespace, NamespaceError};
 pub use network::{Adopted, Network, Opened};
 pub use nft::{Nft, NftError};
@@ -61,5 +64,5 @@ pub use overlay::{OverlayError, OverlayFault, Overlays};
 pub use preflight::{Check, Outcome, preflight};
 pub use repairs::{Inspection, Repairs};
 pub use sysctl::SysctlError;
-pub use worker_core::network::{Attachment, HostPort, InterfaceAddress, Protocol};
+pub use worker_core::network::{Access, Attachment, HostPort, InterfaceAddress, Protocol};
 pub use worker_core::overlay::{Container, Interface};

@@ -133,6 +133,11 @@ impl Links {
         })
     }
 
+    /// Gives a link, which has to be down, another name.
+    pub(crate) async fn rename(&self, link: &Link, name: &str) -> Result<(), LinkError> {
+        self.change(link, LinkUnspec::new_with_index(link.index).name(name).build()).await
+    }
+
     /// Switches a link on.
     pub(crate) async fn set_up(&self, link: &Link) -> Result<(), LinkError> {
         self.change(link, LinkUnspec::new_with_index(link.index).up().build()).await

@@ -1,13 +1,13 @@
 //! The node's network in operation: containers come and go, ports are published and withdrawn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proto::model::NetworkId;
 use tracing::{info, warn};
 use worker_core::network::{
-    Attachment, Flow, Forward, HostPort, Ledger, LedgerError, Opening, PortChange, PortKey, Protocol,
+    Access, Attachment, Flow, Forward, HostPort, Ledger, LedgerError, Opening, PortChange, PortKey, Protocol,
     Ruleset, TaskShort, UplinkAddresses,
 };
 use worker_core::overlay::Container;
@@ -19,6 +19,7 @@ use crate::container;
 use crate::error::NetworkError;
 use crate::held::HeldNamespaces;
 use crate::links::Links;
+use crate::macvlan::Macvlans;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
 use crate::nft_loaded::Loaded;
@@ -60,6 +61,7 @@ pub struct Network {
     pub(crate) sandbox_links: Links,
     pub(crate) nft: Nft,
     pub(crate) overlays: Overlays,
+    pub(crate) macvlans: Macvlans,
     pub(crate) ledger: Mutex<Ledger>,
     pub(crate) containers: HeldNamespaces,
     /// Held while a change of ports is planned and loaded: the plan is true until it is carried out.
@@ -83,12 +85,18 @@ pub(crate) struct NodeTables {
 }
 
 impl Network {
-    /// Gives a task a namespace with a link and addresses; a task that has them gets the same again.
+    /// Gives a task a namespace with a link and addresses, by which it reaches its siblings and the world; a task that has
+    /// them gets the same again.
     pub async fn attach(&self, task: &str) -> Result<Attachment, NetworkError> {
+        self.attach_with(task, Access::SIBLINGS).await
+    }
+
+    /// Does so with other neighbours on the node; what a task may reach stays as it was first.
+    pub async fn attach_with(&self, task: &str, access: Access) -> Result<Attachment, NetworkError> {
         let short = TaskShort::of(task)?;
         let mtu = self.tables.lock().await.mtu;
         let changing = self.links_change.read().await;
-        let attachment = self.ledger().attach(task, &self.config.netns_dir())?;
+        let attachment = self.ledger().attach(task, &self.config.netns_dir(), access)?;
         let made = container::make(&attachment, &short, &self.sandbox_links, mtu).await;
         drop(changing);
         self.keep_namespace(task, made).await?;
@@ -98,7 +106,12 @@ impl Network {
 
     /// Gives a task a namespace with a loopback only.
     pub async fn none(&self, task: &str) -> Result<Attachment, NetworkError> {
-        let attachment = self.ledger().attach_bare(task, &self.config.netns_dir())?;
+        self.none_but(task, false).await
+    }
+
+    /// Does so for a task of which it is noted whether other networks lead it out.
+    pub async fn none_but(&self, task: &str, has_other_way_out: bool) -> Result<Attachment, NetworkError> {
+        let attachment = self.ledger().attach_bare(task, &self.config.netns_dir(), has_other_way_out)?;
         self.keep_namespace(task, container::make_bare(&attachment).await).await?;
         Ok(attachment)
     }
@@ -131,10 +144,14 @@ impl Network {
             return Err(LedgerError::ShortTaken { task, short, holder }.into());
         }
         self.overlays.leave_all(task).await?;
+        let netns = self.config.netns_of(&short);
+        if !self.macvlans.list().is_empty() && Namespace::is_bound(&netns)? {
+            self.macvlans.leave_all(&Namespace::open(&netns)?).await?;
+        }
         let _changing = self.links_change.read().await;
         self.containers.remove(task);
         self.sandbox_links.delete(&short.link()).await?;
-        if Namespace::remove(&self.config.netns_of(&short))? {
+        if Namespace::remove(&netns)? {
             info!(task, "container detached");
         }
         Ok(self.ledger().release(task)?)
@@ -180,6 +197,18 @@ impl Network {
     /// Returns the networks that span nodes.
     pub fn overlays(&self) -> &Overlays {
         &self.overlays
+    }
+
+    /// Returns the networks that are on a link of this node.
+    pub fn macvlans(&self) -> &Macvlans {
+        &self.macvlans
+    }
+
+    /// Returns the addresses at which containers that may do so reach the host, IPv4 first.
+    pub async fn host_gateway(&self) -> Vec<IpAddr> {
+        let Ruleset { subnets, uplink, .. } = self.tables.lock().await.rules.clone();
+        let ipv6 = subnets.ipv6.map(|_| uplink.host_ipv6().into());
+        [uplink.host_ipv4().into()].into_iter().chain(ipv6).collect()
     }
 
     /// Returns the namespace that routes between containers and the host.

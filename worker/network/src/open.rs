@@ -20,6 +20,7 @@ use crate::error::NetworkError;
 use crate::forwarding;
 use crate::held::HeldNamespaces;
 use crate::links::Links;
+use crate::macvlan::Macvlans;
 use crate::namespace::Namespace;
 use crate::network::{Adopted, Network, NodeTables, Opened};
 use crate::nft::{Nft, NftError};
@@ -75,6 +76,7 @@ impl Network {
         }
         remove_orphans(&config, &ledger, &sandbox_links).await?;
         let held = ledger.attachments().map(|held| held.task.clone()).collect();
+        let macvlans = Macvlans::open(&config, host_links.clone(), nft.clone(), ipv6).await?;
         let containers = namespaces_of(&kept)?;
         let host_side = HostSide {
             namespace: host.clone(),
@@ -95,6 +97,7 @@ impl Network {
             sandbox_links,
             nft,
             overlays,
+            macvlans,
             containers,
             ledger: Mutex::new(ledger),
             tables: tokio::sync::Mutex::new(tables),

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use rtnetlink::packet_route::link::LinkMessage;
-use rtnetlink::{LinkVeth, LinkVxlan};
+use rtnetlink::packet_route::link::{LinkMessage, MacVlanMode};
+use rtnetlink::{LinkMacVlan, LinkVeth, LinkVlan, LinkVxlan};
 
 use crate::conntrack;
 use crate::link_error::LinkError;
@@ -20,6 +20,8 @@ pub enum Outcome {
     Works(String),
     /// It does not; the text says how it showed.
     Missing(String),
+    /// It does not, and only those who ask for it need it.
+    Spare(String),
 }
 
 /// One thing that was tried.
@@ -45,6 +47,14 @@ impl Check {
             Err(error) => Outcome::Missing(error.to_string()),
         };
         Self { name, outcome, remedy }
+    }
+
+    /// Makes it no matter for those who do not ask for it.
+    fn spare(mut self) -> Self {
+        if let Outcome::Missing(how) = self.outcome {
+            self.outcome = Outcome::Spare(how);
+        }
+        self
     }
 }
 
@@ -124,6 +134,8 @@ pub async fn preflight(nft_program: &Path) -> Vec<Check> {
         Check::new("network namespaces", namespaces, Ok::<_, NamespaceError>(String::new())),
         veth(&namespace).await,
         vxlan(&namespace).await,
+        macvlan(&namespace).await.spare(),
+        vlan(&namespace).await.spare(),
         forwarding(&namespace).await,
         Check::new("nft", "install the package nftables", nft.version(&namespace).await),
     ];
@@ -181,6 +193,28 @@ async fn vxlan(namespace: &Namespace) -> Check {
     let tried = add(namespace, "probe2", link, "vxlan", "CONFIG_VXLAN").await;
     let remedy = "enable CONFIG_VXLAN, or load the module vxlan; without it there are no overlay networks";
     Check::new("vxlan", remedy, tried)
+}
+
+async fn macvlan(namespace: &Namespace) -> Check {
+    let tried = async {
+        let below = Links::of(namespace).await?.expect("probe0").await?;
+        let link = LinkMacVlan::new("probe3", below.index, MacVlanMode::Bridge).build();
+        add(namespace, "probe3", link, "macvlan", "CONFIG_MACVLAN").await
+    };
+    let remedy =
+        "enable CONFIG_MACVLAN, or load the module macvlan; without it there are no macvlan networks";
+    Check::new("macvlan", remedy, tried.await)
+}
+
+async fn vlan(namespace: &Namespace) -> Check {
+    let tried = async {
+        let below = Links::of(namespace).await?.expect("probe0").await?;
+        let link = LinkVlan::new("probe4", below.index, 4).build();
+        add(namespace, "probe4", link, "8021q", "CONFIG_VLAN_8021Q").await
+    };
+    let remedy = "enable CONFIG_VLAN_8021Q, or load the module 8021q; without it no macvlan network can be on a VLAN \
+                  that the node does not have yet";
+    Check::new("vlan", remedy, tried.await)
 }
 
 async fn add(

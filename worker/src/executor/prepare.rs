@@ -11,10 +11,16 @@ use crate::{
     networks::NetworkFault,
     task_files::TaskFilesError,
 };
-use proto::model::Task;
-use std::{future::Future, path::PathBuf, sync::Arc};
+use proto::model::{Task, TaskNetwork};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, Ipv6Addr},
+    path::PathBuf,
+    sync::Arc,
+};
 use tokio_util::sync::CancellationToken;
 use worker_core::{
+    etc_files,
     network::HostPort,
     oci_spec::{self, Architecture, ImageConfig, NetworkNamespace, SpecError, SpecInput},
 };
@@ -204,7 +210,12 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
     async fn write_files(&self, hostname: String, connection: Connection) -> Result<(), PrepareError> {
         let (files, id, network) = (self.node.files.clone(), self.task.id, self.task.spec.task.network);
         let Connection { addresses, has_name_server, .. } = connection;
-        let write = move || files.write(id, &hostname, network, has_name_server, &addresses);
+        let gateway = match network {
+            TaskNetwork::Host => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            TaskNetwork::Node | TaskNetwork::None => self.node.network.host_gateway().await,
+        };
+        let extra = etc_files::extra_hosts(&self.task.spec.task.container.hosts, &gateway);
+        let write = move || files.write(id, &hostname, network, has_name_server, &addresses, &extra);
         Ok(blocking(write).await?)
     }
 }

@@ -45,7 +45,8 @@ pub(super) async fn reconnect(node: &Arc<Node>, task: &Task) -> Result<(), Conne
         wanted(task).map(|it| it.network).filter(|network| !joined.contains_key(network)).collect();
     for network in missing {
         let number = *numbers.get(&network).ok_or(ConnectError::NoAddress(network))?;
-        let interface = free_interface(&attachment, joined.values())?;
+        let taken = interfaces_of_service(task, &attachment).chain(joined.values().copied());
+        let interface = free_interface(&attachment, taken)?;
         overlays.join(task.id, network, number, interface).await?;
         joined.insert(network, interface);
     }
@@ -57,14 +58,24 @@ fn wanted(task: &Task) -> impl Iterator<Item = &TaskConnection> {
     task.connections.iter().filter(|connection| !connection.leaving)
 }
 
-/// The lowest interface that a container does not have; `eth0` is the node's own network's.
-fn free_interface<'a>(
+/// The interfaces in the networks that a task's service names: the first ones, for as long as its container runs. Not
+/// all of them are of networks that are looked through here.
+fn interfaces_of_service(task: &Task, attachment: &Attachment) -> impl Iterator<Item = Interface> {
+    (first_interface(attachment)..=u8::MAX).take(task.spec.task.attachments.len()).map(Interface)
+}
+
+/// The number of the first interface that is not the node's own network's.
+fn first_interface(attachment: &Attachment) -> u8 {
+    u8::from(!attachment.addresses.is_empty())
+}
+
+/// The lowest interface that a container does not have.
+fn free_interface(
     attachment: &Attachment,
-    taken: impl Iterator<Item = &'a Interface>,
+    taken: impl Iterator<Item = Interface>,
 ) -> Result<Interface, ConnectError> {
     let taken: BTreeSet<u8> = taken.map(|interface| interface.0).collect();
-    let first = u8::from(!attachment.addresses.is_empty());
-    let free = (first..=u8::MAX).find(|number| !taken.contains(number));
+    let free = (first_interface(attachment)..=u8::MAX).find(|number| !taken.contains(number));
     free.map(Interface).ok_or(ConnectError::TooMany(taken.len() + 1))
 }
 
@@ -89,16 +100,23 @@ async fn name(node: &Arc<Node>, task: &Task, attachment: &Attachment) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use worker_network::Access;
 
     #[test]
     fn a_new_network_takes_the_lowest_interface_that_is_free() {
         let outside = "10.0.0.2".parse().unwrap();
         let address =
             worker_core::network::InterfaceAddress { address: outside, prefix: 24, gateway: outside };
-        let attachment = |addresses| Attachment { task: String::new(), netns: "/".into(), addresses };
+        let attachment = |addresses| Attachment {
+            task: String::new(),
+            netns: "/".into(),
+            addresses,
+            access: Access::default(),
+            has_other_way_out: false,
+        };
         let free = |addresses, taken: &[u8]| {
-            let taken: Vec<Interface> = taken.iter().copied().map(Interface).collect();
-            free_interface(&attachment(addresses), taken.iter()).map(|interface| interface.to_string())
+            let taken = taken.iter().copied().map(Interface);
+            free_interface(&attachment(addresses), taken).map(|interface| interface.to_string())
         };
         assert_eq!(free(vec![address.clone()], &[1, 3]).unwrap(), "eth2");
         assert_eq!(free(vec![], &[]).unwrap(), "eth0");

@@ -114,6 +114,7 @@ mod tests {
             mtu: None,
             internal: false,
             ingress: false,
+            kind: Default::default(),
         };
         let peer = |&number: &u128| NetworkPeer {
             node: Id::from_bits(number),

@@ -2,12 +2,12 @@
 
 use crate::{
     check::Check,
-    facts::{ClosedChain, Firewalls, Owner},
+    facts::{ClosedChain, Firewalls, Hook, Owner},
 };
 
 const NAME: &str = "other firewalls";
 
-/// Judges each chain that drops what is forwarded; one check if there is none.
+/// Judges each chain that drops what is forwarded or comes in; one check if there is none.
 pub fn all(firewalls: &Result<Firewalls, String>) -> Vec<Check> {
     let firewalls = match firewalls {
         Ok(firewalls) => firewalls,
@@ -25,19 +25,25 @@ pub fn all(firewalls: &Result<Firewalls, String>) -> Vec<Check> {
         ));
     }
     if checks.is_empty() {
-        checks.push(Check::ok(NAME, "none drops what is forwarded"));
+        checks.push(Check::ok(NAME, "none drops what nodes need"));
     }
     checks
 }
 
 fn closed(chain: &ClosedChain) -> Check {
-    let ClosedChain { family, table, chain: name, owner } = chain;
+    let ClosedChain { hook, family, table, chain: name, owner } = chain;
     let by = match owner {
         Owner::Docker => "Docker's ",
         Owner::Ufw => "ufw's ",
         Owner::Firewalld => "firewalld's ",
         Owner::Unknown => "",
     };
+    if *hook == Hook::Input {
+        let found = format!(
+            "{by}chain {name} in table {family} {table} drops what comes in, other nodes' packets too"
+        );
+        return Check::warning(NAME, found, let_nodes_in(chain));
+    }
     let found = format!(
         "{by}chain {name} in table {family} {table} drops what is forwarded, containers' packets too"
     );
@@ -61,14 +67,31 @@ fn closed(chain: &ClosedChain) -> Check {
     Check::warning(NAME, found, remedy)
 }
 
+/// What opens a machine to the other nodes: managers to all of them, tunnels to those with containers.
+fn let_nodes_in(chain: &ClosedChain) -> String {
+    let ClosedChain { family, table, chain: name, owner, .. } = chain;
+    match owner {
+        Owner::Ufw => "let them in: 'ufw allow 4789/udp', and 'ufw allow 2377/tcp' on managers".to_owned(),
+        Owner::Firewalld => {
+            "let them in: firewall-cmd --permanent --add-port=4789/udp && firewall-cmd --reload, and \
+                             --add-port=2377/tcp on managers"
+                .to_owned()
+        }
+        Owner::Docker | Owner::Unknown => format!(
+            "let chain {name} in table {family} {table} accept udp dport 4789 from the other nodes, tcp dport 2377 on \
+             managers, and what comes from links named sh* for containers with host-gateway"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::State;
 
     fn remedy(owner: Owner, family: &str) -> String {
-        let chain =
-            ClosedChain { family: family.into(), table: "filter".into(), chain: "FORWARD".into(), owner };
+        let (table, chain) = ("filter".into(), "FORWARD".into());
+        let chain = ClosedChain { hook: Hook::Forward, family: family.into(), table, chain, owner };
         let checks = all(&Ok(Firewalls { closed: vec![chain], has_legacy_iptables: false }));
         assert_eq!((checks.len(), checks[0].state), (1, State::Warning));
         checks[0].remedy.clone()
@@ -84,9 +107,24 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_in_is_let_in_by_ports() {
+        for (owner, words) in [
+            (Owner::Ufw, "ufw allow 4789/udp"),
+            (Owner::Firewalld, "--add-port=4789/udp"),
+            (Owner::Unknown, "udp dport 4789"),
+        ] {
+            let (family, table, chain) = ("inet".into(), "filter".into(), "INPUT".into());
+            let chain = ClosedChain { hook: Hook::Input, family, table, chain, owner };
+            let check = &all(&Ok(Firewalls { closed: vec![chain], has_legacy_iptables: false }))[0];
+            assert!(check.found.contains("drops what comes in"), "{}", check.found);
+            assert!(check.remedy.contains(words) && check.remedy.contains("2377"), "{}", check.remedy);
+        }
+    }
+
+    #[test]
     fn without_one_that_drops_there_is_one_good_word() {
         let checks = all(&Ok(Firewalls::default()));
-        assert_eq!(checks, [Check::ok(NAME, "none drops what is forwarded")]);
+        assert_eq!(checks, [Check::ok(NAME, "none drops what nodes need")]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub fn network(tried: &worker_network::Check) -> Check {
         Outcome::Works(detail) if detail.is_empty() => Check::ok(tried.name, "works"),
         Outcome::Works(detail) => Check::ok(tried.name, detail),
         Outcome::Missing(problem) => Check::missing(tried.name, problem, tried.remedy),
+        Outcome::Spare(problem) => Check::warning(tried.name, problem, tried.remedy),
     }
 }
 
@@ -51,5 +52,7 @@ mod tests {
         assert_eq!(network(&veth(Outcome::Works(String::new()))), Check::ok("veth", "works"));
         let missing = network(&veth(Outcome::Missing("unknown kind".into())));
         assert_eq!(missing, Check::missing("veth", "unknown kind", "enable it"));
+        let spare = network(&veth(Outcome::Spare("unknown kind".into())));
+        assert_eq!(spare, Check::warning("veth", "unknown kind", "enable it"));
     }
 }

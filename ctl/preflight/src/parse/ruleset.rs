@@ -1,8 +1,11 @@
-//! Which chains drop what is forwarded, from `nft --json list ruleset`.
+//! Which chains drop what is forwarded or comes in, from `nft --json list ruleset`.
 
-use crate::facts::{ClosedChain, Owner};
+use crate::facts::{ClosedChain, Hook, Owner};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Where nodes receive each other's containers' packets: a firewall that knows the port was told of nodes.
+const TUNNELS_PORT: u64 = 4789;
 
 /// How the names of this program's own tables begin.
 const OWN_TABLES: &str = "shoal-";
@@ -38,7 +41,7 @@ struct Rule {
     expr: Vec<Value>,
 }
 
-/// Lists the chains of others that drop what is forwarded unless a rule of theirs lets it through.
+/// Lists the chains of others that drop what is forwarded, or what comes in, unless a rule of theirs lets it through.
 pub fn closed_chains(json: &[u8]) -> Result<Vec<ClosedChain>, serde_json::Error> {
     let ruleset: Ruleset = serde_json::from_slice(json)?;
     let (mut chains, mut rules) = (Vec::new(), Vec::new());
@@ -46,9 +49,12 @@ pub fn closed_chains(json: &[u8]) -> Result<Vec<ClosedChain>, serde_json::Error>
         chains.extend(object.chain);
         rules.extend(object.rule);
     }
-    let closed = chains.iter().filter(|chain| forwards(chain) && is_closed(chain, &rules));
+    let closed = chains.iter().filter(|chain| is_closed(chain, &rules));
     Ok(closed
-        .map(|chain| ClosedChain {
+        .filter_map(|chain| Some((hook(chain)?, chain)))
+        .filter(|(hook, chain)| *hook == Hook::Forward || !knows_tunnels(chain, &rules))
+        .map(|(hook, chain)| ClosedChain {
+            hook,
             family: chain.family.clone(),
             table: chain.table.clone(),
             chain: chain.name.clone(),
@@ -57,10 +63,29 @@ pub fn closed_chains(json: &[u8]) -> Result<Vec<ClosedChain>, serde_json::Error>
         .collect())
 }
 
-fn forwards(chain: &Chain) -> bool {
+/// Which packets another program's chain filters, if it is one that matters here.
+fn hook(chain: &Chain) -> Option<Hook> {
     let of_packets = matches!(chain.family.as_str(), "ip" | "ip6" | "inet");
-    let filters = chain.hook.as_deref() == Some("forward") && chain.r#type.as_deref() == Some("filter");
-    of_packets && filters && !chain.table.starts_with(OWN_TABLES)
+    let filters = chain.r#type.as_deref() == Some("filter") && !chain.table.starts_with(OWN_TABLES);
+    match chain.hook.as_deref() {
+        Some("forward") if of_packets && filters => Some(Hook::Forward),
+        Some("input") if of_packets && filters => Some(Hook::Input),
+        _ => None,
+    }
+}
+
+/// Whether any rule beside a chain names the port of tunnels.
+fn knows_tunnels(chain: &Chain, rules: &[Rule]) -> bool {
+    fn names(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => number.as_u64() == Some(TUNNELS_PORT),
+            Value::Array(values) => values.iter().any(names),
+            Value::Object(fields) => fields.values().any(names),
+            _ => false,
+        }
+    }
+    let beside = |rule: &&Rule| rule.family == chain.family && rule.table == chain.table;
+    rules.iter().filter(beside).any(|rule| rule.expr.iter().any(names))
 }
 
 /// Whether a chain drops by its policy, or by a last rule that is about everything, as firewalld does it.
@@ -148,9 +173,19 @@ mod tests {
 
     #[test]
     fn our_own_tables_and_other_hooks_do_not_count() {
+        let output = json!({"chain": {"family": "ip", "table": "filter", "name": "OUTPUT", "handle": 1,
+            "type": "filter", "hook": "output", "prio": 0, "policy": "drop"}});
+        assert_eq!(closed(&[output, chain("shoal-abc", "guard", Some("drop"))]), []);
+    }
+
+    #[test]
+    fn a_chain_that_drops_what_comes_in_counts_until_it_knows_the_tunnels() {
         let input = json!({"chain": {"family": "ip", "table": "filter", "name": "INPUT", "handle": 1,
             "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}});
-        assert_eq!(closed(&[input, chain("shoal-abc", "guard", Some("drop"))]), []);
+        assert_eq!(closed(std::slice::from_ref(&input)), [("filter INPUT".to_owned(), Owner::Unknown)]);
+        let port = json!([{"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}},
+            "right": {"set": [4789, 7946]}}}, {"accept": null}]);
+        assert_eq!(closed(&[input, rule("filter", "INPUT", port)]), []);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub struct CreateArgs {
     /// Further groups of the containers' user
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
+    /// Lines of the containers' /etc/hosts (NAME:ADDRESS; NAME:host-gateway for the task's node, which lets them in)
+    #[arg(long = "host", visible_alias = "add-host", value_name = "HOST")]
+    pub hosts: Vec<String>,
     /// Mounts (type=bind|volume|tmpfs,source=...,target=...[,readonly])
     #[arg(long = "mount", value_name = "MOUNT")]
     pub mounts: Vec<String>,

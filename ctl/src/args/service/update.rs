@@ -47,6 +47,12 @@ pub struct UpdateArgs {
     /// Remove a further group
     #[arg(long, value_name = "GROUP")]
     pub group_rm: Vec<String>,
+    /// Add a line to the containers' /etc/hosts (NAME:ADDRESS or NAME:host-gateway)
+    #[arg(long, value_name = "HOST")]
+    pub host_add: Vec<String>,
+    /// Remove a name, or one of its addresses, from the containers' /etc/hosts (NAME or NAME:ADDRESS)
+    #[arg(long, value_name = "HOST")]
+    pub host_rm: Vec<String>,
     /// Add a mount, or replace the one with the same target
     #[arg(long, value_name = "MOUNT")]
     pub mount_add: Vec<String>,

@@ -36,6 +36,8 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_grace_period: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     capability_add: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capability_drop: Vec<String>,
@@ -79,6 +81,7 @@ impl From<wire::ContainerSpec> for ContainerSpec {
             read_only: container.read_only,
             mounts: container.mounts.into_iter().map(Into::into).collect(),
             stop_grace_period: container.stop_grace_period_ms.map(nanos),
+            hosts: container.hosts.iter().map(|line| host(line)).collect(),
             capability_add: capabilities(&container.cap_add),
             capability_drop: capabilities(&container.cap_drop),
         }
@@ -97,6 +100,11 @@ impl From<wire::Mount> for Mount {
                 .then_some(TmpfsOptions { size_bytes, mode }),
         }
     }
+}
+
+/// A line of `/etc/hosts` as docker writes it, the address first.
+fn host(line: &str) -> String {
+    line.split_once(':').map_or_else(|| line.to_owned(), |(name, address)| format!("{address} {name}"))
 }
 
 /// Capabilities with the prefix docker writes.

@@ -21,7 +21,7 @@ pub struct InspectedNetwork {
     id: String,
     created: String,
     scope: &'static str,
-    driver: &'static str,
+    driver: String,
     #[serde(rename = "EnableIPv4")]
     enable_ipv4: bool,
     #[serde(rename = "EnableIPv6")]
@@ -31,7 +31,7 @@ pub struct InspectedNetwork {
     internal: bool,
     attachable: bool,
     ingress: bool,
-    options: BTreeMap<&'static str, String>,
+    options: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
     peers: Vec<Peer>,
     /// Those on the node that was asked, by their tasks.
@@ -120,14 +120,17 @@ impl InspectedNetwork {
         };
         let subnets = network.pools.iter().map(|pool| (pool.subnet.clone(), usage)).collect();
         let spec = network.spec.unwrap_or_default();
-        let mut options =
-            BTreeMap::from([("com.docker.network.driver.overlay.vxlanid_list", network.vni.to_string())]);
-        options.extend(spec.mtu.map(|mtu| ("com.docker.network.driver.mtu", mtu.to_string())));
+        let mut options: BTreeMap<String, String> = spec.options.clone().into_iter().collect();
+        if networks::driver(&spec) == "overlay" {
+            let vni = network.vni.to_string();
+            options.insert("com.docker.network.driver.overlay.vxlanid_list".to_owned(), vni);
+        }
+        options.extend(spec.mtu.map(|mtu| ("com.docker.network.driver.mtu".to_owned(), mtu.to_string())));
         InspectedNetwork {
             id: network.id,
             created: times::rfc3339(network.created_at),
-            scope: networks::SCOPE,
-            driver: networks::DRIVER,
+            scope: networks::scope(&spec),
+            driver: networks::driver(&spec).to_owned(),
             enable_ipv4: true,
             enable_ipv6: spec.ipv6,
             ipam: Ipam {

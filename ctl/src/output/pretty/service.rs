@@ -92,6 +92,9 @@ fn container(container: &ContainerSpec) -> String {
         text += &format!(" User: {}\n", container.user);
     }
     text += &capabilities(container);
+    if !container.hosts.is_empty() {
+        text += &format!(" Hosts:\t\t{}\n", container.hosts.join(" "));
+    }
     if !container.mounts.is_empty() {
         text += "Mounts:\n";
     }

@@ -4,8 +4,8 @@ use super::pools;
 use crate::{networks::addresses_of, state::State};
 use ipnet::{Ipv4Net, Ipv6Net};
 use proto::model::{
-    AddressPools, Cluster, Ipv4Pool, Ipv6Pool, Name, Network, NetworkId, NetworkSpec, Node, Timestamp, VNIS,
-    address_pools::IPV6_MASK_LENGTH,
+    AddressPools, Cluster, Ipv4Pool, Ipv6Pool, Name, Network, NetworkId, NetworkKind, NetworkSpec, Node,
+    Timestamp, VNIS, address_pools::IPV6_MASK_LENGTH,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -65,14 +65,14 @@ pub fn new_network(
     let default_pools =
         state.cluster().map_or_else(AddressPools::default, |it| it.spec.address_pools.clone());
     let ipv4 = match spec.ipv4_pool {
-        Some(pool) => check_ipv4(state, pool)?,
+        Some(pool) => check_ipv4(state, &spec.kind, pool)?,
         None => free_ipv4(state, &default_pools)?,
     };
     let ipv6 = match (spec.ipv6, spec.ipv6_pool) {
         (false, _) => None,
-        (true, Some(pool)) => Some(check_ipv6(state, pool)?),
+        (true, Some(pool)) => Some(check_ipv6(state, &spec.kind, pool)?),
         (true, None) if default_pools.ipv6.is_empty() => {
-            Some(check_ipv6(state, local_ipv6(state.cluster(), vni))?)
+            Some(check_ipv6(state, &spec.kind, local_ipv6(state.cluster(), vni))?)
         }
         (true, None) => Some(free_ipv6(state, &default_pools)?),
     };
@@ -96,6 +96,7 @@ pub fn ingress_network(state: &State, id: NetworkId, now: Timestamp) -> Option<N
         ipv4_pool: None,
         ipv6_pool: None,
         mtu: None,
+        kind: NetworkKind::Overlay,
     };
     new_network(state, id, spec, now).ok()
 }
@@ -118,17 +119,17 @@ fn overlap_ipv6(one: Ipv6Net, other: Ipv6Net) -> bool {
     one.contains(&other) || other.contains(&one)
 }
 
-fn check_ipv4(state: &State, pool: Ipv4Pool) -> Result<Ipv4Pool, IpamError> {
+fn check_ipv4(state: &State, kind: &NetworkKind, pool: Ipv4Pool) -> Result<Ipv4Pool, IpamError> {
     let subnet = pool.subnet;
     if let Some(other) = state.networks().find(|other| overlap_ipv4(other.ipv4.subnet, subnet)) {
         let (taken, name) = (other.ipv4.subnet.to_string(), other.spec.name.clone());
         return Err(IpamError::Overlap { subnet: subnet.to_string(), taken, name });
     }
     let is_in = |addr: IpAddr| matches!(addr, IpAddr::V4(addr) if subnet.contains(&addr));
-    check_nodes(state, is_in, subnet.to_string()).map(|()| pool)
+    check_nodes(state, kind, is_in, subnet.to_string()).map(|()| pool)
 }
 
-fn check_ipv6(state: &State, pool: Ipv6Pool) -> Result<Ipv6Pool, IpamError> {
+fn check_ipv6(state: &State, kind: &NetworkKind, pool: Ipv6Pool) -> Result<Ipv6Pool, IpamError> {
     let subnet = pool.subnet;
     let taken_by = |other: &Arc<Network>| {
         let taken = other.ipv6.filter(|pool| overlap_ipv6(pool.subnet, subnet))?;
@@ -138,11 +139,20 @@ fn check_ipv6(state: &State, pool: Ipv6Pool) -> Result<Ipv6Pool, IpamError> {
         return Err(IpamError::Overlap { subnet: subnet.to_string(), taken, name });
     }
     let is_in = |addr: IpAddr| matches!(addr, IpAddr::V6(addr) if subnet.contains(&addr));
-    check_nodes(state, is_in, subnet.to_string()).map(|()| pool)
+    check_nodes(state, kind, is_in, subnet.to_string()).map(|()| pool)
 }
 
 /// Refuses addresses that would hide a node from the containers.
-fn check_nodes(state: &State, is_in: impl Fn(IpAddr) -> bool, subnet: String) -> Result<(), IpamError> {
+fn check_nodes(
+    state: &State,
+    kind: &NetworkKind,
+    is_in: impl Fn(IpAddr) -> bool,
+    subnet: String,
+) -> Result<(), IpamError> {
+    // On a link of theirs containers are beside the nodes.
+    if matches!(kind, NetworkKind::Macvlan(_)) {
+        return Ok(());
+    }
     let hidden = |node: &Arc<Node>| Some((node.clone(), addresses_of(node).find(|&addr| is_in(addr))?));
     match state.nodes().find_map(hidden) {
         Some((node, addr)) => {

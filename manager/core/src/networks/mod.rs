@@ -5,7 +5,7 @@ mod tables;
 pub use tables::{Drained, Table, Tables};
 
 use crate::state::State;
-use proto::model::{Network, NetworkId, Node, Service, ServiceSpec};
+use proto::model::{Network, NetworkId, NetworkKind, Node, Service, ServiceSpec};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -36,12 +36,14 @@ pub fn addresses_of(node: &Node) -> impl Iterator<Item = IpAddr> {
 
 /// An address of a node that lies in a network's subnets, so that containers there could not reach it.
 pub fn hidden_by(network: &Network, node: &Node) -> Option<IpAddr> {
-    addresses_of(node).find(|&addr| contains(network, addr))
+    addresses_of(node).find(|&addr| hides(network, addr))
 }
 
-/// Whether an address lies in a network's subnets, whoever has it.
-pub fn contains(network: &Network, addr: IpAddr) -> bool {
+/// Whether an address lies in a network's subnets, whoever has it, so that containers there could not reach it outside.
+pub fn hides(network: &Network, addr: IpAddr) -> bool {
     match addr {
+        // On a link of theirs containers are beside the nodes.
+        _ if matches!(network.spec.kind, NetworkKind::Macvlan(_)) => false,
         IpAddr::V4(addr) => network.ipv4.subnet.contains(&addr),
         IpAddr::V6(addr) => network.ipv6.is_some_and(|pool| pool.subnet.contains(&addr)),
     }
@@ -102,5 +104,9 @@ pub fn wants_vips<'a>(state: &'a State, service: &Service) -> impl Iterator<Item
         true => service.spec.task.attachments.iter().map(|it| it.network).collect(),
         false => Vec::new(),
     };
-    attached.into_iter().filter_map(|id| state.network(id)).map(|it| &**it).filter(|it| !it.spec.ingress)
+    attached
+        .into_iter()
+        .filter_map(|id| state.network(id))
+        .map(|it| &**it)
+        .filter(|it| !it.spec.ingress && it.spec.kind.has_vips())
 }

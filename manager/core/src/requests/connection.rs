@@ -8,7 +8,8 @@ use crate::{
     state::{Change, Expect, ObjectId, State, Transaction},
 };
 use proto::model::{
-    DesiredState, Name, Network, NetworkAddress, NodeId, Task, TaskConnection, TaskNetwork, TaskState,
+    DesiredState, Name, Network, NetworkAddress, NetworkKind, NodeId, Task, TaskConnection, TaskNetwork,
+    TaskState,
 };
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -36,6 +37,12 @@ pub enum ConnectionError {
         "network `{0}` carries the published ports, nothing can be connected to it: publish a port instead"
     )]
     Ingress(String),
+    /// It is on a link of the nodes.
+    #[error(
+        "network `{0}` is on a link of the nodes, and a container that runs can't be put on one: connect the task's \
+         service, all tasks of which are replaced then"
+    )]
+    OnLink(String),
     /// It has no network of its own that another could be added to.
     #[error(
         "task `{0}` uses the network of its host, or none: only tasks with a network of their own can be connected to \
@@ -110,6 +117,9 @@ pub fn connect(
     let named = || (task.name(), network.spec.name.to_string());
     if network.spec.ingress {
         return Err(ConnectionError::Ingress(network.spec.name.to_string()));
+    }
+    if matches!(network.spec.kind, NetworkKind::Macvlan(_)) {
+        return Err(ConnectionError::OnLink(network.spec.name.to_string()));
     }
     if !network.spec.attachable {
         return Err(ConnectionError::NotAttachable(network.spec.name.to_string()));

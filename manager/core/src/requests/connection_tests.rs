@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::{
+    networks::Tables,
     state::Holder,
     testing::{Bench, network_in, network_spec, node, service},
 };
-use proto::model::{NetworkId, NetworkSpec, ServiceId};
+use proto::model::{Macvlan, MacvlanMode, NetworkId, NetworkKind, NetworkSpec, ServiceId};
 use std::sync::Arc;
 
 fn attachable(name: &str, subnet: &str) -> NetworkSpec {
@@ -106,7 +107,7 @@ fn its_service_is_told_to_the_network_without_its_name() {
     let (node, task) = (task(&bench, web).node.unwrap(), task(&bench, web));
     let by_hand = |bench: &Bench| {
         let tables = bench.tables();
-        let told: Vec<_> = tables.of_node(node).map(|(_, table)| table.in_full()).collect();
+        let told: Vec<_> = tables.of_node(node).map(|(_, table)| table.in_full(node)).collect();
         let services = told.into_iter().flat_map(|update| update.put_services);
         services.flat_map(|service| service.by_hand).collect::<Vec<_>>()
     };
@@ -140,4 +141,33 @@ fn what_can_not_be_connected_is_refused_with_what_would_be_right() {
     bench.report(&task(&bench, web), TaskState::Failed);
     let ended = connecting(&bench, web, closed);
     assert!(matches!(ended, Err(ConnectionError::NotAttachable(_))), "{ended:?}");
+}
+
+#[test]
+fn a_network_on_a_link_of_the_nodes_is_for_services_only() {
+    let (mut bench, web, _) = bench();
+    let macvlan = Macvlan { parent: "eth1".parse().unwrap(), mode: MacvlanMode::Bridge };
+    let spec = NetworkSpec { kind: NetworkKind::Macvlan(macvlan), ..attachable("lan", "192.0.2.0/24") };
+    let lan = bench.add_network(spec);
+    assert_eq!(connecting(&bench, web, lan), Err(ConnectionError::OnLink("lan".into())));
+}
+
+#[test]
+fn the_node_of_a_connected_task_takes_part_in_a_bridge_network_until_it_has_disconnected_it() {
+    let (mut bench, web, _) = bench();
+    let spec = NetworkSpec { kind: NetworkKind::Bridge, ..attachable("local", "10.8.0.0/24") };
+    let local = bench.add_network(spec);
+    let node = task(&bench, web).node.unwrap();
+    let mut tables = Tables::default();
+    let mut takes_part = |bench: &Bench| {
+        tables = tables.next(&bench.state);
+        tables.of_node(node).any(|(id, _)| id == local)
+    };
+    assert!(!takes_part(&bench));
+    bench.apply(&connecting(&bench, web, local).unwrap());
+    assert!(takes_part(&bench));
+    bench.apply(&disconnecting(&bench, web, local, false).unwrap());
+    assert!(takes_part(&bench), "its node has not done so yet");
+    bench.settle();
+    assert!(!takes_part(&bench));
 }

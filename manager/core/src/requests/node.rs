@@ -42,7 +42,7 @@ pub enum NodeError {
 /// Refuses a newcomer that other nodes are to reach by an address of one of the networks.
 pub fn check_addresses(state: &State, addrs: impl IntoIterator<Item = IpAddr>) -> Result<(), NodeError> {
     for addr in addrs {
-        if let Some(network) = state.networks().find(|network| networks::contains(network, addr)) {
+        if let Some(network) = state.networks().find(|network| networks::hides(network, addr)) {
             let ipv6 = network.ipv6.filter(|_| addr.is_ipv6()).map(|pool| pool.subnet.to_string());
             let subnet = ipv6.unwrap_or_else(|| network.ipv4.subnet.to_string());
             return Err(NodeError::Hidden { addr, subnet, network: network.spec.name.to_string() });

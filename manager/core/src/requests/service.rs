@@ -7,7 +7,7 @@ use crate::{
     state::{Change, Expect, ObjectId, State, Transaction},
     updater::{self, RollbackError},
 };
-use proto::model::{NetworkId, PublishedPort, Service, ServiceId, ServiceSpec, Timestamp};
+use proto::model::{NetworkId, PublishedPort, Service, ServiceId, ServiceSpec, TaskNetwork, Timestamp};
 use std::mem::discriminant;
 
 /// Says why a service can't be made or changed as asked.
@@ -70,6 +70,11 @@ pub enum ServiceError {
          with mode=host"
     )]
     NoIngress,
+    /// Its containers could not.
+    #[error(
+        "--host: the tasks are to reach their nodes by `host-gateway`, and none of their networks leads there: attach the service to a network that is neither internal nor macvlan too, or leave the name out"
+    )]
+    NoWayToHost,
     /// A network was removed meanwhile.
     #[error("--network: network {0} not found")]
     NetworkGone(NetworkId),
@@ -174,13 +179,25 @@ fn check_networks(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError>
             Some(_) => {}
         }
     }
+    let mut networks = spec.task.attachments.iter().filter_map(|it| state.network(it.network));
+    let leads_out = match spec.task.network {
+        TaskNetwork::Host => true,
+        TaskNetwork::None => false,
+        TaskNetwork::Node => {
+            spec.task.attachments.is_empty() || networks.any(|network| network.spec.leads_out_by_node())
+        }
+    };
+    if spec.task.container.wants_host() && !leads_out {
+        return Err(ServiceError::NoWayToHost);
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, node, service};
+    use crate::testing::{Bench, network_spec, node, service};
+    use proto::model::{NetworkAttachment, NetworkSpec};
 
     const NEW: ServiceId = ServiceId::from_bits(99);
 
@@ -276,6 +293,22 @@ mod tests {
         assert!(create(&bench.state, NEW, service("other").host_port(81).build(), bench.now).is_ok());
         present.previous = previous;
         assert_eq!(rollback(&bench.state, &present, bench.now), Err(ServiceError::NoIngress));
+    }
+
+    #[test]
+    fn tasks_of_internal_networks_are_not_promised_a_way_to_their_nodes() {
+        let mut bench = Bench::new();
+        let back = bench.add_network(NetworkSpec { internal: true, ..network_spec("back") });
+        let front = bench.add_network(network_spec("front"));
+        let mut spec = service("web").network(back).build();
+        spec.task.container.hosts = vec!["h:host-gateway".parse().unwrap()];
+        assert_eq!(create(&bench.state, NEW, spec.clone(), bench.now), Err(ServiceError::NoWayToHost));
+        spec.task.attachments.push(NetworkAttachment { network: front, aliases: Default::default() });
+        assert!(create(&bench.state, NEW, spec.clone(), bench.now).is_ok());
+        spec.task.attachments.clear();
+        assert!(create(&bench.state, NEW, spec.clone(), bench.now).is_ok());
+        spec.task.network = TaskNetwork::None;
+        assert_eq!(create(&bench.state, NEW, spec, bench.now), Err(ServiceError::NoWayToHost));
     }
 
     #[test]

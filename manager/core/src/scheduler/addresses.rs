@@ -38,7 +38,9 @@ impl<'a> Addresses<'a> {
             let numbers = self.numbers_of(network);
             match numbers.left() {
                 0 => return Err(no_free_address(network)),
-                1 => scarce.push(Scarce { name: network.spec.name.as_str(), members: numbers.members() }),
+                1 if numbers.is_scarce() => {
+                    scarce.push(Scarce { name: network.spec.name.as_str(), members: numbers.members() })
+                }
                 _ => {}
             }
         }

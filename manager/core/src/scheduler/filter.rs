@@ -4,8 +4,11 @@ use super::{
     addresses::Scarce,
     room::{HostPort, Room, host_ports},
 };
-use crate::{networks::hidden_by, placement};
-use proto::model::{Availability, Constraint, Network, NodeState, ServiceId, ServiceSpec, Task};
+use crate::{networks::hidden_by, placement, state::State};
+use proto::model::{
+    Availability, Constraint, Network, NodeId, NodeState, ServiceId, ServiceSpec, Task, TaskState,
+};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What the tasks of a group need.
 pub(super) struct Need<'a> {
@@ -14,6 +17,8 @@ pub(super) struct Need<'a> {
     /// The networks in which not every node can have another task.
     pub scarce: Vec<Scarce<'a>>,
     pub networks: Vec<&'a Network>,
+    /// Nodes that are to be taken only if no other fits.
+    pub avoid: BTreeSet<NodeId>,
 }
 
 /// Why a node does not fit. In the order of the checks: what a node is comes before what it has left.
@@ -35,7 +40,17 @@ pub(super) enum Unfit<'a> {
 
 impl<'a> Need<'a> {
     pub fn of(task: &'a Task, scarce: Vec<Scarce<'a>>, networks: &[&'a Network]) -> Self {
-        Self { service: task.service, spec: &task.spec, scarce, networks: networks.to_vec() }
+        let avoid = BTreeSet::new();
+        Self { service: task.service, spec: &task.spec, scarce, networks: networks.to_vec(), avoid }
+    }
+
+    /// Avoids the nodes that rejected a task like it: they may lack what nobody told of, such as an image or a link.
+    pub fn avoiding_rejections(self, state: &State, task: &Task) -> Self {
+        let alike = |other: &&Arc<Task>| {
+            other.task_version == task.task_version && other.status.state == TaskState::Rejected
+        };
+        let rejected = state.tasks_of(task.service).filter(alike);
+        Self { avoid: rejected.filter_map(|other| other.node).collect(), ..self }
     }
 }
 

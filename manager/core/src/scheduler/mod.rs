@@ -12,6 +12,8 @@
 //! ports it publishes and its addresses (`addresses`) are leased from when it is assigned until the
 //! agent confirms its end, or it is orphaned.
 //!
+//! Nodes that rejected a task of the version are taken only if no other fits.
+//!
 //! A task that finds no node stays pending, with a message that says why (`explain`). A task of a
 //! global service has its node from the start; it is only checked whether it fits there now.
 
@@ -107,15 +109,21 @@ impl<'a> Placing<'a> {
                 Err(message) => return self.say_all(&free[nth..], &message),
             };
             // Which nodes can have a task changes with the last number but one of a network.
-            let (need, mut tree) = match chosen_from.take().filter(|(need, _)| need.scarce == scarce) {
+            let (mut need, mut tree) = match chosen_from.take().filter(|(need, _)| need.scarce == scarce) {
                 Some(known) => known,
                 None => {
-                    let need = Need::of(task, scarce, &networks);
+                    let need = Need::of(task, scarce, &networks).avoiding_rejections(self.state, task);
                     let tree = Tree::grow(&self.rooms, &need);
                     (need, tree)
                 }
             };
-            let Some(chosen) = tree.take_best(&mut self.rooms, &need) else {
+            let mut chosen = tree.take_best(&mut self.rooms, &need);
+            if chosen.is_none() && !need.avoid.is_empty() {
+                need.avoid.clear();
+                tree = Tree::grow(&self.rooms, &need);
+                chosen = tree.take_best(&mut self.rooms, &need);
+            }
+            let Some(chosen) = chosen else {
                 // The others are like it, so none of them fits either.
                 let message = explain::no_suitable_node(&self.rooms, &need);
                 return self.say_all(&free[nth..], &message);

@@ -49,7 +49,10 @@ impl Tree {
 impl Branch {
     fn grow(rooms: &[Room<'_>], need: &Need<'_>, preferences: &[Preference], members: Vec<usize>) -> Self {
         let Some((preference, rest)) = preferences.split_first() else {
-            let fits = |place: &usize| filter::check(&rooms[*place], need).is_ok();
+            let fits = |place: &usize| {
+                let room = &rooms[*place];
+                !need.avoid.contains(&room.node.id) && filter::check(room, need).is_ok()
+            };
             return Branch::Leaf(
                 members.into_iter().filter(fits).map(|place| score(rooms, need, place)).collect(),
             );

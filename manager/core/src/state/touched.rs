@@ -2,7 +2,7 @@
 //! looked at again.
 
 use super::State;
-use proto::model::{NetworkId, NodeId, ServiceId, Task};
+use proto::model::{Network, NetworkId, NodeId, ServiceId, Task};
 use rpds::RedBlackTreeMapSync as Map;
 
 /// The version of the state at the last change that concerns a network, for each. It is worked out along
@@ -50,7 +50,10 @@ impl State {
 
     /// Notes that a node has changed.
     pub(super) fn touch_networks_of_node(&mut self, id: NodeId) {
-        let joined = self.networks().filter(|network| network.nodes.contains_key(&id));
+        // Where nodes have no routers it is the tasks that tell which take part.
+        let may_be_in =
+            |network: &Network| !network.spec.kind.has_routers() || network.nodes.contains_key(&id);
+        let joined = self.networks().filter(|network| may_be_in(network));
         joined.map(|network| network.id).collect::<Vec<_>>().into_iter().for_each(|it| self.touch(it));
     }
 }
@@ -58,7 +61,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use crate::testing::{Bench, network_spec, node, service};
-    use proto::model::TaskState;
+    use proto::model::{NetworkKind, NetworkSpec, TaskState};
 
     #[test]
     fn a_task_that_changes_concerns_its_own_networks_only() {
@@ -73,5 +76,17 @@ mod tests {
         bench.report(&bench.live(web)[0].clone(), TaskState::Failed);
         assert_eq!((at(&bench, front), at(&bench, back)), (bench.state.version(), before.1));
         assert!(before.0 < bench.state.version());
+    }
+
+    #[test]
+    fn a_node_that_changes_concerns_networks_in_which_no_node_has_a_router() {
+        let mut bench = Bench::new();
+        let changed = bench.add(node(1));
+        let front = bench.add_network(network_spec("front"));
+        let local = bench.add_network(NetworkSpec { kind: NetworkKind::Bridge, ..network_spec("local") });
+        bench.settle();
+        bench.edit_node(changed, |node| node.spec.labels = [("a".to_owned(), "b".to_owned())].into());
+        assert_eq!(bench.state.network_changed_at(local), bench.state.version());
+        assert!(bench.state.network_changed_at(front) < bench.state.version());
     }
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 pub const BROKEN_IMAGE: &str = "broken";
 /// The name of an image that there is not.
 pub const MISSING_IMAGE: &str = "missing";
+/// The name of an image that there is not on the first node.
+pub const MISSING_ON_FIRST_IMAGE: &str = "missing-on-first";
 
 /// What the agents report next; nothing if all has been done. Nodes that are offline say nothing.
 pub(super) fn report(state: &State, offline: &BTreeSet<NodeId>, now: Timestamp) -> Transaction {
@@ -36,6 +38,9 @@ fn next_state(task: &Task) -> Option<TaskState> {
     let next = match task.desired {
         DesiredState::Shutdown | DesiredState::Remove => TaskState::Shutdown,
         _ if image == MISSING_IMAGE => TaskState::Rejected,
+        _ if image == MISSING_ON_FIRST_IMAGE && task.node == Some(NodeId::from_bits(1)) => {
+            TaskState::Rejected
+        }
         DesiredState::Ready => TaskState::Ready,
         DesiredState::Running if image == BROKEN_IMAGE => TaskState::Failed,
         DesiredState::Running => TaskState::Running,

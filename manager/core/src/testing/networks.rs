@@ -1,7 +1,7 @@
 //! Networks as tests want them.
 
 use ipnet::Ipv4Net;
-use proto::model::{Ipv4Pool, Network, NetworkId, NetworkSpec, Timestamp};
+use proto::model::{Ipv4Pool, Macvlan, MacvlanMode, Network, NetworkId, NetworkKind, NetworkSpec, Timestamp};
 use std::collections::BTreeMap;
 
 /// What a user asks for who names nothing but the network.
@@ -16,6 +16,7 @@ pub fn network_spec(name: &str) -> NetworkSpec {
         ipv4_pool: None,
         ipv6_pool: None,
         mtu: None,
+        kind: NetworkKind::Overlay,
     }
 }
 
@@ -24,6 +25,13 @@ pub fn network_in(name: &str, subnet: &str) -> NetworkSpec {
     let subnet: Ipv4Net = subnet.parse().expect("tests use good subnets");
     let gateway = subnet.hosts().next().expect("tests use subnets with hosts");
     NetworkSpec { ipv4_pool: Some(Ipv4Pool { subnet, gateway, range: subnet }), ..network_spec(name) }
+}
+
+/// What a user asks for who names a link of the nodes and its subnet.
+pub fn macvlan_in(name: &str, subnet: &str) -> NetworkSpec {
+    let parent = "eth1".parse().expect("it is a good name");
+    let kind = NetworkKind::Macvlan(Macvlan { parent, mode: MacvlanMode::Bridge });
+    NetworkSpec { kind, ..network_in(name, subnet) }
 }
 
 /// A network whose id is the number, and that no node takes part in.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::addressing::Subnets;
-use super::attachment::Attachment;
+use super::attachment::{Access, Attachment};
 use super::lease::LeasePool;
 use super::names::{NameError, TaskShort};
 use super::ports::{Forward, HostPort, PortChange, PortKey};
@@ -32,7 +32,12 @@ impl Ledger {
     }
 
     /// Leases addresses to a task, or returns those it has.
-    pub fn attach(&mut self, task: &str, netns_dir: &Path) -> Result<Attachment, LedgerError> {
+    pub fn attach(
+        &mut self,
+        task: &str,
+        netns_dir: &Path,
+        access: Access,
+    ) -> Result<Attachment, LedgerError> {
         let short = TaskShort::of(task)?;
         if let Some(held) = self.held_by(task, &short)? {
             if held.number.is_none() {
@@ -49,13 +54,20 @@ impl Ledger {
             task: task.to_owned(),
             netns: netns_dir.join(short.as_str()),
             addresses: self.subnets.addresses(number),
+            access,
+            has_other_way_out: false,
         };
         self.hold(short, attachment.clone(), Some(number));
         Ok(attachment)
     }
 
     /// Notes a task that has a loopback only, or returns what it has.
-    pub fn attach_bare(&mut self, task: &str, netns_dir: &Path) -> Result<Attachment, LedgerError> {
+    pub fn attach_bare(
+        &mut self,
+        task: &str,
+        netns_dir: &Path,
+        has_other_way_out: bool,
+    ) -> Result<Attachment, LedgerError> {
         let short = TaskShort::of(task)?;
         if let Some(held) = self.held_by(task, &short)? {
             if held.number.is_some() {
@@ -67,6 +79,8 @@ impl Ledger {
             task: task.to_owned(),
             netns: netns_dir.join(short.as_str()),
             addresses: Vec::new(),
+            access: Access::default(),
+            has_other_way_out,
         };
         self.hold(short, attachment.clone(), None);
         Ok(attachment)

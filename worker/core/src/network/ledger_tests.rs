@@ -22,25 +22,25 @@ fn tcp(published: u16, target: u16) -> HostPort {
 #[test]
 fn attaching_again_returns_the_same_addresses() {
     let mut ledger = ledger();
-    let first = ledger.attach("web", dir()).unwrap();
+    let first = ledger.attach("web", dir(), Access::SIBLINGS).unwrap();
     assert_eq!(first.netns, Path::new("/run/shoal/netns/web"));
-    assert_eq!(ledger.attach("web", dir()), Ok(first));
+    assert_eq!(ledger.attach("web", dir(), Access::SIBLINGS), Ok(first));
 }
 
 #[test]
 fn a_restarted_ledger_gives_nobody_elses_address_away() {
     let mut before = ledger();
-    let web = before.attach("web", dir()).unwrap();
+    let web = before.attach("web", dir(), Access::SIBLINGS).unwrap();
     let mut after = ledger();
     after.adopt(&web, &[tcp(80, 8080)]).unwrap();
-    assert_ne!(after.attach("db", dir()).unwrap().ipv4(), web.ipv4());
+    assert_ne!(after.attach("db", dir(), Access::SIBLINGS).unwrap().ipv4(), web.ipv4());
     assert_eq!(after.forwards().len(), 1);
 }
 
 #[test]
 fn an_address_claimed_by_two_is_refused() {
     let mut ledger = ledger();
-    let web = ledger.attach("web", dir()).unwrap();
+    let web = ledger.attach("web", dir(), Access::SIBLINGS).unwrap();
     let thief = Attachment { task: "thief".into(), ..web };
     assert!(matches!(ledger.adopt(&thief, &[]), Err(LedgerError::AddressTaken { .. })));
     assert_eq!(ledger.attachments().count(), 1);
@@ -49,7 +49,7 @@ fn an_address_claimed_by_two_is_refused() {
 #[test]
 fn an_address_of_another_subnet_is_refused() {
     let subnets = Subnets { ipv4: Ipv4Subnet::default(), ipv6: None };
-    let web = Ledger::new(subnets).attach("web", dir()).unwrap();
+    let web = Ledger::new(subnets).attach("web", dir(), Access::SIBLINGS).unwrap();
     let error = ledger().adopt(&web, &[]).unwrap_err().to_string();
     assert!(error.contains("172.30.0.2") && error.contains("10.0.0.0/29"), "{error}");
 }
@@ -57,8 +57,11 @@ fn an_address_of_another_subnet_is_refused() {
 #[test]
 fn tasks_whose_short_ids_are_the_same_are_told_apart() {
     let mut ledger = ledger();
-    ledger.attach("aaaaaaaaaaaa1", dir()).unwrap();
-    assert!(matches!(ledger.attach("aaaaaaaaaaaa2", dir()), Err(LedgerError::ShortTaken { .. })));
+    ledger.attach("aaaaaaaaaaaa1", dir(), Access::SIBLINGS).unwrap();
+    assert!(matches!(
+        ledger.attach("aaaaaaaaaaaa2", dir(), Access::SIBLINGS),
+        Err(LedgerError::ShortTaken { .. })
+    ));
     ledger.release("aaaaaaaaaaaa2").unwrap();
     assert!(ledger.attachment("aaaaaaaaaaaa1").is_some());
 }
@@ -67,19 +70,19 @@ fn tasks_whose_short_ids_are_the_same_are_told_apart() {
 fn a_full_subnet_says_how_large_it_is() {
     let mut ledger = ledger();
     for task in ["a", "b", "c", "d", "e"] {
-        ledger.attach(task, dir()).unwrap();
+        ledger.attach(task, dir(), Access::SIBLINGS).unwrap();
     }
-    let error = ledger.attach("f", dir()).unwrap_err();
+    let error = ledger.attach("f", dir(), Access::SIBLINGS).unwrap_err();
     assert_eq!(error, LedgerError::Exhausted { task: "f".into(), subnet: "10.0.0.0/29".into(), size: 5 });
     ledger.release("c").unwrap();
-    assert!(ledger.attach("f", dir()).is_ok());
+    assert!(ledger.attach("f", dir(), Access::SIBLINGS).is_ok());
 }
 
 #[test]
 fn a_published_port_has_one_owner_until_it_is_released() {
     let mut ledger = ledger();
-    ledger.attach("web", dir()).unwrap();
-    ledger.attach("api", dir()).unwrap();
+    ledger.attach("web", dir(), Access::SIBLINGS).unwrap();
+    ledger.attach("api", dir(), Access::SIBLINGS).unwrap();
     ledger.set_ports("web", &[tcp(80, 8080)]).unwrap();
     let refused = ledger.plan_ports("api", &[tcp(80, 9090)]).unwrap_err();
     assert_eq!(refused.to_string(), "task api cannot publish 80/tcp: task web publishes it on this node");
@@ -90,7 +93,7 @@ fn a_published_port_has_one_owner_until_it_is_released() {
 #[test]
 fn only_the_difference_between_two_lists_of_ports_is_changed() {
     let mut ledger = ledger();
-    ledger.attach("web", dir()).unwrap();
+    ledger.attach("web", dir(), Access::SIBLINGS).unwrap();
     ledger.set_ports("web", &[tcp(80, 8080), tcp(81, 8081), tcp(82, 8082)]).unwrap();
     let change = ledger.plan_ports("web", &[tcp(80, 8080), tcp(81, 9999)]).unwrap();
     let ports = |forwards: &[Forward]| -> Vec<u16> {
@@ -105,7 +108,7 @@ fn only_the_difference_between_two_lists_of_ports_is_changed() {
 #[test]
 fn a_port_listed_twice_is_refused() {
     let mut ledger = ledger();
-    ledger.attach("web", dir()).unwrap();
+    ledger.attach("web", dir(), Access::SIBLINGS).unwrap();
     let refused = ledger.plan_ports("web", &[tcp(80, 1), tcp(80, 2)]);
     assert!(matches!(refused, Err(LedgerError::PortTwice { .. })));
 }
@@ -113,9 +116,9 @@ fn a_port_listed_twice_is_refused() {
 #[test]
 fn a_task_with_a_loopback_only_publishes_nothing() {
     let mut ledger = ledger();
-    let bare = ledger.attach_bare("job", dir()).unwrap();
+    let bare = ledger.attach_bare("job", dir(), false).unwrap();
     assert_eq!(bare.addresses, []);
     assert!(matches!(ledger.plan_ports("job", &[tcp(80, 80)]), Err(LedgerError::Unreachable { .. })));
-    assert!(matches!(ledger.attach("job", dir()), Err(LedgerError::OtherKind { .. })));
+    assert!(matches!(ledger.attach("job", dir(), Access::SIBLINGS), Err(LedgerError::OtherKind { .. })));
     assert!(ledger.plan_ports("job", &[]).unwrap().is_empty());
 }

@@ -15,6 +15,7 @@
 //! | [`hand_over`] | how the host hands published ports to a sandbox |
 //! | [`flow`] | which connections are to be forgotten as ports change |
 //! | [`wiring`] | which links, addresses and routes are missing |
+//! | `isolation` | which rules keep containers from what is not theirs |
 //! | [`ruleset`] | the nft text for all of it, and for one change |
 
 pub mod addressing;
@@ -22,6 +23,7 @@ pub mod attachment;
 pub mod flow;
 pub mod guard;
 pub(crate) mod hand_over;
+mod isolation;
 pub mod lease;
 pub mod ledger;
 pub mod names;
@@ -34,7 +36,7 @@ pub mod uplink;
 pub mod wiring;
 
 pub use addressing::Subnets;
-pub use attachment::{Attachment, InterfaceAddress};
+pub use attachment::{Access, Attachment, InterfaceAddress};
 pub use flow::Flow;
 pub use guard::Guard;
 pub use ledger::Ledger;

@@ -16,6 +16,12 @@ pub const SANDBOX_FILE: &str = "sandbox";
 /// The sandbox's end of the uplink.
 pub const SANDBOX_UPLINK: &str = "up0";
 
+/// What the links to containers begin with, and nothing else in a sandbox does.
+pub const CONTAINER_LINKS: &str = "c*";
+
+/// Where nodes receive the packets of networks that span nodes (RFC 7348, 5).
+pub const VXLAN_PORT: u16 = 4789;
+
 /// The container's end of its link.
 pub const CONTAINER_LINK: &str = "eth0";
 

@@ -28,7 +28,8 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// Renders the host's table: hands published ports to the sandbox, hides the sandbox behind the host's addresses.
+    /// Renders the host's table: hands published ports to the sandbox, hides the sandbox behind the host's addresses, and
+    /// keeps containers from the host itself.
     pub fn host_table(&self, forwards: &[&Forward]) -> String {
         let (name, uplink) = (self.node.table(), self.node.uplink());
         let mut table = Table::replacing(&name);
@@ -45,6 +46,11 @@ impl Ruleset {
             // Published ports are the only way in, for the LAN as for the sandboxes of other daemons.
             &[format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop")],
         );
+        table.chain(
+            "input",
+            Some("type filter hook input priority filter; policy accept;"),
+            &self.input_rules(),
+        );
         let guard = self.guard_rules();
         if !guard.is_empty() {
             table.chain("guard", Some("type filter hook forward priority filter; policy accept;"), &guard);
@@ -52,7 +58,8 @@ impl Ruleset {
         table.finish()
     }
 
-    /// Renders the sandbox's table: leads published ports to containers, hides containers behind the uplink.
+    /// Renders the sandbox's table: leads published ports to containers, hides containers behind the uplink, and lets each
+    /// send from its own addresses and to what it may reach only.
     pub fn sandbox_table(&self, forwards: &[&Forward]) -> String {
         let mut table = Table::replacing(&self.node.table());
         let ipv4: Vec<_> = forwards.iter().copied().filter_map(target_ipv4).collect();
@@ -84,9 +91,14 @@ impl Ruleset {
             &postrouting,
         );
         table.chain(
+            "sources",
+            Some("type filter hook prerouting priority raw; policy accept;"),
+            &self.source_rules(),
+        );
+        table.chain(
             "forward",
             Some("type filter hook forward priority filter; policy accept;"),
-            &[format!("iifname {SANDBOX_UPLINK:?} ct state new ct status & dnat == 0 drop")],
+            &self.reach_rules(),
         );
         table.finish()
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::attachment::Access;
 use super::super::ledger::Ledger;
 use super::super::ports::{HostPort, Protocol};
 use super::super::subnet::{Ipv4Subnet, Ipv6Subnet};
@@ -30,7 +31,7 @@ fn ledger(rules: &Ruleset) -> Ledger {
         ("web", vec![port(Protocol::Tcp, 8080, 80), port(Protocol::Udp, 5353, 53)]),
         ("api", vec![port(Protocol::Tcp, 9090, 90)]),
     ] {
-        ledger.attach(task, Path::new("/run/shoal/netns")).unwrap();
+        ledger.attach(task, Path::new("/run/shoal/netns"), Access::SIBLINGS).unwrap();
         ledger.set_ports(task, &ports).unwrap();
     }
     ledger

@@ -165,15 +165,20 @@ impl Wiring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Ipv4Subnet, Ipv6Subnet, NodeShort};
+    use crate::network::{Access, Ipv4Subnet, Ipv6Subnet, NodeShort};
 
     fn wiring() -> Wiring {
         let node = NodeShort::of("node1").unwrap();
         let addresses = UplinkAddresses::candidates(&node).next().unwrap();
         let subnets = Subnets { ipv4: Ipv4Subnet::default(), ipv6: Some(Ipv6Subnet::default()) };
-        let web =
-            Attachment { task: "web".into(), netns: "/run/web".into(), addresses: subnets.addresses(2) };
-        let bare = Attachment { task: "job".into(), netns: "/run/job".into(), addresses: vec![] };
+        let attachment = |task: &str, addresses| Attachment {
+            task: task.to_owned(),
+            netns: format!("/run/{task}").into(),
+            addresses,
+            access: Access::SIBLINGS,
+            has_other_way_out: false,
+        };
+        let (web, bare) = (attachment("web", subnets.addresses(2)), attachment("job", vec![]));
         let sandbox = Wiring::of_sandbox(&subnets, [web, bare].iter());
         sandbox.with(Wiring::of_uplink(&addresses, true))
     }

@@ -62,6 +62,12 @@ impl Gate {
                 format!("iifname {uplink:?} ct state new drop"),
             ],
         );
+        table.chain(
+            "input",
+            Some("type filter hook input priority filter; policy accept;"),
+            // The sandbox begins nothing; neighbour discovery is not tracked.
+            &[format!("iifname {uplink:?} ct state new,invalid drop")],
+        );
         table.finish()
     }
 

@@ -7,6 +7,7 @@ use proto::model::{NetworkId, TaskId};
 
 use super::state::Container;
 use crate::network::TaskShort;
+pub use crate::network::names::CONTAINER_LINKS;
 use crate::network::names::SANDBOX_UPLINK;
 
 /// The VXLAN device in every sandbox.
@@ -17,9 +18,6 @@ pub const UPLINK: &str = SANDBOX_UPLINK;
 
 /// The loopback, which carries the sandbox's own addresses.
 pub const LOOPBACK: &str = "lo";
-
-/// What the links to containers begin with, and nothing else in a sandbox does.
-pub const CONTAINER_LINKS: &str = "c*";
 
 /// What files of sandboxes begin with; no task's file does, since task ids have no hyphen.
 const FILE_PREFIX: &str = "net-";

@@ -70,7 +70,8 @@ pub struct View<'a> {
     pub table: &'a NetworkTable,
     /// This node's containers in the network.
     pub containers: &'a BTreeMap<TaskId, Container>,
-    /// The MTU of the link that has the data path's address, in bytes.
+    /// The MTU of the link that has the data path's address, or of what takes its place in a network without tunnel, in
+    /// bytes.
     pub underlay_mtu: u32,
     /// The link to the host, if this is the ingress network.
     pub uplink: Option<UplinkAddresses>,
@@ -83,15 +84,10 @@ pub fn plan(view: &View<'_>) -> Result<Desired, PlanError> {
     let me = table.peers.get(&node).ok_or(PlanError::NoPart { node, network })?;
     let mtu = mtu(view, me)?;
     let (reached, out_of_reach) = sort_peers(table, me);
-    let mut kernel = Kernel {
-        tunnel: Some(Tunnel {
-            vni: table.info.vni,
-            local: me.data_path,
-            mac: Mac::of_router(me.lease.number),
-            mtu,
-        }),
-        ..Kernel::default()
-    };
+    let tunnel =
+        Tunnel { vni: table.info.vni, local: me.data_path, mac: Mac::of_router(me.lease.number), mtu };
+    let tunnel = (!table.info.kind.is_local()).then_some(tunnel);
+    let mut kernel = Kernel { tunnel, ..Kernel::default() };
     add_router(&mut kernel, &table.info, me.lease.number);
     reached.iter().for_each(|peer| add_peer(&mut kernel, &table.info, peer));
     if view.uplink.is_some() {
@@ -130,6 +126,9 @@ fn mtu(view: &View<'_>, me: &NetworkPeer) -> Result<u32, PlanError> {
     if let Some(asked) = view.table.info.mtu {
         return Ok(asked.into());
     }
+    if view.table.info.kind.is_local() {
+        return Ok(view.underlay_mtu);
+    }
     let overhead = if me.data_path.is_ipv4() { OVERHEAD_IPV4 } else { OVERHEAD_IPV6 };
     let (network, underlay) = (view.table.info.id, view.underlay_mtu);
     let left = underlay.saturating_sub(overhead);
@@ -141,7 +140,9 @@ fn mtu(view: &View<'_>, me: &NetworkPeer) -> Result<u32, PlanError> {
 
 /// Tells the other nodes that packets can be sent to from those whose data path is of the other family.
 fn sort_peers<'a>(table: &'a NetworkTable, me: &NetworkPeer) -> (Vec<&'a NetworkPeer>, BTreeSet<NodeId>) {
-    let others = table.peers.values().filter(|peer| peer.node != me.node);
+    // Where each node is for itself there are none.
+    let is_other = |peer: &&NetworkPeer| peer.node != me.node && !table.info.kind.is_local();
+    let others = table.peers.values().filter(is_other);
     let (reached, out): (Vec<_>, Vec<_>) =
         others.partition(|peer| peer.data_path.is_ipv4() == me.data_path.is_ipv4());
     (reached, out.into_iter().map(|peer| peer.node).collect())

@@ -33,6 +33,21 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
+fn a_network_that_each_node_has_for_itself_has_no_tunnel_and_the_whole_mtu() {
+    let mut table = table(false);
+    table.info.kind = proto::model::NetworkKind::Bridge;
+    // As the managers tell it: the gateway's number, and no blocks.
+    let lease = proto::model::NodeLease { number: 1, blocks: BTreeSet::new() };
+    let me = proto::model::NetworkPeer { lease, ..table.peers.get(&node(1)).unwrap().clone() };
+    table.peers.insert_mut(node(1), me);
+    let desired = desired(&table, &containers(&[17]));
+    assert_eq!(desired.kernel.tunnel, None);
+    assert_eq!(routes(&desired), [format!("10.0.1.17/32 dev {}", container_link(task(17)))]);
+    assert!(desired.kernel.links.values().all(|link| link.mtu == super::sample::UNDERLAY_MTU));
+    assert!(desired.kernel.forwarding.is_empty() && desired.kernel.neighbours.is_empty());
+}
+
+#[test]
 fn other_nodes_are_routes_to_their_blocks_and_single_addresses() {
     let link = container_link(task(17));
     let local = format!("10.0.1.17/32 dev {link}");

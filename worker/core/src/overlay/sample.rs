@@ -32,6 +32,7 @@ pub(super) fn info(ipv6: bool) -> NetworkInfo {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     }
 }
 

@@ -95,6 +95,7 @@ pub fn names(tasks: u32) -> Arc<Names> {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     };
     let endpoint = |number| NetworkEndpoint {
         slot: SlotKey::Replica(number),

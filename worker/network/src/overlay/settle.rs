@@ -25,6 +25,9 @@ use crate::repairs::Repairs;
 use crate::sandbox::settings;
 use crate::sysctl;
 
+/// The MTU of networks whose packets do not leave the node, in bytes: Ethernet's, for programs that expect it.
+const MTU_ON_NODE: u32 = 1500;
+
 /// What all networks of a node have in common.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ground<'a> {
@@ -255,6 +258,9 @@ impl Overlay {
 
     async fn underlay_mtu(&self, ground: Ground<'_>, table: &NetworkTable) -> Result<u32, OverlayError> {
         let network = self.network;
+        if table.info.kind.is_local() {
+            return Ok(MTU_ON_NODE);
+        }
         // Without a data path there is no MTU to find; the plan says what is wrong.
         let Some(me) = table.peers.get(&ground.node()?) else { return Ok(0) };
         let found = underlay::mtu_of(&ground.host.links, me.data_path).await;

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use proto::model::NetworkId;
 use rtnetlink::LinkVxlan;
 use rtnetlink::packet_route::link::{InfoData, InfoVxlan};
+use worker_core::network::names::VXLAN_PORT as PORT;
 use worker_core::overlay::names::TUNNEL;
 use worker_core::overlay::{Mac, Tunnel};
 
@@ -14,9 +15,6 @@ use crate::link_error::LinkError;
 use crate::links::{Link, Links, is};
 use crate::namespace::Namespace;
 use crate::overlay::error::OverlayError;
-
-/// Where nodes receive the packets of all networks (RFC 7348, 5).
-const PORT: u16 = 4789;
 
 /// Makes the tunnel inside a sandbox. It is asked for in the host's namespace, so that the kernel opens its socket there.
 pub(crate) async fn add(

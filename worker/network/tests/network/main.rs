@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod egress;
+mod firewalls;
 mod forwarding;
+mod isolation;
 mod lifetime;
+mod macvlan;
 mod overlay;
 mod published;
 mod repair;

@@ -72,6 +72,13 @@ impl World {
         self.reopen(node_id, Vec::new()).await.network
     }
 
+    /// Writes a file of this world.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
     /// Writes an executable script that stands in for a program.
     pub fn script(&self, name: &str, body: &str) -> PathBuf {
         let path = self.folder.path().join(name);

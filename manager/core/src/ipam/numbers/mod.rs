@@ -5,10 +5,11 @@
 mod tests;
 
 use super::intervals::Intervals;
-use crate::state::State;
-use proto::model::{BLOCK_SIZE, Network, NodeId, NodeLease};
+use crate::{networks::data_path, state::State};
+use proto::model::{BLOCK_SIZE, Network, NetworkKind, NodeId, NodeLease};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     ops::RangeInclusive,
 };
 
@@ -73,7 +74,8 @@ fn top_quarter(numbers: &RangeInclusive<u32>) -> RangeInclusive<u32> {
 impl<'a> Numbers<'a> {
     /// The numbers of a network as the state has them.
     pub fn of(state: &State, network: &'a Network) -> Self {
-        let held = state.held_in(network.id).map(|(number, _)| number);
+        let held =
+            state.held_in(network.id).map(|(number, _)| number).chain(numbers_of_nodes(state, network));
         Self::new(network, held, state.blocks_in(network.id).map(|(block, _)| block))
     }
 
@@ -90,7 +92,9 @@ impl<'a> Numbers<'a> {
         }
         let below_top = *range.start()..=top_quarter(&range).start().saturating_sub(1);
         let whole = whole_blocks(&below_top);
-        let has_blocks = range.end() - range.start() + 1 >= BLOCKS_MIN * BLOCK_SIZE && !whole.is_empty();
+        let has_routers = network.spec.kind.has_routers();
+        let has_blocks =
+            has_routers && range.end() - range.start() + 1 >= BLOCKS_MIN * BLOCK_SIZE && !whole.is_empty();
         let mut blocks =
             if has_blocks { Intervals::of(whole.start..=whole.end - 1) } else { Intervals::default() };
         let mut loose = free.clone();
@@ -123,7 +127,17 @@ impl<'a> Numbers<'a> {
 
     /// Whether there is a number for another task on a node, and one for the node if it is new here.
     pub fn has_room_on(&self, node: NodeId) -> bool {
-        self.left() >= if self.lease_of(node).is_some() { 1 } else { 2 }
+        self.left() >= if self.takes_part(node) { 1 } else { 2 }
+    }
+
+    /// Whether a node needs nothing more of the network for itself.
+    fn takes_part(&self, node: NodeId) -> bool {
+        !self.network.spec.kind.has_routers() || self.lease_of(node).is_some()
+    }
+
+    /// Whether the last number is for nodes only that take part already.
+    pub fn is_scarce(&self) -> bool {
+        self.network.spec.kind.has_routers() && self.left() == 1
     }
 
     /// Gives a service its virtual address.
@@ -161,6 +175,11 @@ impl<'a> Numbers<'a> {
         if !self.has_room_on(node) {
             return None;
         }
+        if !self.network.spec.kind.has_routers() {
+            let number = self.lowest_free(resting)?;
+            self.take(number);
+            return Some(Placed { number, lease: None });
+        }
         let joined = self.join(node);
         let blocks = self.lease_of(node)?.blocks.clone();
         let (number, extended) = match self.lowest_in_blocks(&blocks, resting) {
@@ -176,6 +195,13 @@ impl<'a> Numbers<'a> {
 
     fn lowest_in_blocks(&self, blocks: &BTreeSet<u32>, resting: &BTreeSet<u32>) -> Option<u32> {
         let free = || blocks.iter().flat_map(|&block| self.free_in(block));
+        free().find(|number| !resting.contains(number)).or_else(|| free().next())
+    }
+
+    fn lowest_free(&self, resting: &BTreeSet<u32>) -> Option<u32> {
+        let (first, last) = self.network.ipv4.numbers().into_inner();
+        let next = move |from: u32| self.free.lowest_in(&(from..=last));
+        let free = || std::iter::successors(next(first), move |&number| next(number.checked_add(1)?));
         free().find(|number| !resting.contains(number)).or_else(|| free().next())
     }
 
@@ -214,6 +240,21 @@ impl<'a> Numbers<'a> {
         self.free.remove(number..=number);
         self.loose.remove(number..=number);
     }
+}
+
+/// The numbers that nodes themselves have on the link that a network is on.
+fn numbers_of_nodes(state: &State, network: &Network) -> Vec<u32> {
+    if !matches!(network.spec.kind, NetworkKind::Macvlan(_)) {
+        return Vec::new();
+    }
+    let subnet = network.ipv4.subnet;
+    let number = |address| match address {
+        IpAddr::V4(address) if subnet.contains(&address) => {
+            Some(u32::from(address) - u32::from(subnet.network()))
+        }
+        _ => None,
+    };
+    state.nodes().filter_map(|node| number(data_path(node)?)).collect()
 }
 
 /// The numbers of the range that have a meaning of their own.

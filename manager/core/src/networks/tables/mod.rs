@@ -13,8 +13,8 @@ use crate::{
 };
 use proto::model::{
     DesiredState, EndpointState, Name, Network, NetworkEndpoint, NetworkId, NetworkInfo, NetworkPeer,
-    NetworkService, NetworkUpdate, NodeId, NodeState, PortMode, PublishedPort, Service, ServiceId, Task,
-    TaskId, TaskState,
+    NetworkService, NetworkUpdate, NodeId, NodeLease, NodeState, PortMode, PublishedPort, Service, ServiceId,
+    Task, TaskId, TaskState,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,7 +57,10 @@ impl Tables {
         let mut next = Self { version: state.version(), ..Self::default() };
         let is_later = state.version() >= self.version;
         let mut of_state = None;
-        for network in state.networks().filter(|network| !network.nodes.is_empty()) {
+        for network in state.networks() {
+            if network.nodes.is_empty() && network.spec.kind.has_routers() {
+                continue;
+            }
             let before = self.networks.get(&network.id);
             let is_unchanged = is_later && state.network_changed_at(network.id) <= self.version;
             let table = match before {
@@ -119,11 +122,20 @@ impl Table {
     fn of(state: &State, network: &Network, users: &[&Service], before: Option<&Table>) -> Self {
         let (mut endpoints, mut singles) = (Endpoints::new(), BTreeMap::<NodeId, BTreeSet<u32>>::new());
         let mut by_hand = BTreeMap::<ServiceId, BTreeMap<TaskId, BTreeSet<Name>>>::new();
+        let mut nodes = network.nodes.clone();
         for (number, holder) in state.held_in(network.id) {
             let Holder::Task(id) = holder else { continue };
             let Some(task) = state.task(id) else { continue };
             let Some(node) = task.node else { continue };
-            match task.connection(network.id) {
+            let connection = task.connection(network.id);
+            let is_leaving = connection.is_some_and(|connection| connection.leaving);
+            if !network.spec.kind.has_routers() {
+                // The node keeps its part until it has let go of the container.
+                nodes.entry(node).or_insert_with(|| only_gateway(network));
+            } else if !is_leaving && !network.nodes.get(&node).is_some_and(|lease| lease.holds(number)) {
+                singles.entry(node).or_default().insert(number);
+            }
+            match connection {
                 // Nobody is to find it any more, though it holds its number until its node has let go of it.
                 Some(connection) if connection.leaving => continue,
                 Some(connection) => {
@@ -132,13 +144,10 @@ impl Table {
                 }
                 None => {}
             }
-            if !network.nodes.get(&node).is_some_and(|lease| lease.holds(number)) {
-                singles.entry(node).or_default().insert(number);
-            }
             let endpoint = endpoint(state, task, node, number);
             endpoints.entry(task.service).or_default().insert(id, endpoint);
         }
-        let peers = network.nodes.iter().filter_map(|(&id, lease)| {
+        let peers = nodes.iter().filter_map(|(&id, lease)| {
             let data_path = data_path(state.node(id)?)?;
             let singles = singles.remove(&id).unwrap_or_default();
             let peer = NetworkPeer { node: id, data_path, lease: lease.clone(), singles };
@@ -164,24 +173,47 @@ impl Table {
     }
 
     /// All of it, for a node that knows nothing of the network.
-    pub fn in_full(&self) -> NetworkUpdate {
-        NetworkUpdate {
+    pub fn in_full(&self, node: NodeId) -> NetworkUpdate {
+        let update = NetworkUpdate {
             full: true,
             info: self.info.clone(),
             put_peers: self.peers.values().map(|peer| NetworkPeer::clone(peer)).collect(),
             remove_peers: Vec::new(),
             put_services: self.services.values().map(|service| NetworkService::clone(service)).collect(),
             remove_services: Vec::new(),
-        }
+        };
+        only_for(node, update)
     }
 
     /// What is different for a node that knows the table before.
-    pub fn since(&self, before: &Table) -> NetworkUpdate {
+    pub fn since(&self, before: &Table, node: NodeId) -> NetworkUpdate {
         let (put_peers, remove_peers) = difference(&before.peers, &self.peers);
         let (put_services, remove_services) = difference(&before.services, &self.services);
         let info = self.info.clone();
-        NetworkUpdate { full: false, info, put_peers, remove_peers, put_services, remove_services }
+        let update =
+            NetworkUpdate { full: false, info, put_peers, remove_peers, put_services, remove_services };
+        only_for(node, update)
     }
+}
+
+/// Leaves out what is none of a node's business: in a network without routers it need not find the other nodes, and in one
+/// that each node has for itself their tasks either.
+fn only_for(node: NodeId, mut update: NetworkUpdate) -> NetworkUpdate {
+    if !update.info.kind.has_routers() {
+        update.put_peers.retain(|peer| peer.node == node);
+    }
+    if update.info.kind.is_local() {
+        for service in &mut update.put_services {
+            service.endpoints.retain(|_, endpoint| endpoint.node == node);
+        }
+    }
+    update
+}
+
+/// What a node holds of a network in which it has no router of its own: the gateway's number, for what it says itself.
+fn only_gateway(network: &Network) -> NodeLease {
+    let first = u32::from(network.ipv4.subnet.network());
+    NodeLease { number: u32::from(network.ipv4.gateway) - first, blocks: BTreeSet::new() }
 }
 
 type Endpoints = BTreeMap<ServiceId, BTreeMap<TaskId, NetworkEndpoint>>;

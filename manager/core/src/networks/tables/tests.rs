@@ -1,7 +1,8 @@
 //! What is in the tables, what is shared with those before, and whom that concerns.
 
 use super::*;
-use crate::testing::{Bench, network_spec, node, service};
+use crate::testing::{Bench, macvlan_in, network_spec, node, service};
+use proto::model::{NetworkKind, NetworkSpec};
 
 /// A cluster of two nodes whose service is in a network, and its tables.
 fn bench() -> (Bench, NetworkId, ServiceId, Tables) {
@@ -106,5 +107,52 @@ fn the_ingress_network_has_the_ports_that_are_published_there() {
         let published = table.services[&web].ports.iter().filter_map(|port| port.published);
         assert_eq!(published.map(u16::from).collect::<Vec<_>>(), [80, 30_000]);
         assert_eq!((table.peers.len(), table.services[&web].endpoints.len()), (2, 1));
+    }
+}
+
+#[test]
+fn in_a_network_on_the_nodes_link_tasks_have_numbers_and_nodes_hold_nothing() {
+    let mut bench = Bench::new();
+    let ids = [1, 2].map(|n| bench.add(node(n).data_path(&format!("192.0.2.{}", n + 1))));
+    let lan = bench.add_network(macvlan_in("lan", "192.0.2.0/29"));
+    // Of 8 addresses two have a meaning, one is the gateway's and two are the nodes' own.
+    let web = bench.create(service("web").replicas(4).network(lan));
+    bench.settle();
+    let mut numbers: Vec<u32> =
+        bench.live(web).iter().flat_map(|task| &task.addresses).map(|it| it.number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [4, 5, 6]);
+    assert!(bench.state.network(lan).unwrap().nodes.is_empty());
+    assert!(bench.service(web).vips.is_empty(), "the name is answered with the tasks' own addresses");
+    let tables = Tables::default().next(&bench.state);
+    for id in ids {
+        let (_, table) = tables.of_node(id).next().unwrap();
+        let told = table.in_full(id);
+        assert_eq!(told.put_peers.iter().map(|peer| peer.node).collect::<Vec<_>>(), [id]);
+        assert_eq!(told.put_services[0].endpoints.len(), 3, "the names of all");
+    }
+    bench.remove(web);
+    bench.settle();
+    assert!(tables.next(&bench.state).of_nodes.is_empty());
+    assert_eq!(bench.state.held_in(lan).count(), 0);
+}
+
+#[test]
+fn of_a_network_that_each_node_has_for_itself_a_node_knows_its_own_tasks_only() {
+    let mut bench = Bench::new();
+    let ids = [1, 2].map(|n| bench.add(node(n)));
+    let spec = NetworkSpec { kind: NetworkKind::Bridge, ..network_spec("local") };
+    let local = bench.add_network(spec);
+    let web = bench.create(service("web").replicas(2).network(local));
+    bench.settle();
+    assert_eq!(bench.service(web).vips.len(), 1);
+    let tables = Tables::default().next(&bench.state);
+    for id in ids {
+        let (_, table) = tables.of_node(id).next().unwrap();
+        let told = table.in_full(id);
+        assert_eq!((told.put_peers.len(), told.put_peers[0].lease.number), (1, 1));
+        let nodes: Vec<NodeId> = told.put_services[0].endpoints.values().map(|it| it.node).collect();
+        assert_eq!(nodes, [id]);
+        assert_eq!(table.since(table, id).put_services.len(), 0);
     }
 }

@@ -31,7 +31,7 @@ impl Agents {
             }
             let all = anew.of_node(node.id).map(|(id, table)| {
                 let mut whole = NetworkTable::new(state.network(id).expect("it has a table").info());
-                whole.apply(table.in_full());
+                whole.apply(table.in_full(node.id));
                 (id, whole)
             });
             prop_assert_eq!(&agent.knows, &all.collect::<BTreeMap<_, _>>());

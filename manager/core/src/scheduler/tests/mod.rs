@@ -6,10 +6,10 @@ mod oracle;
 use crate::{
     liveness::Liveness,
     state::Change,
-    testing::{Bench, NodeBuilder, ServiceBuilder, node, service},
+    testing::{Bench, MISSING_ON_FIRST_IMAGE, NodeBuilder, ServiceBuilder, node, service},
 };
 use proto::model::{Availability, ClusterSpec, NodeId, NodeState, ServiceId, TaskState};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 const GIB: u64 = 1 << 30;
 
@@ -236,4 +236,20 @@ fn a_node_without_a_session_gets_no_new_tasks() {
     bench.offline.insert(node);
     placed(&mut bench, service("web"));
     assert_eq!(said(&bench, "web"), "no suitable node (0 of 1 node: 1 not connected just now)");
+}
+
+#[test]
+fn a_node_that_rejected_a_task_gets_another_only_if_no_other_node_fits() {
+    let mut bench = bench([node(1), node(2)]);
+    let web = bench.create(service("web").replicas(3).image(MISSING_ON_FIRST_IMAGE));
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(per_node(&bench, web), [(2, 3)].into());
+    assert!(bench.live(web).iter().all(|task| task.status.state == TaskState::Running));
+    let rejected = |bench: &Bench, id| {
+        bench.state.tasks_of(id).filter(|task| task.status.state == TaskState::Rejected).count()
+    };
+    assert!(rejected(&bench, web) <= 3, "each slot is tried there once at most");
+    let db = bench.create(service("db").image(MISSING_ON_FIRST_IMAGE).constraint("node.hostname==node-1"));
+    bench.run_for(Duration::from_secs(60));
+    assert!(rejected(&bench, db) > 1, "there is no other node");
 }

@@ -19,9 +19,7 @@ impl State {
         }
         let node = task.node.ok_or(Refusal::NotFound(ObjectId::Task(id)))?;
         self.check_number(network, number, Holder::Task(id))?;
-        if !self.network(network).is_some_and(|network| network.nodes.contains_key(&node)) {
-            return Err(Refusal::NoLease { network, node });
-        }
+        self.check_takes_part(network, node)?;
         let version = self.version();
         Ok(self.change_task(id, |task| {
             task.addresses.push(address);

@@ -3,7 +3,7 @@
 use super::{Refusal, deleted, put};
 use crate::state::{Event, Holder, NewTask, ObjectId, State};
 use proto::model::{
-    DesiredState, Id, NetworkAddress, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp,
+    DesiredState, Id, NetworkAddress, NetworkId, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -65,9 +65,7 @@ impl State {
         }
         for &NetworkAddress { network, number } in addresses {
             self.check_number(network, number, Holder::Task(id))?;
-            if !self.network(network).is_some_and(|network| network.nodes.contains_key(&node)) {
-                return Err(Refusal::NoLease { network, node });
-            }
+            self.check_takes_part(network, node)?;
         }
         Ok(self.change_task(id, |task| {
             // A task is immutable once it has a node.
@@ -80,6 +78,15 @@ impl State {
                 TaskStatus { message: "scheduler assigned task to node".into(), ..TaskStatus::new(at) };
             advance(task, &TaskStatus { state: TaskState::Assigned, ..status })
         }))
+    }
+
+    /// Refuses a network in which a node has no router, though nodes have them there.
+    pub(super) fn check_takes_part(&self, network: NetworkId, node: NodeId) -> Result<(), Refusal> {
+        let known = self.network(network);
+        match known.is_some_and(|it| !it.spec.kind.has_routers() || it.nodes.contains_key(&node)) {
+            true => Ok(()),
+            false => Err(Refusal::NoLease { network, node }),
+        }
     }
 
     pub(super) fn set_desired(&mut self, id: TaskId, desired: DesiredState) -> Option<Event> {

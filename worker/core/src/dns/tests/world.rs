@@ -28,6 +28,7 @@ pub(super) fn network(number: u8, name: &str, ipv6: bool) -> NetworkTable {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     })
 }
 

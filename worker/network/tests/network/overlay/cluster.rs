@@ -199,6 +199,7 @@ pub fn table(index: u8) -> NetworkTable {
         mtu: None,
         internal: false,
         ingress: false,
+        kind: Default::default(),
     };
     let mut table = NetworkTable::new(info);
     for host in 0..3 {

@@ -80,14 +80,17 @@ async fn a_container_without_a_way_out_answers_too_and_gets_none() {
     let (client, server) = (cluster.outsider(OUTSIDER).await, cluster.member(&table, 1, 32).await);
     publish(&cluster, &mut table, &[&server], &[&server]).await;
     let (tcp, udp) = (listen(&server.namespace, 80).await, receive(&server.namespace, 53).await);
-    let outside = listen(&client, 80).await;
+    let (outside, host) = (listen(&client, 80).await, listen(&cluster.hosts[1].namespace, 7000).await);
     for ipv6 in [false, true] {
         let own = data_path(OUTSIDER, ipv6);
+        connect(&server.namespace, at(1, ipv6, 7000)).await.unwrap_err();
         assert_eq!(seen_over_tcp(&client, at(0, ipv6, 8080), &tcp).await, own);
         assert_eq!(seen_over_udp(&client, at(0, ipv6, 5353), &udp).await, own);
         connect(&server.namespace, at(OUTSIDER, ipv6, 80)).await.unwrap_err();
     }
-    assert_eq!(outside.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    for service in [outside, host] {
+        assert_eq!(service.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

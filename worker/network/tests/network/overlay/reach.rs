@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 
+use proto::model::{NetworkKind, NetworkPeer, NetworkTable, NodeLease};
 use worker_network::{Interface, OverlayError};
 
-use crate::overlay::cluster::{Cluster, MTU, data_path, node, table, task};
+use crate::overlay::cluster::{Cluster, MTU, VIP, data_path, node, put_service, sockets, table, task};
 use crate::sockets::{accept, connect, listen, receive, seen_over_tcp, seen_over_udp};
 use crate::world::{ip, sysctl};
 
@@ -106,6 +107,52 @@ async fn the_mtu_follows_the_hosts_links_unless_the_network_asks_for_one() {
         assert!(links.iter().all(|link| link.contains(&format!("mtu {mtu} "))), "{links:?}");
         assert!(!host.apply(&table).await.unwrap(), "nothing is left to do");
     }
+}
+
+/// A network as a host is told of it that is to know no other.
+fn only_own(table: &NetworkTable, host: usize) -> NetworkTable {
+    let mut own = table.clone();
+    for other in (0..3).filter(|other| *other != host) {
+        own.peers.remove_mut(&node(other));
+    }
+    own
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_of_each_host_for_itself_balances_there_and_reaches_no_other_host() {
+    let mut cluster = Cluster::new().await;
+    let mut table = table(1);
+    table.info.kind = NetworkKind::Bridge;
+    for host in 0..3 {
+        let lease = NodeLease { number: 1, blocks: [].into() };
+        let peer = NetworkPeer { lease, ..table.peers.get(&node(host)).unwrap().clone() };
+        table.peers.insert_mut(peer.node, peer);
+    }
+    cluster.apply(&table).await;
+    let (client, server) = (cluster.member(&table, 0, 16).await, cluster.member(&table, 0, 17).await);
+    let other = cluster.member(&table, 1, 18).await;
+    put_service(&mut table, &[&server, &other], &[&server, &other]);
+    for host in 0..3 {
+        cluster.hosts[host].apply(&only_own(&table, host)).await.unwrap();
+    }
+    let (tcp, elsewhere) = (listen(&server.namespace, 80).await, listen(&other.namespace, 80).await);
+    for to in server.sockets(&table, 80).into_iter().chain(sockets(&table, VIP, 80)) {
+        for _ in 0..2 {
+            seen_over_tcp(&client.namespace, to, &tcp).await;
+        }
+    }
+    for to in other.sockets(&table, 80) {
+        assert!(connect(&client.namespace, to).await.is_err(), "{to}");
+    }
+    assert!(elsewhere.accept().is_err());
+    let host = &mut cluster.hosts[0];
+    let links = ip(&host.sandbox(&table).await, "-d -o link show").await;
+    assert!(!links.contains("vxlan") && links.contains("mtu 1500"), "{links}");
+    host.restart().await;
+    let own = only_own(&table, 0);
+    host.apply(&own).await.unwrap();
+    assert!(!host.apply(&own).await.unwrap(), "nothing is left to do");
+    seen_over_tcp(&client.namespace, sockets(&table, VIP, 80)[0], &tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
