@@ -19,7 +19,10 @@ pub(super) fn check(step: &Step<'_>) -> Kept {
     for task in step.tasks().filter(|task| holds_node(task)) {
         let attached = task.spec.task.attachments.iter().map(|attachment| attachment.network);
         let ingress = ingress(step.after).filter(|_| task.spec.publishes_ingress());
-        let connected = task.connections.iter().map(|connection| connection.network);
+        // One that was disconnected by force has given its address up before its node let go of it.
+        let has = |network| task.addresses.iter().any(|address| address.network == network);
+        let holds = task.connections.iter().filter(|it| !it.leaving || has(it.network));
+        let connected = holds.map(|connection| connection.network);
         let wanted = attached.chain(ingress.map(|network| network.id)).chain(connected);
         if !wanted.eq(task.addresses.iter().map(|address| address.network)) {
             let what = format!("{}, lacks an address, or has one too many", named(task));
