@@ -20,6 +20,10 @@ const BRIDGE: &str = "bridge";
 pub(crate) const NODE_END: &str = "eth0";
 /// Whether a namespace passes packets on.
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+/// Whether bridges of a namespace pass what they carry through the rules for IP packets. They are missing where the kernel
+/// has not got them, and each namespace has its own.
+const BRIDGE_FILTERS: [&str; 2] =
+    ["/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/sys/net/bridge/bridge-nf-call-ip6tables"];
 
 /// How long a link that is switched on may take to carry packets.
 const CARRIER_PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +50,24 @@ pub enum FabricError {
     /// Packets that leave the network can't be refused.
     #[error("can't write `{FORWARDING}` in the cluster's own namespace")]
     Forwarding(#[source] io::Error),
+    /// The bridge can't be made as plain as a switch.
+    #[error("can't write `{path}` in the cluster's own namespace")]
+    BridgeFilter {
+        /// The setting.
+        path: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Keeps packets between the nodes from the rules of the bridge's own namespace: a switch has none, and a node would pay
+/// for them.
+fn be_a_switch() -> Result<(), FabricError> {
+    for path in BRIDGE_FILTERS.into_iter().filter(|path| Path::new(path).exists()) {
+        fs::write(path, "0").map_err(|source| FabricError::BridgeFilter { path, source })?;
+    }
+    Ok(())
 }
 
 /// Where a node is plugged in.
@@ -78,6 +100,7 @@ impl Fabric {
         let had_bridge = links.find(BRIDGE).await?.is_some();
         if !had_bridge {
             links.add_bridge(BRIDGE).await?;
+            namespace.run(be_a_switch).await??;
         }
         if !host_link {
             links.add_address(BRIDGE, self.subnet.gateway().into()).await?;

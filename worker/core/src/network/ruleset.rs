@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::addressing::Subnets;
 use super::guard::Guard;
 use super::hand_over::HandOver;
-use super::names::{LINK_GROUP, NodeShort, SANDBOX_UPLINK};
+use super::names::{LINK_GROUP, NodeShort, SANDBOX_UPLINK, VXLAN_PORT};
 use super::nft_table::Table;
 use super::ports::{Forward, Opening, PortChange};
 
@@ -50,6 +50,20 @@ impl Ruleset {
             "input",
             Some("type filter hook input priority filter; policy accept;"),
             &self.input_rules(),
+        );
+        // Each connection inside has tunnel flows of its own, one for each direction: tracked too, they would treble what
+        // the host keeps and look up, and nothing asks for their state.
+        let tunnel = format!("udp dport {VXLAN_PORT}");
+        table.chain(
+            "tunnel_in",
+            Some("type filter hook prerouting priority raw; policy accept;"),
+            // What passes through, as other machines' tunnels, is for others to judge.
+            &[format!("{tunnel} fib daddr type local notrack")],
+        );
+        table.chain(
+            "tunnel_out",
+            Some("type filter hook output priority raw; policy accept;"),
+            &[format!("{tunnel} notrack")],
         );
         let guard = self.guard_rules();
         if !guard.is_empty() {

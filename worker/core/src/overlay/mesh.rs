@@ -200,9 +200,9 @@ impl Mesh {
         })
     }
 
-    /// In come connections to published ports, from the host or another node; out go their answers, and nothing else.
-    pub(super) fn border_rules(&self, sides: &[Side]) -> Vec<String> {
-        // Errors about packets that are too large are lost in too many networks to rest on them.
+    /// Both sides learn the size that fits: errors about packets that are too large are lost in too many networks to rest
+    /// on them.
+    pub(super) fn clamp_rules(&self, sides: &[Side]) -> Vec<String> {
         let clamp = |side: &Side| {
             let (family, headers) = match side.family() {
                 Family::Ipv4 => ("ipv4", HEADERS_IPV4),
@@ -211,8 +211,13 @@ impl Mesh {
             let size = self.mtu.saturating_sub(headers);
             format!("meta nfproto {family} tcp flags & (syn | rst) == syn tcp option maxseg size set {size}")
         };
+        sides.iter().map(clamp).collect()
+    }
+
+    /// In come connections to published ports, from the host or another node; out go their answers, and nothing else.
+    pub(super) fn border_rules(&self) -> [String; 5] {
         let came_in_elsewhere = format!("ct mark & {ANSWER_MARK:#x} != 0");
-        let rules = [
+        [
             format!("iifname {UPLINK:?} oifname != {UPLINK:?} ct direction original ct status dnat accept"),
             format!("oifname {UPLINK:?} ct direction reply ct status dnat accept"),
             format!(
@@ -222,8 +227,7 @@ impl Mesh {
                 "iifname {CONTAINER_LINKS:?} oifname {TUNNEL:?} ct direction reply {came_in_elsewhere} accept"
             ),
             format!("iifname {CONTAINER_LINKS:?} reject with icmpx admin-prohibited"),
-        ];
-        sides.iter().map(clamp).chain(rules).collect()
+        ]
     }
 
     /// Renders the table that sends answers to the node their client came in at.

@@ -187,11 +187,14 @@ impl Rules {
     }
 
     /// Nothing but the network's own addresses passes, and nothing goes back to where it came from: two nodes whose
-    /// tables differ for a moment do not play ball.
+    /// tables differ for a moment do not play ball. A connection whose first packet passed is judged no more: nearly all
+    /// packets are of one, and rules cost each packet.
     fn border_rules(&self) -> Vec<String> {
-        let mut rules = vec![format!("iifname {TUNNEL:?} oifname {TUNNEL:?} drop")];
+        let mut rules = self.mesh.iter().flat_map(|mesh| mesh.clamp_rules(&self.sides)).collect::<Vec<_>>();
+        rules.push("ct state established,related accept".to_owned());
+        rules.push(format!("iifname {TUNNEL:?} oifname {TUNNEL:?} drop"));
         if let Some(mesh) = &self.mesh {
-            rules.extend(mesh.border_rules(&self.sides));
+            rules.extend(mesh.border_rules());
             return rules;
         }
         rules.extend(self.sides.iter().map(|Side { pool, router }| {

@@ -1,0 +1,130 @@
+"""The measures of the networks. What is compared takes turns, so that a busy minute of the machine
+falls on all of it."""
+
+import calendar
+import json
+import tempfile
+import threading
+import time
+
+from cluster import wait
+from network_bed import MESH_PORT, NETWORK, NODE_PORT, PROXY_PORT, WEB_PORT
+
+CONNECTIONS = 32
+# How long a load may take beyond the time it was given.
+GRACE = 20
+NEW_TASK_PORT = 9000
+REACHED_SECONDS = 30
+# A try that was not answered at once is given up: packets to where nothing is yet may be lost.
+TRY_SECONDS = 0.05
+
+
+def throughput(bed, samples, runs, seconds):
+    """One TCP connection from node to node, bare and from container to container."""
+    bare, inside = bed.address("w2"), bed.task_address("stream")
+    for _ in range(runs):
+        samples.add("bare", gigabits(bed.beside("bare-asker", *iperf3(bare, seconds), timeout=seconds + GRACE)))
+        samples.add("overlay", gigabits(bed.beside("asker", *iperf3(inside, seconds), timeout=seconds + GRACE)))
+
+
+def iperf3(address, seconds):
+    return ("iperf3", "-c", address, "-t", str(seconds), "-J")
+
+
+def gigabits(report):
+    return json.loads(report)["end"]["sum_received"]["bits_per_second"] / 1e9
+
+
+def requests(bed, samples, runs, seconds):
+    """Requests a second to the same task: itself, its service's address, ports, and behind haproxy."""
+    ways = {
+        "task": ("asker", bed.task_address("web"), WEB_PORT),
+        "service": ("asker", bed.virtual_address("web"), WEB_PORT),
+        "mesh": ("outside", bed.address("w1"), MESH_PORT),
+        "haproxy": ("outside", bed.address("w1"), PROXY_PORT),
+        "own node's port": ("outside", bed.address("w2"), NODE_PORT),
+    }
+    for kind, header in (("kept", ()), ("new", ("-H", "Connection: close"))):
+        for _ in range(runs):
+            for way, (asker, address, port) in ways.items():
+                said = bed.beside(asker, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *header,
+                                  f"http://{address}:{port}/", timeout=seconds + GRACE)
+                samples.add(f"{kind}: {way}", requests_each_second(said))
+
+
+def requests_each_second(said):
+    """What wrk counted; requests that failed make the figure worthless."""
+    found = {line.split(":")[0].strip(): line.split(":", 1)[1] for line in said.splitlines() if ":" in line}
+    if "Socket errors" in found or "Non-2xx or 3xx responses" in found:
+        raise RuntimeError(f"wrk had failures: {said.strip()}")
+    return float(found["Requests/sec"])
+
+
+def first(bed, samples, runs, _seconds):
+    """From the moment a task begins its server until a first request is answered, on every node.
+
+    The service has its address already; its task is new. The task's log has the moment.
+    """
+    nodes = {node: bed.address(node) for node in ("m1", "w1", "w2")}
+    for run in range(runs):
+        name, port = f"first{run}", NEW_TASK_PORT + run
+        bed.cli("service", "create", "-d", "--name", name, "--replicas", "0", "--constraint", "node.hostname==w2",
+                "--network", NETWORK, "--publish", f"{port}:{WEB_PORT}", "--stop-signal", "SIGKILL", "tools:1",
+                "sh", "-c", "echo began; exec nginx -c /etc/nginx.conf")
+        ways = {f"published port of {node}": ("outside", address, port) for node, address in nodes.items()}
+        ways["service's address on another node"] = ("asker", bed.virtual_address(name), WEB_PORT)
+        reached = {}
+        threads = [threading.Thread(target=lambda way=way: reached.update({way: first_answer(bed, *ways[way])}))
+                   for way in ways]
+        for thread in threads:
+            thread.start()
+        bed.cli("service", "scale", "-d", f"{name}=1")
+        for thread in threads:
+            thread.join()
+        wait(lambda: "began" in bed.cli("service", "logs", name), 30)
+        stamp = bed.cli("service", "logs", "--timestamps", name).split()[0]
+        began = nanoseconds(stamp)
+        for way, at in reached.items():
+            samples.add(f"first: {way}", (at - began) / 1e6)
+        bed.cli("service", "rm", name)
+
+
+def first_answer(bed, asker, address, port):
+    """When a request was answered first, in nanoseconds since 1970; asks without a pause."""
+    script = ("import time, urllib.request\n"
+              f"end = time.monotonic() + {REACHED_SECONDS}\n"
+              "while time.monotonic() < end:\n"
+              "  try:\n"
+              f"    urllib.request.urlopen('http://{address}:{port}/', timeout={TRY_SECONDS}).read()\n"
+              "    print(time.time_ns())\n"
+              "    break\n"
+              "  except OSError:\n"
+              "    time.sleep(0.002)\n")
+    return int(bed.beside(asker, "python3", "-c", script, timeout=REACHED_SECONDS + GRACE))
+
+
+def nanoseconds(stamp):
+    """An RFC 3339 time with nanoseconds as nanoseconds since 1970."""
+    date, fraction = stamp.rstrip("Z").split(".")
+    seconds = calendar.timegm(time.strptime(date, "%Y-%m-%dT%H:%M:%S"))
+    return seconds * 10**9 + int(fraction.ljust(9, "0"))
+
+
+def names(bed, samples, runs, seconds):
+    """Names asked of a container's name server: of a service, and of its tasks."""
+    for _ in range(runs):
+        for kind, name in (("service", "web"), ("tasks", "tasks.web")):
+            with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:
+                file.write(f"{name} A\n")
+                file.flush()
+                said = bed.beside("asker", "dnsperf", "-s", "127.0.0.11", "-d", file.name, "-l", str(seconds), "-c", "4",
+                                  "-q", "50", timeout=seconds + GRACE)
+            samples.add(f"names: {kind}", queries_each_second(said))
+
+
+def queries_each_second(said):
+    """What dnsperf counted."""
+    return next(float(line.split(":")[1]) for line in said.splitlines() if "Queries per second" in line)
+
+
+MEASURES = {"throughput": throughput, "requests": requests, "first": first, "names": names}
