@@ -13,8 +13,8 @@ from cluster import Cluster, wait
 
 NETWORK = "front"
 SUBNET = ipaddress.ip_network("10.171.0.0/16")
-WEB_PORT, MESH_PORT, NODE_PORT, PROXY_PORT = 8080, 8080, 8081, 8090
-THROUGHPUT_PORT = 5201
+WEB_PORT, MESH_PORT, NODE_PORT = 8080, 8080, 8081
+PROXY_PORT, PROXY_TASK_PORT = 8090, 8091
 START_SECONDS = 60
 
 
@@ -35,7 +35,10 @@ class Bed(Cluster):
         self.serve("bare-asker", "w1", "--network", "host", command=("sleep", "1000000"))
         self.serve("outside", "w3", "--network", "host", command=("sleep", "1000000"))
         backend = f"BACKEND={self.address('w2')}:{NODE_PORT}"
-        self.serve("proxy", "w1", "--network", "host", "--env", backend, command=("haproxy", "-db", "-f", "/etc/haproxy.cfg"))
+        proxy = ("haproxy", "-db", "-f", "/etc/haproxy.cfg")
+        self.serve("proxy", "w1", "--network", "host", "--env", backend, command=proxy)
+        self.serve("proxy-task", "w1", "--network", NETWORK, "--env", f"BACKEND=web:{WEB_PORT}", "--publish",
+                   f"mode=host,published={PROXY_TASK_PORT},target={PROXY_PORT}", command=proxy)
 
     def serve(self, name, node, *options, command):
         """Creates a service of one task on a node and waits until it runs."""

@@ -8,7 +8,7 @@ import threading
 import time
 
 from cluster import wait
-from network_bed import MESH_PORT, NETWORK, NODE_PORT, PROXY_PORT, WEB_PORT
+from network_bed import MESH_PORT, NETWORK, NODE_PORT, PROXY_PORT, PROXY_TASK_PORT, WEB_PORT
 
 CONNECTIONS = 32
 # How long a load may take beyond the time it was given.
@@ -42,6 +42,7 @@ def requests(bed, samples, runs, seconds):
         "service": ("asker", bed.virtual_address("web"), WEB_PORT),
         "mesh": ("outside", bed.address("w1"), MESH_PORT),
         "haproxy": ("outside", bed.address("w1"), PROXY_PORT),
+        "haproxy task": ("outside", bed.address("w1"), PROXY_TASK_PORT),
         "own node's port": ("outside", bed.address("w2"), NODE_PORT),
     }
     for kind, header in (("kept", ()), ("new", ("-H", "Connection: close"))):

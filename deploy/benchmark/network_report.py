@@ -29,8 +29,10 @@ def ways(kind, words):
             goal=">= 0.95"),
         Row(f"{words}: to another node's port, beside the service's address", REQUESTS, f"{kind}: mesh",
             f"{kind}: service", goal=">= 0.7"),
-        Row(f"{words}: to another node's port, beside haproxy on that node", REQUESTS, f"{kind}: mesh",
-            f"{kind}: haproxy", goal=">= 1.3"),
+        Row(f"{words}: to another node's port, beside haproxy as a task there", REQUESTS, f"{kind}: mesh",
+            f"{kind}: haproxy task", goal=">= 1.3"),
+        Row(f"{words}: to another node's port, beside haproxy outside of networks there", REQUESTS, f"{kind}: mesh",
+            f"{kind}: haproxy"),
         Row(f"{words}: to the own node's port (mode=host)", REQUESTS, f"{kind}: own node's port"),
     )
 
