@@ -58,7 +58,7 @@ impl Agent {
         let mut changes = Changes::default();
         for task in ledger {
             let found = found.remove(&task.id).unwrap_or(Found::Absent);
-            agent.reports.add(task.id);
+            agent.reports.add(task.id, task.status.state);
             changes.note(&task);
             agent.tasks.insert(task.id, Held::recover(task, found, now));
         }
@@ -161,7 +161,7 @@ impl Agent {
         };
         // The report may have been lost with the manager that took it.
         if held.state() > known {
-            self.reports.add(id);
+            self.reports.add(id, held.state());
         }
     }
 
@@ -199,7 +199,7 @@ impl Agent {
             }
             let (status, task) = (held.status(), held.task());
             if before.as_ref().is_none_or(|before| before.status != *status) && held.is_assigned() {
-                self.reports.add(id);
+                self.reports.add(id, status.state);
             }
             // What a preparation is just doing is told, but need not survive a restart.
             if !before.is_some_and(|before| before.is_kept_of(task)) {

@@ -1,11 +1,14 @@
 //! Which statuses the managers have yet to be told: batched, newest only, until they are acknowledged.
 
 use super::Report;
-use proto::model::{TaskId, TaskStatus};
+use proto::model::{TaskId, TaskState, TaskStatus};
 use std::{collections::BTreeSet, time::Duration};
 
-/// The shortest time between two reports, so that what happens meanwhile shares one.
+/// How far apart reports are, so that what happens meanwhile shares one.
 pub const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How far urgent reports may run ahead of that: three of them follow another at once.
+const AHEAD: Duration = Duration::from_millis(300);
 
 /// How many tasks one report names at most; so many waiting are reported without delay. Even with long
 /// error texts this stays below the 4 MiB of a gRPC message.
@@ -18,8 +21,13 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Reports {
     /// Tasks whose newest status has not been sent.
     waiting: BTreeSet<TaskId>,
+    /// Whether clients or a rollout wait for what one of them has to say.
+    is_urgent: bool,
     unacked: Option<Unacked>,
     sent_at: Option<Duration>,
+    /// When as many reports as were sent would have been, had they kept their distance: the generic cell rate algorithm's
+    /// theoretical arrival time (ITU-T I.371).
+    paid_until: Duration,
     sequence: u64,
 }
 
@@ -31,9 +39,10 @@ struct Unacked {
 }
 
 impl Reports {
-    /// Notes that a task has something to report.
-    pub(super) fn add(&mut self, task: TaskId) {
+    /// Notes that a task has something to report. What runs or is over is urgent, what is on its way is not.
+    pub(super) fn add(&mut self, task: TaskId, state: TaskState) {
         self.waiting.insert(task);
+        self.is_urgent |= state >= TaskState::Running;
     }
 
     /// Notes that the managers want to hear nothing of a task any more.
@@ -63,7 +72,9 @@ impl Reports {
             (Some(unacked), _) => Some(unacked.give_up_at),
             (None, _) if self.waiting.is_empty() => None,
             (None, Some(_)) if self.waiting.len() >= REPORT_TASKS_MAX => Some(Duration::ZERO),
-            (None, sent_at) => Some(sent_at.map_or(Duration::ZERO, |at| at.saturating_add(REPORT_INTERVAL))),
+            (None, None) => Some(Duration::ZERO),
+            (None, Some(_)) if self.is_urgent => Some(self.paid_until.saturating_sub(AHEAD)),
+            (None, Some(at)) => Some(at.saturating_add(REPORT_INTERVAL)),
         }
     }
 
@@ -89,6 +100,8 @@ impl Reports {
         }
         self.sequence += 1;
         self.sent_at = Some(now);
+        self.paid_until = self.paid_until.max(now).saturating_add(REPORT_INTERVAL);
+        self.is_urgent &= !self.waiting.is_empty();
         self.unacked = Some(Unacked {
             sequence: self.sequence,
             tasks: tasks.iter().map(|(task, _)| *task).collect(),
@@ -103,6 +116,8 @@ mod tests {
     use super::*;
     use proto::model::Timestamp;
 
+    const ON_ITS_WAY: TaskState = TaskState::Preparing;
+
     fn task(number: usize) -> TaskId {
         TaskId::from_bits(number as u128)
     }
@@ -115,23 +130,43 @@ mod tests {
     #[test]
     fn what_happens_within_the_interval_shares_a_report() {
         let mut reports = Reports::default();
-        reports.add(task(1));
+        reports.add(task(1), ON_ITS_WAY);
         assert_eq!(due(&mut reports, 1000), Some((1, 1)), "the first one waits for nothing");
         reports.acked(1);
-        reports.add(task(2));
-        reports.add(task(3));
-        reports.add(task(2));
+        reports.add(task(2), ON_ITS_WAY);
+        reports.add(task(3), ON_ITS_WAY);
+        reports.add(task(2), ON_ITS_WAY);
         assert_eq!(due(&mut reports, 1099), None);
         assert_eq!(reports.deadline(), Some(Duration::from_millis(1100)));
         assert_eq!(due(&mut reports, 1100), Some((2, 2)));
     }
 
     #[test]
+    fn a_task_that_runs_is_reported_at_once_and_many_that_do_share_reports() {
+        let mut reports = Reports::default();
+        reports.add(task(1), ON_ITS_WAY);
+        assert_eq!(due(&mut reports, 1000), Some((1, 1)));
+        for (sequence, at_ms) in [(2, 1005), (3, 1010), (4, 1015)] {
+            reports.acked(sequence - 1);
+            reports.add(task(1), TaskState::Running);
+            assert_eq!(due(&mut reports, at_ms), Some((sequence, 1)), "at {at_ms} ms");
+        }
+        reports.acked(4);
+        reports.add(task(1), TaskState::Running);
+        assert_eq!(due(&mut reports, 1099), None, "four were sent in one interval");
+        assert_eq!(due(&mut reports, 1100), Some((5, 1)));
+        reports.acked(5);
+        reports.add(task(1), ON_ITS_WAY);
+        assert_eq!(due(&mut reports, 1199), None, "nothing urgent is left");
+        assert_eq!(due(&mut reports, 1200), Some((6, 1)));
+    }
+
+    #[test]
     fn an_unacknowledged_report_is_sent_again() {
         let mut reports = Reports::default();
-        reports.add(task(1));
+        reports.add(task(1), ON_ITS_WAY);
         due(&mut reports, 0);
-        reports.add(task(2));
+        reports.add(task(2), ON_ITS_WAY);
         assert_eq!(due(&mut reports, 4999), None, "one at a time");
         assert_eq!(due(&mut reports, 5000), Some((2, 2)));
         reports.acked(1);
@@ -143,7 +178,7 @@ mod tests {
     #[test]
     fn a_new_session_gets_what_the_old_one_did_not_acknowledge() {
         let mut reports = Reports::default();
-        reports.add(task(1));
+        reports.add(task(1), ON_ITS_WAY);
         due(&mut reports, 0);
         reports.resend();
         assert_eq!(due(&mut reports, 1), Some((2, 1)));
@@ -152,7 +187,7 @@ mod tests {
     #[test]
     fn many_statuses_go_out_in_several_reports_without_delay() {
         let mut reports = Reports::default();
-        (0..2 * REPORT_TASKS_MAX).for_each(|number| reports.add(task(number)));
+        (0..2 * REPORT_TASKS_MAX).for_each(|number| reports.add(task(number), ON_ITS_WAY));
         assert_eq!(due(&mut reports, 0), Some((1, REPORT_TASKS_MAX)));
         reports.acked(1);
         assert_eq!(due(&mut reports, 1), Some((2, REPORT_TASKS_MAX)));
@@ -161,8 +196,8 @@ mod tests {
     #[test]
     fn a_forgotten_task_is_not_reported() {
         let mut reports = Reports::default();
-        reports.add(task(1));
-        reports.add(task(2));
+        reports.add(task(1), ON_ITS_WAY);
+        reports.add(task(2), ON_ITS_WAY);
         due(&mut reports, 0);
         reports.forget(task(1));
         reports.resend();
