@@ -2,7 +2,8 @@
 //! something else who has seen it.
 //!
 //! A request that nobody knows the outcome of may be done or not, and may still be done later; but not
-//! after another one was, as it was not made from what that one left.
+//! after another one was, as it was not made from what that one left. Removing what somebody else has removed
+//! meanwhile overwrites nothing.
 
 use super::{Broken, Kept};
 use crate::sim::requests::{Object, Request, RequestId};
@@ -68,8 +69,8 @@ impl Acknowledged {
         }
         for facts in self.facts.values_mut() {
             if let Some(fact) = facts.possible.remove(&id) {
+                facts.possible.retain(|_, other| fact == Fact::Gone && *other == Fact::Gone);
                 facts.known = Some(fact);
-                facts.possible.clear();
                 return Ok(());
             }
         }
