@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -35,6 +35,7 @@ pub enum Manner {
 /// Threads that ask until they are told to end.
 pub struct Load {
     ended: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
     threads: Vec<JoinHandle<Result<Tally>>>,
 }
 
@@ -50,19 +51,24 @@ pub struct Tally {
 impl Load {
     /// Begins to ask every address in both manners, from the namespace that a file leads to.
     pub fn start(namespace: PathBuf, addrs: &[SocketAddr]) -> Self {
-        let ended = Arc::new(AtomicBool::new(false));
+        let (ended, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let ways = addrs.iter().flat_map(|addr| [(*addr, Manner::Fresh), (*addr, Manner::Kept)]);
         let threads = ways
             .map(|(addr, manner)| {
-                let (ended, namespace) = (ended.clone(), namespace.clone());
+                let (ended, answered, namespace) = (ended.clone(), answered.clone(), namespace.clone());
                 std::thread::spawn(move || {
                     let file = File::open(&namespace).with_context(|| namespace.display().to_string())?;
                     setns(file, CloneFlags::CLONE_NEWNET)?;
-                    Ok(ask(addr, manner, &ended))
+                    Ok(ask(addr, manner, &ended, &answered))
                 })
             })
             .collect();
-        Self { ended, threads }
+        Self { ended, answered, threads }
+    }
+
+    /// How many requests were answered by now.
+    pub fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Ends it.
@@ -78,7 +84,7 @@ impl Load {
     }
 }
 
-fn ask(addr: SocketAddr, manner: Manner, ended: &AtomicBool) -> Tally {
+fn ask(addr: SocketAddr, manner: Manner, ended: &AtomicBool, answered: &AtomicUsize) -> Tally {
     let (begin, mut tally) = (Instant::now(), Tally::default());
     let mut kept: Option<BufReader<TcpStream>> = None;
     while !ended.load(Ordering::Relaxed) {
@@ -91,6 +97,7 @@ fn ask(addr: SocketAddr, manner: Manner, ended: &AtomicBool) -> Tally {
         match answer {
             Ok(connection) => {
                 tally.answered += 1;
+                answered.fetch_add(1, Ordering::Relaxed);
                 kept = connection.filter(|_| manner == Manner::Kept);
             }
             Err(Failure::Closed) if !is_first => {}

@@ -2,17 +2,21 @@
 //! command line, removed whatever happens.
 
 mod container;
+mod datagrams;
 mod http;
 mod lan;
 mod leftovers;
 mod load;
 mod program;
+mod waiter;
 
 pub use container::Container;
+pub use datagrams::{Asker, Echo};
 pub use http::get;
 pub use lan::Lan;
 pub use load::{Load, Manner, Tally};
 pub use program::program;
+pub use waiter::Waiter;
 
 use crate::images;
 use anyhow::{Context, Result, anyhow, bail, ensure};

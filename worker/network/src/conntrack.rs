@@ -1,20 +1,20 @@
 //! Connections a namespace tracks: those that go where they would not go any more are forgotten.
 
 use std::io;
-use std::net::{self, IpAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use netlink_packet_core::{
     DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_netfilter::conntrack::{
-    self, ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple,
+    self, ConntrackAttribute, ConntrackMessage, IPTuple, ProtoInfo, ProtoInfoTCP, ProtoTuple, Tuple,
 };
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
+use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use thiserror::Error;
 use worker_core::network::{Flow, Protocol};
@@ -24,6 +24,11 @@ use crate::namespace::{Namespace, NamespaceError};
 
 /// Netlink messages begin at multiples of this many bytes.
 const ALIGNMENT: usize = 4;
+
+const FAMILIES: [NetfilterProtoFamily; 2] = [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6];
+
+/// `TCP_CONNTRACK_ESTABLISHED`, `TCP_CONNTRACK_FIN_WAIT` and `TCP_CONNTRACK_CLOSE_WAIT` of the kernel's `nf_conntrack_tcp.h`.
+const OPEN: [u8; 3] = [3, 4, 5];
 
 /// Why connections could not be forgotten.
 #[derive(Debug, Error)]
@@ -64,25 +69,56 @@ pub enum ConntrackError {
     },
 }
 
-/// Forgets connections; tells how many. The rules that lead them elsewhere are loaded by then, so that none comes back.
+/// A connection, with both names of its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tracked {
+    pub(crate) flow: Flow,
+    /// Who began it.
+    pub(crate) client: SocketAddr,
+    /// Whom the answerer sees in the client's place, where that is hidden; else the client.
+    pub(crate) seen: SocketAddr,
+    /// Whether its client may be waiting for data: it is established, and not closed by both sides.
+    pub(crate) is_open: bool,
+}
+
+/// Forgets connections; tells which. The rules that lead them elsewhere are loaded by then, so that none comes back.
 pub(crate) async fn forget(
     namespace: &Namespace,
     is_stale: impl Fn(&Flow) -> bool + Send + 'static,
-) -> Result<usize, ConntrackError> {
+) -> Result<Vec<Tracked>, ConntrackError> {
     let path = namespace.path().to_owned();
     namespace
         .run(move || {
             let tracking = Tracking::open(&path)?;
-            let mut forgotten = 0;
-            for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
+            let mut forgotten = Vec::new();
+            for family in FAMILIES {
                 for connection in tracking.list(family)? {
-                    if connection.flow().is_some_and(|flow| is_stale(&flow)) {
+                    if let Some(tracked) = connection.tracked().filter(|tracked| is_stale(&tracked.flow)) {
                         tracking.forget(family, connection)?;
-                        forgotten += 1;
+                        forgotten.push(tracked);
                     }
                 }
             }
             Ok(forgotten)
+        })
+        .await?
+}
+
+/// Finds connections.
+pub(crate) async fn find_all(
+    namespace: &Namespace,
+    is_wanted: impl Fn(&Tracked) -> bool + Send + 'static,
+) -> Result<Vec<Tracked>, ConntrackError> {
+    let path = namespace.path().to_owned();
+    namespace
+        .run(move || {
+            let tracking = Tracking::open(&path)?;
+            let mut found = Vec::new();
+            for family in FAMILIES {
+                let listed = tracking.list(family)?;
+                found.extend(listed.iter().filter_map(Connection::tracked).filter(&is_wanted));
+            }
+            Ok(found)
         })
         .await?
 }
@@ -97,48 +133,72 @@ pub(crate) async fn try_listing(namespace: &Namespace) -> Result<(), ConntrackEr
 struct Connection {
     original: Vec<Tuple>,
     reply: Vec<Tuple>,
+    /// How far it has come, if it is one of TCP.
+    state: Option<u8>,
 }
 
 impl Connection {
     fn of(attributes: Vec<ConntrackAttribute>) -> Self {
-        let mut connection = Self { original: Vec::new(), reply: Vec::new() };
+        let mut connection = Self { original: Vec::new(), reply: Vec::new(), state: None };
         for attribute in attributes {
             match attribute {
                 ConntrackAttribute::CtaTupleOrig(tuples) => connection.original = tuples,
                 ConntrackAttribute::CtaTupleReply(tuples) => connection.reply = tuples,
+                ConntrackAttribute::CtaProtoInfo(parts) => connection.state = parts.iter().find_map(state),
                 _ => {}
             }
         }
         connection
     }
 
-    fn flow(&self) -> Option<Flow> {
-        let destination = find(&self.original, |part| match part {
-            IPTuple::DestinationAddress(address) => Some(*address),
-            _ => None,
-        })?;
-        let answerer = find(&self.reply, |part| match part {
-            IPTuple::SourceAddress(address) => Some(*address),
-            _ => None,
-        })?;
-        let port = find_proto(&self.original, |part| match part {
-            ProtoTuple::DestinationPort(port) => Some(*port),
-            _ => None,
-        });
-        let answering_port = find_proto(&self.reply, |part| match part {
-            ProtoTuple::SourcePort(port) => Some(*port),
-            _ => None,
-        });
+    fn tracked(&self) -> Option<Tracked> {
         let protocol = find_proto(&self.original, |part| match part {
             ProtoTuple::Protocol(conntrack::Protocol::Tcp) => Some(Protocol::Tcp),
             ProtoTuple::Protocol(conntrack::Protocol::Udp) => Some(Protocol::Udp),
             ProtoTuple::Protocol(conntrack::Protocol::Sctp) => Some(Protocol::Sctp),
             _ => None,
         });
-        let destination = net::SocketAddr::new(destination, port.unwrap_or_default());
-        let answerer = net::SocketAddr::new(answerer, answering_port.unwrap_or_default());
-        Some(Flow { protocol, destination, answerer })
+        let flow =
+            Flow { protocol, destination: destination(&self.original)?, answerer: source(&self.reply)? };
+        Some(Tracked {
+            flow,
+            client: source(&self.original)?,
+            seen: destination(&self.reply)?,
+            is_open: self.state.is_some_and(|state| OPEN.contains(&state)),
+        })
     }
+}
+
+fn state(part: &ProtoInfo) -> Option<u8> {
+    let ProtoInfo::TCP(parts) = part else { return None };
+    parts.iter().find_map(|part| match part {
+        ProtoInfoTCP::State(state) => Some(*state),
+        _ => None,
+    })
+}
+
+fn source(direction: &[Tuple]) -> Option<SocketAddr> {
+    let address = find(direction, |part| match part {
+        IPTuple::SourceAddress(address) => Some(*address),
+        _ => None,
+    })?;
+    let port = find_proto(direction, |part| match part {
+        ProtoTuple::SourcePort(port) => Some(*port),
+        _ => None,
+    });
+    Some(SocketAddr::new(address, port.unwrap_or_default()))
+}
+
+fn destination(direction: &[Tuple]) -> Option<SocketAddr> {
+    let address = find(direction, |part| match part {
+        IPTuple::DestinationAddress(address) => Some(*address),
+        _ => None,
+    })?;
+    let port = find_proto(direction, |part| match part {
+        ProtoTuple::DestinationPort(port) => Some(*port),
+        _ => None,
+    });
+    Some(SocketAddr::new(address, port.unwrap_or_default()))
 }
 
 fn find(tuples: &[Tuple], want: impl Fn(&IPTuple) -> Option<IpAddr>) -> Option<IpAddr> {
@@ -166,7 +226,7 @@ impl<'a> Tracking<'a> {
         let open = || {
             let mut socket = Socket::new(NETLINK_NETFILTER)?;
             socket.bind_auto()?;
-            socket.connect(&SocketAddr::new(0, 0))?;
+            socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
             Ok(socket)
         };
         let failed = |source| ConntrackError::Socket { namespace: namespace.to_owned(), source };

@@ -13,7 +13,8 @@
 //! - [`overlay`]: networks that span nodes, one sandbox each; that of the ingress network has an uplink too
 //! - [`macvlan`]: networks on a link of the node, without a sandbox
 //! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep` puts it back
-//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_dump`, `conntrack`
+//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_dump`, `conntrack`,
+//!   `challenge`
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -24,6 +25,7 @@
 //! - What is not ours is never touched; ours are links, tables and namespaces of our names, and all that hangs on them.
 
 mod alarms;
+mod challenge;
 mod config;
 mod conntrack;
 mod container;
@@ -52,6 +54,7 @@ mod sysctl;
 mod uplink;
 mod wiring;
 
+pub use challenge::ChallengeError;
 pub use config::NetworkConfig;
 pub use conntrack::ConntrackError;
 pub use error::NetworkError;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 
+use super::challenge;
 use super::rules::Rules;
 use crate::network::hand_over::HandOver;
 use crate::network::nft_table::Table;
@@ -68,6 +69,8 @@ impl Gate {
             // The sandbox begins nothing; neighbour discovery is not tracked.
             &[format!("iifname {uplink:?} ct state new,invalid drop")],
         );
+        let (chain, hook, rules) = challenge::chain();
+        table.chain(chain, Some(hook), &rules);
         table.finish()
     }
 

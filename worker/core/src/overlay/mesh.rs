@@ -19,7 +19,7 @@ use proto::model::{HostIp, NetworkEndpoint, NetworkTable, NodeId, PortMode, Port
 use super::balance::Tier;
 use super::mac::Mac;
 use super::names::{CONTAINER_LINKS, TUNNEL, UPLINK};
-use super::rules::Side;
+use super::rules::{NetChain, Side};
 use super::sets::{self, Elements, Family, Set};
 use super::state::Kernel;
 use crate::network::nft_table::Table;
@@ -69,9 +69,6 @@ pub struct Published {
     /// All sockets that serve: connections that go to one of them stay there.
     pub serving: BTreeSet<SocketAddr>,
 }
-
-/// A chain: name, hook, rules.
-pub(super) type Chain = (&'static str, &'static str, Vec<String>);
 
 /// Returns the mark of connections that came in at the node whose router has this number.
 pub fn mark_of(router: u32) -> u32 {
@@ -161,7 +158,7 @@ impl Mesh {
         ports.chain(origins.flat_map(|router| sets::of_origin(*router))).collect()
     }
 
-    pub(super) fn chains(&self, sides: &[Side]) -> [Chain; 3] {
+    pub(super) fn chains(&self, sides: &[Side]) -> [NetChain; 3] {
         let (zones, origins) = (Set::Zones.name(), Set::Origins.name());
         [
             (

@@ -18,12 +18,13 @@
 //! | [`rules`], [`sets`] | the nft text, whole and as a change |
 //! | [`diff()`] | the steps from one state to another, in an order in which no packet is lost that need not be |
 //! | [`difference`] | what of it is missing or other than it should be, in words |
-//! | [`flows`] | which connections have lost their backend |
+//! | [`flows`], [`challenge`] | which connections have lost their backend, and how their clients learn of it |
 //! | [`mesh`] | what the ingress network's sandbox has besides: a link to the host, published ports, ways back to clients |
 //! | [`gate`], [`inside`] | the rules that go with it on the host and in containers |
 //! | [`names`], [`mac`] | names in the kernel, hardware addresses |
 
 pub mod balance;
+pub mod challenge;
 pub mod diff;
 pub mod difference;
 pub mod flows;

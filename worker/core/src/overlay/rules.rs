@@ -9,10 +9,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::balance::Tier;
+use super::challenge;
 use super::mesh::Mesh;
 use super::names::{CONTAINER_LINKS, TUNNEL};
 use super::sets::{self, Elements, Family, Set};
 use crate::network::nft_table::Table;
+
+/// A chain: name, hook, rules.
+pub(super) type NetChain = (&'static str, &'static str, Vec<String>);
 
 /// All that the table of one sandbox depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +68,7 @@ impl Rules {
             ("refuse", "type filter hook prerouting priority -90; policy accept;", self.refuse_rules()),
             ("hairpin", "type nat hook postrouting priority srcnat; policy accept;", self.hairpin_rules()),
             ("border", "type filter hook forward priority filter; policy drop;", self.border_rules()),
+            challenge::chain(),
         ] {
             table.chain(name, Some(hook), &rules);
         }

@@ -6,6 +6,7 @@ use proto::model::{NetworkId, TaskId};
 use thiserror::Error;
 use worker_core::overlay::PlanError;
 
+use crate::challenge::ChallengeError;
 use crate::conntrack::ConntrackError;
 use crate::error::NetworkError;
 use crate::link_error::LinkError;
@@ -108,6 +109,9 @@ pub enum OverlayFault {
     /// Connections could not be forgotten.
     #[error(transparent)]
     Conntrack(#[from] ConntrackError),
+    /// Clients of lost backends could not be told.
+    #[error(transparent)]
+    Challenge(#[from] ChallengeError),
     /// The link to the host, or a container's end of its link, could not be furnished.
     #[error(transparent)]
     Container(#[from] Box<NetworkError>),

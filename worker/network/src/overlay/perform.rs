@@ -1,16 +1,18 @@
 //! Carries out single steps in a sandbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 
 use ipnet::IpNet;
 use nix::errno::Errno;
 use proto::model::{NetworkId, NetworkInfo};
-use tracing::info;
+use tracing::{info, warn};
 use worker_core::overlay::names::{TUNNEL, alias, short};
 use worker_core::overlay::{self, ContainerLink, Rules, Step, Way};
 
+use crate::challenge::challenge;
 use crate::config::NetworkConfig;
-use crate::conntrack;
+use crate::conntrack::{self, Tracked};
 use crate::container::{Reach, furnish};
 use crate::link_error::LinkError;
 use crate::links::{Link, Links, VethPair, is};
@@ -19,6 +21,7 @@ use crate::neighbours::Neighbour;
 use crate::nft::Nft;
 use crate::nft_loaded::Loaded;
 use crate::overlay::error::{OverlayError, OverlayFault};
+use crate::overlay::host_side::HostSide;
 use crate::overlay::mesh::{self, ANSWERS};
 use crate::overlay::tunnel;
 use crate::routes::{self, Route};
@@ -27,7 +30,7 @@ use crate::routes::{self, Route};
 pub(crate) struct Hands<'a> {
     config: &'a NetworkConfig,
     nft: &'a Nft,
-    host: &'a Links,
+    host: &'a HostSide,
     info: &'a NetworkInfo,
     rules: &'a Rules,
     sandbox: &'a Namespace,
@@ -41,7 +44,7 @@ pub(crate) struct Hands<'a> {
 impl<'a> Hands<'a> {
     /// Readies for steps in a sandbox.
     pub(crate) async fn new(
-        (config, nft, host): (&'a NetworkConfig, &'a Nft, &'a Links),
+        (config, nft, host): (&'a NetworkConfig, &'a Nft, &'a HostSide),
         (info, rules): (&'a NetworkInfo, &'a Rules),
         (sandbox, links): (&'a Namespace, &'a Links),
     ) -> Result<Self, LinkError> {
@@ -54,7 +57,7 @@ impl<'a> Hands<'a> {
         let network = self.info.id;
         match step {
             Step::AddTunnel(tunnel) => {
-                tunnel::add(network, self.host, self.sandbox, tunnel).await?;
+                tunnel::add(network, &self.host.links, self.sandbox, tunnel).await?;
                 self.raise_tunnel().await.map_err(OverlayError::failed("raise the tunnel of", network))
             }
             step => self.change(network, step).await.map_err(OverlayError::failed("set up", network)),
@@ -103,12 +106,34 @@ impl<'a> Hands<'a> {
             Step::ForgetStaleFlows => {
                 let rules = self.rules.clone();
                 let forgotten = conntrack::forget(self.sandbox, move |flow| flow.is_stale(&rules)).await?;
-                if forgotten > 0 {
-                    info!(%network, connections = forgotten, "connections to lost backends forgotten");
+                if !forgotten.is_empty() {
+                    info!(%network, connections = forgotten.len(), "connections to lost backends forgotten");
+                    self.reset_clients(forgotten).await;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Has clients reset that wait for lost backends and would never notice. Others are when they speak, and so are these if
+    /// it fails.
+    async fn reset_clients(&self, mut forgotten: Vec<Tracked>) {
+        forgotten.retain(|held| held.is_open);
+        let reset = async {
+            if self.rules.mesh.is_none() {
+                return challenge(self.sandbox, forgotten).await.map_err(OverlayFault::from);
+            }
+            // What they speak to is an address of the host, which handed their connections over and tracks them too.
+            let host = &self.host.namespace;
+            let lost: BTreeSet<_> =
+                forgotten.iter().map(|held| (held.client, held.flow.destination)).collect();
+            let is_lost = move |held: &Tracked| lost.contains(&(held.seen, held.flow.answerer));
+            Ok(challenge(host, conntrack::find_all(host, is_lost).await?).await?)
+        };
+        if let Err(error) = reset.await {
+            let error: &(dyn Error + 'static) = &error;
+            warn!(network = %self.info.id, error, "clients that wait for lost backends are not told");
+        }
     }
 
     async fn raise_tunnel(&mut self) -> Result<(), LinkError> {

@@ -179,7 +179,7 @@ impl Overlay {
         let mut done = steps.len();
         let mut loaded = before.map(|before| before.loaded);
         if !steps.is_empty() {
-            let common = (ground.config, ground.nft, &ground.host.links);
+            let common = (ground.config, ground.nft, ground.host);
             let place = (&sandbox.namespace, &sandbox.links);
             let hands = Hands::new(common, (&table.info, &desired.rules), place).await;
             let mut hands = hands.map_err(|error| failed(error.into()))?;
