@@ -63,7 +63,8 @@ fn an_update_that_starts_first_loses_no_request() -> Result<()> {
     // The last old task is told to go when the last new one runs.
     cluster.wait_until("the new version answers", SOON, || {
         Ok(cluster.http("w1", "m1", 8080)?.starts_with("shoal example 2"))
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -71,7 +72,8 @@ fn an_update_that_stops_first_loses_no_request() -> Result<()> {
     let cluster = start("stop-first")?;
     let load = load(&cluster)?;
     cluster.shoal(&["service", "update", "-q", "--image", "example:2", "web"])?;
-    all_answered(load)
+    all_answered(load)?;
+    cluster.finish()
 }
 
 #[test]
@@ -87,7 +89,8 @@ fn scaling_down_and_up_loses_no_request() -> Result<()> {
             Ok(counts.sum::<Result<u32>>()? == wanted)
         })?;
     }
-    all_answered(load)
+    all_answered(load)?;
+    cluster.finish()
 }
 
 #[test]
@@ -102,5 +105,6 @@ fn draining_a_node_loses_no_request() -> Result<()> {
         Ok(tasks.len() == 3 && tasks.iter().all(|(_, node, _)| node != busy))
     })?;
     cluster.wait_until("its containers have ended", SOON, || Ok(cluster.containers_running(busy)? == 0))?;
-    all_answered(load)
+    all_answered(load)?;
+    cluster.finish()
 }

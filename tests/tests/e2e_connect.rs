@@ -60,7 +60,7 @@ fn a_task_reaches_another_networks_service_while_it_is_connected_and_not_after()
     ensure!(shell.resolve("web").is_err(), "the name is still known");
     cluster.wait_until("its names are gone", SOON, || Ok(web.resolve("desk").is_err()))?;
     ensure!(cluster.container("shell")?.pid == shell.pid, "the task was replaced");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -84,7 +84,8 @@ fn a_connection_lasts_over_restarts_of_the_daemon_and_ends_with_the_task() -> Re
     ensure!(anew.task != shell.task && links(&anew)? == 1, "{}", anew.sh("ip -o addr")?);
     cluster.wait_until("the network can be removed", SOON, || {
         Ok(cluster.shoal(&["network", "rm", "back"]).is_ok())
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn a_service_is_connected_with_all_its_tasks_and_disconnected_again() -> Result<
     ensure!(refused.contains("disconnect the service `shell`"), "{refused}");
     cluster.shoal(&["network", "disconnect", "-q", "back", "shell"])?;
     ensure!(cluster.container("shell")?.resolve("web").is_err());
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -117,5 +118,5 @@ fn what_can_not_be_connected_is_refused_with_the_reason() -> Result<()> {
     }
     let refused = cluster.refused(&["network", "disconnect", "back", "shell.1"])?;
     ensure!(refused.contains("is not in network `back`"), "{refused}");
-    Ok(())
+    cluster.finish()
 }

@@ -52,7 +52,12 @@ fn a_leader_that_is_killed_is_replaced_and_no_task_is_touched() -> Result<()> {
         Ok(nodes.lines().filter(|line| *line == "Ready Leader" || *line == "Ready Reachable").count() == 3)
     })?;
     ensure!(before.values().all(|&pid| is_alive(pid)), "a container ended though only a daemon was killed");
-    cluster.wait_until("the service is whole", SOON, || Ok(cluster.running_via(&other, "app")?.len() == 6))
+    cluster.wait_until(
+        "the service is whole",
+        SOON,
+        || Ok(cluster.running_via(&other, "app")?.len() == 6),
+    )?;
+    cluster.finish()
 }
 
 #[test]
@@ -79,7 +84,8 @@ fn the_containers_of_a_killed_worker_daemon_go_on_and_are_found_again() -> Resul
     cluster.wait_until("its end is reported with its exit code", SOON, || {
         let all = cluster.shoal(&["service", "ps", "--no-trunc", "app"])?;
         Ok(all.lines().any(|line| line.contains(victim.as_str()) && line.contains("137")))
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn the_tasks_of_a_node_without_power_are_replaced_and_it_comes_back_clean() -> R
         Ok(ready && cluster.containers_running("w2")? == 0)
     })?;
     ensure!(cluster.running("app")?.len() == 4);
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -143,7 +149,7 @@ fn after_every_daemon_was_killed_at_once_nothing_is_lost() -> Result<()> {
     let node = cluster.shoal(&["node", "inspect", "--format", "{{index .Spec.Labels \"zone\"}}", "w1"])?;
     ensure!(node.trim() == "a", "node label: {node} {}", cluster.shoal(&["node", "inspect", "w1"])?);
     cluster.shoal(&["service", "scale", "app=5"])?;
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -162,5 +168,6 @@ fn without_a_majority_the_answer_says_so_and_tasks_go_on() -> Result<()> {
     cluster.wait_until("with a majority it works again", SOON, || {
         cluster.shoal(&["service", "scale", "-d", "app=5"])?;
         Ok(true)
-    })
+    })?;
+    cluster.finish()
 }

@@ -90,7 +90,7 @@ fn a_container_reaches_its_node_only_if_its_service_asks_for_it() -> Result<()> 
     let updated = cluster.container("allowed")?;
     ensure!(updated.resolve("host.docker.internal").is_err());
     ensure!(gateways.iter().all(|url| !reaches(&updated, url)), "the node is still reached");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn networks_of_one_node_are_apart_whatever_address_is_guessed() -> Result<()> {
     ensure!(forwards == "0\n0", "a container is a router: {forwards}");
     ensure!(both.http("http://back:8080/")?.starts_with("shoal example 1"));
     ensure!(both.http("http://front:8080/")?.starts_with("shoal example 1"));
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn an_internal_network_has_no_way_out_and_another_one_beside_it_has_its_own() ->
     let refused =
         cluster.refused(&["service", "create", "--network", "lab", "--host", "h:host-gateway", "test:1"])?;
     ensure!(refused.contains("neither internal nor"), "{refused}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -165,5 +165,5 @@ fn ports_published_on_every_node_are_reached_by_containers_too() -> Result<()> {
             }
         }
     }
-    Ok(())
+    cluster.finish()
 }

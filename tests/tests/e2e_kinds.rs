@@ -77,7 +77,8 @@ fn tasks_of_two_nodes_and_a_machine_outside_meet_on_a_link_of_the_nodes() -> Res
     cluster.shoal(&["service", "rm", "web", "here"])?;
     cluster.wait_until("the network can be removed", SOON, || {
         Ok(cluster.shoal(&["network", "rm", "lan"]).is_ok())
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -91,7 +92,8 @@ fn a_node_without_the_link_says_so() -> Result<()> {
     })?;
     // Once it is there the next try succeeds.
     let _lan = cluster.lan(&["w1"], &["192.0.2.1/24"])?;
-    cluster.wait_until("a later task runs", SOON, || Ok(cluster.running("web")?.len() == 1))
+    cluster.wait_until("a later task runs", SOON, || Ok(cluster.running("web")?.len() == 1))?;
+    cluster.finish()
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn a_network_of_each_node_for_itself_has_names_that_end_at_the_node() -> Result<
     let listed =
         cluster.shoal(&["network", "ls", "--filter", "name=local", "--format", "{{.Driver}} {{.Scope}}"])?;
     ensure!(listed.trim() == "bridge local", "{listed}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -134,5 +136,5 @@ fn networks_that_every_node_has_are_used_and_not_made() -> Result<()> {
         let refused = cluster.refused(&[&["network", "create"], args, &["front"]].concat())?;
         ensure!(refused.contains(says), "{args:?}: {refused}");
     }
-    Ok(())
+    cluster.finish()
 }

@@ -32,7 +32,7 @@ fn the_logs_of_every_task_are_read_through_every_manager() -> Result<()> {
 
     let none = cluster.shoal(&["service", "logs", "--since", "2100-01-01T00:00:00Z", "talk"])?;
     ensure!(none.is_empty(), "{none}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn following_shows_new_lines_as_they_come() -> Result<()> {
     drop(heard);
     reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?;
     ensure!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "no line lost or doubled: {numbers:?}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn what_a_failed_task_said_last_is_still_there() -> Result<()> {
         logs.stdout == b"a word\n" && logs.stderr == b"last words\n",
         "each stream goes where it came from: {logs:?}"
     );
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -123,5 +123,6 @@ fn a_silent_node_costs_a_warning_and_not_the_other_lines() -> Result<()> {
         let output = cluster.run("m1", &["service", "logs", "--tail", "1", "talk"])?;
         let (said, warned) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
         Ok(said.contains("@w1") && !said.contains("@w2") && warned.contains("does not answer"))
-    })
+    })?;
+    cluster.finish()
 }

@@ -30,7 +30,8 @@ fn a_manager_that_missed_more_than_the_log_holds_catches_up_by_snapshot() -> Res
         let labels = cluster
             .shoal_on("m3", &["node", "inspect", "--format", "{{index .Spec.Labels \"count\"}}", "m1"])?;
         Ok(labels.trim() == (CHANGES - 1).to_string())
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -53,7 +54,7 @@ fn five_managers_go_on_without_two() -> Result<()> {
         Ok(true)
     })?;
     ensure!(cluster.running("app")?.len() == 1);
-    Ok(())
+    cluster.finish()
 }
 
 /// Changes a label so many times, each time durably on a majority.

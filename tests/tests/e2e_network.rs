@@ -47,7 +47,7 @@ fn a_service_is_reached_by_its_name_on_every_node_and_balanced_over_its_tasks() 
         }
         ensure!(answered == expected, "{url}: {answered:?} instead of {expected:?}");
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -74,7 +74,8 @@ fn a_virtual_address_follows_the_tasks_and_goes_with_the_service() -> Result<()>
     cluster.shoal(&["service", "rm", "here"])?;
     cluster.wait_until("the network can be removed", SOON, || {
         Ok(cluster.shoal(&["network", "rm", "front"]).is_ok())
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn networks_do_not_see_each_other() -> Result<()> {
     ensure!(outside.resolve("outside").is_ok(), "the names of its own network are not known");
     ensure!(outside.resolve("web").is_err(), "a name of another network is known");
     ensure!(outside.http(&url).is_err(), "an address of another network is reached");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_service_is_reached_while_no_daemon_runs_and_after_they_are_back() -> Result
     ensure!(from.http(&url).is_ok(), "the address does not answer after the restart");
     cluster.wait_until("the name is answered again", SOON, || Ok(from.http("http://web:8080/").is_ok()))?;
     ensure!(cluster.container("web")?.pid == before, "the container was made anew");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -158,7 +159,8 @@ fn a_node_that_starts_while_all_managers_are_away_knows_the_names_it_knew() -> R
     })?;
     ensure!((from.resolve("web")?, from.resolve("tasks.web")?) == known);
     cluster.shoal(&["service", "scale", "web=1"])?;
-    cluster.wait_until("what is new is known", SOON, || Ok(from.resolve("tasks.web")?.len() == 2))
+    cluster.wait_until("what is new is known", SOON, || Ok(from.resolve("tasks.web")?.len() == 2))?;
+    cluster.finish()
 }
 
 #[test]
@@ -180,5 +182,5 @@ fn a_network_that_is_removed_can_be_made_again_with_the_same_name_and_subnet() -
             Ok(cluster.shoal(&["network", "rm", "front"]).is_ok())
         })?;
     }
-    Ok(())
+    cluster.finish()
 }

@@ -37,7 +37,7 @@ fn networks_have_their_subnets_from_the_pools_that_were_given() -> Result<()> {
     }
     cluster.shoal_on("w1", &[&["swarm", "init"], &pools[..]].concat())?;
     ensure!(subnet(&cluster, "w1", "ingress")? == "10.123.0.0/26");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn a_node_whose_address_a_network_has_is_not_let_in() -> Result<()> {
 
     let refused = cluster.refused(&["network", "create", "--subnet", "10.67.0.0/24", "back"])?;
     ensure!(refused.contains("contains 10.67.0.7, by which node w1 is reached"), "{refused}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn the_network_of_published_ports_can_be_replaced_while_nothing_is_published() -
     let attach = ["service", "create", "-q", "--network", "mesh", "example:1"];
     let refused = cluster.refused(&attach)?;
     ensure!(refused.contains("carries the published ports and can't be attached to"), "{refused}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -118,5 +118,5 @@ fn a_network_with_small_packets_carries_them() -> Result<()> {
     ensure!(here.http("http://web:8080/")?.starts_with("shoal example 1"));
     let links = here.sh("ip -o link show")?;
     ensure!(links.contains("mtu 600"), "{links}");
-    Ok(())
+    cluster.finish()
 }

@@ -7,7 +7,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
-use tests::cluster::{Asker, Container, Echo, Load, SOON, Tally, TestCluster, Waiter};
+use tests::cluster::{Asker, Container, Echo, Load, SOON, Tally, TestCluster, Waiter, namespace_of};
 
 /// The node that is lost.
 const LOST: &str = "w2";
@@ -53,7 +53,7 @@ fn name(container: &Container) -> &str {
 fn places(cluster: &TestCluster, published: u16, target: u16) -> Result<Vec<Place>> {
     let outside = cluster.node("m1").namespace();
     let client = cluster.container("client")?;
-    let inside = PathBuf::from(format!("/proc/{}/ns/net", client.pid));
+    let inside = namespace_of(client.pid);
     let nodes = ["w1", "m1"].map(|node| cluster.node(node));
     let mut outer: Vec<SocketAddr> = vec![(Ipv4Addr::LOCALHOST, published).into()];
     for node in nodes {

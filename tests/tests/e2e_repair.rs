@@ -85,5 +85,5 @@ fn a_check_names_the_nodes_that_cannot_be_asked() -> Result<()> {
     })?;
     let refused = cluster.refused(&["network", "check", "none"])?;
     ensure!(refused.contains("none"), "{refused}");
-    Ok(())
+    cluster.finish()
 }

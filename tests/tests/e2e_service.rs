@@ -46,7 +46,7 @@ fn a_web_service_answers_on_every_node_it_runs_on_and_is_scaled_up_and_down() ->
     let left = cluster.running("web")?;
     let silent = cluster.names().into_iter().find(|name| *name != left[0].1).context("another node")?;
     ensure!(cluster.http("m1", &silent, 8080).is_err(), "a port without a task must be closed");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_rolling_update_answers_requests_all_the_while() -> Result<()> {
         "the new version has the last word"
     );
     ensure!(cluster.running("web")?.len() == 3);
-    Ok(())
+    cluster.finish()
 }
 
 /// Asks one server after the other, as a client with several addresses does.
@@ -147,7 +147,7 @@ fn an_update_to_a_failing_image_is_rolled_back_and_says_why() -> Result<()> {
     for (_, node, _) in &after {
         ensure!(cluster.http("m1", node, 8080)?.starts_with("shoal example 1"));
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -174,11 +174,10 @@ fn a_service_is_rolled_back_on_request_and_keeps_its_size() -> Result<()> {
     cluster.shoal(&["service", "rollback", "-q", "app"])?;
     let spec = cluster.shoal(&["service", "inspect", "app"])?;
     ensure!(spec.contains("V=1") && !spec.contains("\"V=2\"\n            ],\n            \"Init"), "{spec}");
-    cluster.wait_until(
-        "three tasks of the first version run",
-        SOON,
-        || Ok(cluster.running("app")?.len() == 3),
-    )
+    cluster.wait_until("three tasks of the first version run", SOON, || {
+        Ok(cluster.running("app")?.len() == 3)
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -205,5 +204,6 @@ fn a_global_service_follows_the_nodes_and_a_constraint_says_which() -> Result<()
     cluster.shoal(&["node", "update", "--availability", "active", "w1"])?;
     cluster.wait_until("the node is used again", SOON, || {
         Ok(cluster.running("every")?.len() == 3 && cluster.running("ssd")?.len() == 2)
-    })
+    })?;
+    cluster.finish()
 }

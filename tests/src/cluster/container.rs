@@ -17,7 +17,12 @@ pub struct Container {
 impl TestCluster {
     /// The running containers of a service.
     pub fn containers(&self, service: &str) -> Result<Vec<Container>> {
-        let processes = self.processes("m1", service)?;
+        self.containers_via("m1", service)
+    }
+
+    /// The same, asked through another manager.
+    pub fn containers_via(&self, manager: &str, service: &str) -> Result<Vec<Container>> {
+        let processes = self.processes(manager, service)?;
         Ok(processes.into_iter().map(|(task, pid)| Container { task, pid }).collect())
     }
 

@@ -8,6 +8,7 @@ mod lan;
 mod leftovers;
 mod load;
 mod program;
+mod reach;
 mod waiter;
 
 pub use container::Container;
@@ -16,6 +17,7 @@ pub use http::get;
 pub use lan::Lan;
 pub use load::{Load, Manner, Tally};
 pub use program::program;
+pub use reach::{answerers, namespace_of};
 pub use waiter::Waiter;
 
 use crate::images;

@@ -68,5 +68,5 @@ fn a_full_disk_is_told_and_nothing_is_left_of_what_did_not_fit() -> Result<()> {
     ensure!(cluster.shoal(&["image", "rm", "first:1"])?.contains("Deleted: sha256:"));
     ensure!(load(&cluster, &second)? == "Loaded image: second:1\n");
     ensure!(names(&cluster)? == BTreeSet::from(["second:1".to_owned()]));
-    Ok(())
+    cluster.finish()
 }

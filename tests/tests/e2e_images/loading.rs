@@ -44,7 +44,7 @@ fn archives_and_layouts_are_loaded_whatever_made_them_and_run() -> Result<()> {
         cluster.shoal(&["service", "create", "-q", "--name", &name, image])?;
         ensure!(cluster.running(&name)?.len() == 1, "{image} runs");
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn an_archive_is_loaded_from_standard_input() -> Result<()> {
     let host = format!("unix://{}", cluster.node("m1").socket().display());
     let output = shoal.args(["load"]).env("SHOAL_HOST", host).stdin(File::open(archive)?).output()?;
     ensure!(output.status.success() && output.stdout == b"Loaded image: piped:1\n", "{output:?}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn images_are_listed_shown_and_removed_by_name_and_by_id() -> Result<()> {
         let left = fs::read_dir(image_dir(&cluster).join(folder))?.count();
         ensure!(left == 0, "{left} left in {folder} though there is no image");
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -126,5 +126,5 @@ fn an_image_that_runs_is_not_removed_until_its_service_is() -> Result<()> {
         Ok(cluster.run("m1", &["image", "rm", id.trim()])?.status.success())
     })?;
     ensure!(names(&cluster)?.is_empty());
-    Ok(())
+    cluster.finish()
 }

@@ -18,7 +18,7 @@ fn a_service_runs_an_image_that_only_the_registry_has() -> Result<()> {
     cluster.shoal(&["service", "create", "-q", "--name", "app", "--replicas", "2", &app])?;
     ensure!(cluster.running("app")?.len() == 2);
     ensure!(names(&cluster)? == BTreeSet::from([app]));
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -37,7 +37,8 @@ fn an_image_is_pulled_by_tag_and_by_digest() -> Result<()> {
     let output = cluster.run("m1", &["image", "pull", by_digest])?;
     let told = String::from_utf8(output.stderr)?;
     ensure!(output.status.success() && told.contains("done") && told.contains("Digest: sha256:"), "{told}");
-    cluster.shoal(&["image", "inspect", by_digest]).map(drop)
+    cluster.shoal(&["image", "inspect", by_digest]).map(drop)?;
+    cluster.finish()
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn what_cannot_be_pulled_is_told_with_the_reason() -> Result<()> {
     registry.damage_largest_blob()?;
     says(&pull(&app)?, &["delivered wrong content", "sha256:"])?;
     ensure!(names(&cluster)?.is_empty(), "nothing of all that became an image");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -77,5 +78,6 @@ fn a_task_whose_image_cannot_be_had_says_why() -> Result<()> {
     cluster.wait_until("the task says why it does not run", SOON, || {
         let tasks = cluster.shoal(&["service", "ps", "--no-trunc", "app"])?;
         Ok(tasks.contains("Rejected") && tasks.contains("nothing:1 was not found"))
-    })
+    })?;
+    cluster.finish()
 }

@@ -40,7 +40,8 @@ fn what_is_no_whole_archive_is_refused() -> Result<()> {
 
     // What was refused is no obstacle for what is right.
     fs::write(&path, &good)?;
-    load(&cluster, &path).map(drop)
+    load(&cluster, &path).map(drop)?;
+    cluster.finish()
 }
 
 #[test]
@@ -71,7 +72,8 @@ fn an_archive_whose_parts_do_not_fit_together_is_refused() -> Result<()> {
     let manifest = json!([{ "Config": "c.json", "RepoTags": ["x:1"], "Layers": ["l.tar"] }]).to_string();
     images::append(&mut tar, "manifest.json", 0o644, manifest.as_bytes())?;
     tar.finish()?;
-    says(&load_refused(&cluster, &path)?, &["`c.json` is missing from the image archive", "save it again"])
+    says(&load_refused(&cluster, &path)?, &["`c.json` is missing from the image archive", "save it again"])?;
+    cluster.finish()
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn a_layer_that_reaches_out_of_its_folder_is_refused() -> Result<()> {
         images::archive(&path, "hostile:1", &images::layer_of_file(name, b"owned")?, json!({}))?;
         says(&load_refused(&cluster, &path)?, &[name, "leads out of its folder", "malformed or hostile"])?;
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -93,5 +95,6 @@ fn an_image_for_another_kind_of_machine_is_refused() -> Result<()> {
     says(
         &load_refused(&cluster, &path)?,
         &["foreign:1 has no variant for linux/", &there, "build it for this platform"],
-    )
+    )?;
+    cluster.finish()
 }

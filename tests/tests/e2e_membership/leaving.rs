@@ -107,7 +107,8 @@ fn a_worker_that_leaves_is_emptied_and_one_that_joins_is_used() -> Result<()> {
     ensure!(said.contains("rotated"), "{said}");
     cluster.shoal_on("w1", &["swarm", "join", "--token", new.trim(), &addr])?;
     become_so(&cluster, "m1", &[("m1", "Ready Reachable"), ("w1", "Ready")])?;
-    cluster.wait_until("it has a task again", SOON, || Ok(cluster.running("app")?.len() == 2))
+    cluster.wait_until("it has a task again", SOON, || Ok(cluster.running("app")?.len() == 2))?;
+    cluster.finish()
 }
 
 #[test]
@@ -131,7 +132,8 @@ fn a_node_that_is_ready_is_removed_only_by_force() -> Result<()> {
     ensure!(left.containers + left.mounts + left.cgroups == 0, "{left:?}");
     let addr = format!("{}:2377", cluster.node("m1").addr());
     cluster.shoal_on("w1", &["swarm", "join", "--token", &token(&cluster, "m1", "worker")?, &addr])?;
-    cluster.wait_until("the task that waited runs on it", SOON, || Ok(cluster.running("app")?.len() == 1))
+    cluster.wait_until("the task that waited runs on it", SOON, || Ok(cluster.running("app")?.len() == 1))?;
+    cluster.finish()
 }
 
 #[test]
@@ -159,5 +161,6 @@ fn a_manager_leaves_by_force_and_says_first_if_too_few_are_left() -> Result<()> 
     cluster.shoal_on("m2", &["node", "rm", "m1"])?;
     let addr = format!("{}:2377", cluster.node("m2").addr());
     cluster.shoal_on("m1", &["swarm", "join", "--token", &token(&cluster, "m2", "manager")?, &addr])?;
-    become_so(&cluster, "m1", &[("m1", "Ready Reachable"), ("m2", "Ready Reachable"), ("m3", "Ready")])
+    become_so(&cluster, "m1", &[("m1", "Ready Reachable"), ("m2", "Ready Reachable"), ("m3", "Ready")])?;
+    cluster.finish()
 }

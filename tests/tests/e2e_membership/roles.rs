@@ -52,7 +52,8 @@ fn a_worker_that_is_promoted_answers_and_keeps_its_containers() -> Result<()> {
     cluster.wait_until("all tasks run on it", SOON, || {
         let tasks = cluster.running("app")?;
         Ok(tasks.len() == 4 && tasks.iter().all(|(_, node, _)| node == "w1"))
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn a_cluster_shrinks_to_one_manager_and_grows_again() -> Result<()> {
         Ok(cluster.shoal_on(workers[0], &["service", "ls"])?.contains("app"))
     })?;
     cluster.shoal_on(workers[1], &["service", "update", "-d", "--label-add", "without=the-first", "app"])?;
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -123,7 +124,8 @@ fn a_manager_that_is_demoted_and_promoted_at_once_ends_as_a_manager() -> Result<
     cluster.wait_until("the two agree on a change", SOON, || {
         cluster.shoal_on("m3", &["node", "update", "--label-add", "agreed=yes", "m1"])?;
         Ok(true)
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -136,5 +138,6 @@ fn a_manager_that_was_demoted_while_it_was_away_comes_back_as_a_worker() -> Resu
     })?;
     cluster.on(cluster.node("m3").heal())?;
     become_so(&cluster, "m1", &[("m1", "Ready Reachable"), ("m2", "Ready Reachable"), ("m3", "Ready")])?;
-    is_now(&cluster, "m3", Role::Worker)
+    is_now(&cluster, "m3", Role::Worker)?;
+    cluster.finish()
 }

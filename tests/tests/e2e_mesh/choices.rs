@@ -30,7 +30,8 @@ fn a_port_that_nobody_named_is_chosen_shown_and_kept() -> Result<()> {
     ensure!(ports(&cluster, "web")?.starts_with("*:30000->8080/tcp, *:3000"), "{}", ports(&cluster, "web")?);
     cluster.wait_until("the chosen port leads to the new task", SOON, || {
         Ok(cluster.http("w1", "m1", 30_000)?.starts_with("shoal example 2"))
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn of_two_services_that_are_made_at_once_one_gets_the_port() -> Result<()> {
     for refusal in refusals {
         ensure!(refusal.contains("port 8080/tcp of every node is taken by service `"), "{refusal}");
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -80,8 +81,10 @@ fn a_node_sends_to_its_own_tasks_first_if_asked() -> Result<()> {
         Ok(true)
     })?;
     cluster.shoal(&["service", "update", "-q", "--constraint-add", "node.hostname!=w2", "web"])?;
-    cluster
-        .wait_until("the node without a task sends to all", SOON, || Ok(answers(&cluster, "w2")?.len() == 2))
+    cluster.wait_until("the node without a task sends to all", SOON, || {
+        Ok(answers(&cluster, "w2")?.len() == 2)
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -98,5 +101,5 @@ fn only_nodes_that_have_the_address_answer_there() -> Result<()> {
     let at_localhost = || tests::cluster::get(([127, 0, 0, 1], 9090).into());
     cluster.on(cluster.node("m1").exec_in_netns(at_localhost))??;
     ensure!(cluster.http("w1", "m1", 9090).is_err(), "others reach it, too");
-    Ok(())
+    cluster.finish()
 }

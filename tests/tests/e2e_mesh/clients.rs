@@ -126,7 +126,7 @@ fn a_task_sees_the_client_itself_through_every_node() -> Result<()> {
             server.seen(to, inside).with_context(|| format!("the container asks {node} at {to}"))?;
         }
     }
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -148,5 +148,5 @@ fn a_task_sees_the_client_itself_at_the_ports_of_its_own_node() -> Result<()> {
     let [elsewhere, _] = addresses(&cluster, "w2");
     let refused = cluster.node("m1").exec_in_netns(move || Talk::Tcp((elsewhere, PORTS[0]).into()).begin());
     ensure!(cluster.on(refused)?.is_err(), "another node answers too");
-    Ok(())
+    cluster.finish()
 }

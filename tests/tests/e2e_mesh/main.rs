@@ -53,7 +53,8 @@ fn every_node_answers_for_a_published_port_and_follows_the_tasks() -> Result<()>
     cluster.shoal(&["service", "rm", "web"])?;
     cluster.wait_until("nobody answers any more", SOON, || {
         Ok(cluster.names().iter().all(|node| cluster.http("m1", node, 8080).is_err()))
-    })
+    })?;
+    cluster.finish()
 }
 
 #[test]
@@ -71,5 +72,5 @@ fn a_service_of_other_networks_publishes_too_and_keeps_its_names() -> Result<()>
             Ok(!cluster.shoal(&["service", "ls"])?.contains("web"))
         })?;
     }
-    Ok(())
+    cluster.finish()
 }

@@ -89,7 +89,7 @@ fn every_wrong_option_of_a_command_is_told_and_nothing_is_made() -> Result<()> {
         &["--tail: `x`", "--since: `y`"],
     )?;
     ensure!(made(&cluster)? == before, "something was made");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn ports_that_can_not_be_published_are_refused_with_the_way_out() -> Result<()> 
         &["there is nothing to publish", "leave one of them out"],
     )?;
     ensure!(made(&cluster)? == before, "something was made");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -144,5 +144,6 @@ fn a_misspelt_command_or_option_is_told_what_was_meant() -> Result<()> {
     misused(&cluster, &["service", "create"], &["IMAGE", "Usage: shoal service create"])?;
     misused(&cluster, &["service", "ls", "--filter", "colour=red"], &["`colour`", "id, label, mode, name"])?;
     misused(&cluster, &["service", "ls", "--format", "{{.Colour}}"], &["`Colour`", "ID, Image, Mode, Name"])?;
-    misused(&cluster, &["swarm", "join-token", "boss"], &["boss", "worker, manager"])
+    misused(&cluster, &["swarm", "join-token", "boss"], &["boss", "worker, manager"])?;
+    cluster.finish()
 }

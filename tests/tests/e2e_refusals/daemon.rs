@@ -47,7 +47,8 @@ fn a_daemon_that_is_not_there_is_told_with_its_socket() -> Result<()> {
     says(
         &cluster.refused(&["node", "ls"])?,
         &["no daemon answers at", &cluster.node("m1").socket().display().to_string()],
-    )
+    )?;
+    cluster.finish()
 }
 
 #[test]
@@ -65,5 +66,6 @@ fn who_is_not_root_is_told_to_be() -> Result<()> {
     let data = folder.path().join("data").display().to_string();
     fails(run(&shared, Some(NOBODY), &["daemon", "--data-dir", &data])?, 1, &["has to run as root", "sudo"])?;
     ensure!(!Path::new(&data).exists(), "a folder was made");
-    fails(run(&shared, Some(NOBODY), &["up", "--name", "nobody"])?, 1, &["run this as root"])
+    fails(run(&shared, Some(NOBODY), &["up", "--name", "nobody"])?, 1, &["run this as root"])?;
+    cluster.finish()
 }

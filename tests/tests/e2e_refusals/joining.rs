@@ -57,7 +57,8 @@ fn a_node_whose_token_is_not_right_stays_outside() -> Result<()> {
     join(&worker, &["the join token is not valid (any more)", "rotated"])?;
     is_outside(&cluster, &before)?;
     cluster.shoal_on("w1", &["swarm", "join", "--token", rotated.trim(), &addr])?;
-    Ok(())
+    other.finish()?;
+    cluster.finish()
 }
 
 #[test]
@@ -106,7 +107,8 @@ fn a_node_that_reaches_no_manager_gives_up_and_stays_outside() -> Result<()> {
     refused_on(&cluster, "w1", &wrong, &all)?;
     let init = ["swarm", "init", "--cert-expiry", "5m", "--advertise-addr", "nosuchlink0"];
     refused_on(&cluster, "w1", &init, &["must be at least 3600s", "--advertise-addr: `nosuchlink0`"])?;
-    is_outside(&cluster, &before)
+    is_outside(&cluster, &before)?;
+    cluster.finish()
 }
 
 #[test]
@@ -124,7 +126,7 @@ fn a_manager_that_can_not_listen_leaves_no_trace_in_the_cluster() -> Result<()> 
     is_outside(&cluster, &before)?;
     drop(taken);
     cluster.shoal_on("w1", &join)?;
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -178,5 +180,5 @@ fn a_node_that_is_asked_for_what_it_is_not_says_what_it_is() -> Result<()> {
     })?;
     cluster.shoal_on("w1", &["swarm", "leave", "--force"])?;
     ensure!(!identity.exists());
-    Ok(())
+    cluster.finish()
 }

@@ -36,7 +36,7 @@ fn what_is_not_there_is_named() -> Result<()> {
     // A task of that id has never been.
     refused(&cluster, &["service", "logs", "0123456789abcdefghijklmno"], &["no such service or task"])?;
     ensure!(made(&cluster)? == before, "something was changed");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_beginning_of_several_ids_is_refused_with_the_candidates() -> Result<()> {
     // More of it is enough.
     let longer = (2..=ids[0].len()).map(|chars| &ids[0][..chars]).find(|longer| !ids[1].starts_with(longer));
     cluster.shoal(&["service", "inspect", longer.context("the ids are the same")?])?;
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -103,5 +103,6 @@ fn a_name_is_given_once_and_an_update_of_an_old_version_is_refused() -> Result<(
     cluster.shoal(&["node", "update", "--label-add", "zone=a", "m1"])?;
     (request.version, request.spec) = (seen.version, seen.spec);
     let stale = cluster.call(async { Ok(client.control().update_node(request).await) })?;
-    super::says(stale.err().context("an old version was taken")?.message(), &["update out of sequence"])
+    super::says(stale.err().context("an old version was taken")?.message(), &["update out of sequence"])?;
+    cluster.finish()
 }

@@ -68,7 +68,7 @@ fn a_task_that_can_not_be_prepared_is_rejected_and_says_what_to_do() -> Result<(
     // None of them left anything on the node.
     let containers = cluster.node("m1").data_dir().join("containers");
     ensure!(std::fs::read_dir(containers)?.next().is_none(), "a container was left behind");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_command_that_the_image_does_not_have_is_named() -> Result<()> {
     let all = tasks(&cluster, "app")?;
     says(&all, &["Failed", "the image has no /bin/nope"])?;
     ensure!(all.lines().count() == 1, "one try was asked for: {all}");
-    Ok(())
+    cluster.finish()
 }
 
 #[test]
@@ -103,7 +103,8 @@ fn a_service_that_fits_nowhere_says_why_while_it_waits() -> Result<()> {
     cluster.shoal(&["node", "update", "--label-add", "disk=ssd", "w1"])?;
     cluster.wait_until("the task runs where it fits", SOON, || {
         Ok(cluster.running("picky")?.iter().map(|(_, node, _)| node.as_str()).eq(["w1"]))
-    })
+    })?;
+    cluster.finish()
 }
 
 /// `create` waits and says why, `service ps` says it as well; Ctrl-C ends the wait and leaves the service.
