@@ -12,15 +12,18 @@ use std::{
 pub struct Lan {
     /// The file that the other machine's network namespace is bound to.
     outside: PathBuf,
+    /// Where that file is: the link may outlive the cluster.
+    _dir: tempfile::TempDir,
 }
 
 impl TestCluster {
     /// Gives nodes a link `lan0` that leads to a machine with these addresses, each with its prefix length.
     pub fn lan(&self, nodes: &[&str], addresses: &[&str]) -> Result<Lan> {
-        let outside = self.dir().join("lan");
+        let dir = tempfile::tempdir()?;
+        let outside = dir.path().join("lan");
         std::fs::write(&outside, "")?;
         run(Command::new("unshare").arg(format!("--net={}", outside.display())).arg("true"))?;
-        let lan = Lan { outside };
+        let lan = Lan { outside, _dir: dir };
         lan.ip("link add bridge0 type bridge")?;
         for address in addresses {
             let nodad = if address.contains(':') { "nodad" } else { "" };

@@ -37,9 +37,13 @@ impl TestCluster {
         }
         let via = self.manager()?;
         let list = |noun: &str| self.shoal_on(&via, &[noun, "ls", "--format", "{{.Name}}"]);
-        for service in list("service")?.lines() {
-            self.shoal_on(&via, &["service", "rm", service])?;
-        }
+        self.wait_until("the services are removed", SOON, || {
+            let left = list("service")?;
+            // One that is being removed is still listed.
+            let remove = |service| self.run(&via, &["service", "rm", service]);
+            left.lines().try_for_each(|service| remove(service).map(drop))?;
+            Ok(left.is_empty())
+        })?;
         self.wait_until("the networks can be removed", SOON, || {
             let left = list("network")?;
             let mut own = left.lines().filter(|name| *name != INGRESS);
