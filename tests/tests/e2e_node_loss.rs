@@ -3,6 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -86,15 +87,17 @@ fn waiters(places: &[Place], lost: &str) -> Result<[Vec<Waiter>; 2]> {
 fn askers(cluster: &TestCluster, places: &[Place], lost: &str) -> Result<Vec<Asker>> {
     let mut found = Vec::new();
     for (from, to) in places {
+        let theirs = Cell::new(None);
         cluster.wait_until(&format!("a datagram to {to} finds the task"), SOON, || {
             // A port of its own each time.
-            Ok(Asker::open(from, *to)?.ask()? == lost)
+            let asker = Asker::open(from, *to)?;
+            let is_theirs = asker.ask()? == lost;
+            theirs.set(is_theirs.then_some(asker));
+            Ok(is_theirs)
         })?;
-        let mut of_place = (0..ROW).map(|_| Asker::open(from, *to));
-        let theirs =
-            of_place.find_map(|asker| asker.ok().filter(|asker| asker.ask().is_ok_and(|by| by == lost)));
-        found.push(theirs.with_context(|| format!("no datagram to {to} finds the task again"))?);
+        found.extend(theirs.take());
     }
+    ensure!(found.len() == places.len());
     Ok(found)
 }
 

@@ -1,9 +1,9 @@
 //! Looking out of a container: commands of this machine in its network, with its name servers.
 
-use super::TestCluster;
+use super::{TestCluster, namespace_of};
 use anyhow::{Context, Result, anyhow, ensure};
 use nix::sched::{CloneFlags, setns};
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 
 /// A running container of a service.
 #[derive(Debug, Clone)]
@@ -34,18 +34,23 @@ impl TestCluster {
     }
 }
 
+/// Does something in the network namespace that a file leads to.
+pub(super) fn inside<T: Send>(namespace: &Path, work: impl FnOnce() -> T + Send) -> Result<T> {
+    let file = fs::File::open(namespace).with_context(|| namespace.display().to_string())?;
+    // A thread of its own: the others stay where they are.
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            setns(&file, CloneFlags::CLONE_NEWNET)?;
+            Ok(work())
+        });
+        worker.join().map_err(|_| anyhow!("what was to be done in {} panicked", namespace.display()))?
+    })
+}
+
 impl Container {
     /// Does something in the container's network.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
-        let namespace = fs::File::open(format!("/proc/{}/ns/net", self.pid))?;
-        // A thread of its own: the others stay where they are.
-        std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                setns(&namespace, CloneFlags::CLONE_NEWNET)?;
-                Ok(work())
-            });
-            worker.join().map_err(|_| anyhow!("what was to be done in the container panicked"))?
-        })
+        inside(&namespace_of(self.pid), work)
     }
 
     /// What a shell command prints that sees the container's network and names, but this machine's

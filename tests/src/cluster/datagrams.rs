@@ -1,10 +1,8 @@
 //! Datagrams: sockets in containers that say who they are, and clients that go on asking from one port.
 
-use super::Container;
-use anyhow::{Context, Result};
-use nix::sched::{CloneFlags, setns};
+use super::{Container, container::inside};
+use anyhow::Result;
 use std::{
-    fs::File,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     path::Path,
@@ -61,19 +59,10 @@ pub struct Asker {
 impl Asker {
     /// Opens one in the namespace that a file leads to.
     pub fn open(namespace: &Path, to: SocketAddr) -> Result<Self> {
-        let file = File::open(namespace).with_context(|| namespace.display().to_string())?;
         let any: SocketAddr =
             if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-        let opened = thread::scope(|scope| {
-            let opening = scope.spawn(|| {
-                setns(file, CloneFlags::CLONE_NEWNET)?;
-                let socket = UdpSocket::bind(any)?;
-                socket.connect(to)?;
-                anyhow::Ok(socket)
-            });
-            opening.join()
-        });
-        let socket = opened.map_err(|_| anyhow::anyhow!("a client panicked"))??;
+        let socket = inside(namespace, move || UdpSocket::bind(any))??;
+        socket.connect(to)?;
         socket.set_read_timeout(Some(PAUSE))?;
         Ok(Self { socket })
     }

@@ -24,8 +24,10 @@ impl TestCluster {
         let running = self.running_via(via, service)?;
         let tasks: BTreeSet<String> = running.into_iter().map(|(_, _, id)| id[1..13].to_owned()).collect();
         let mut places = Vec::new();
-        for node in port.iter().flat_map(|_| self.names()) {
-            let (node, port) = (self.node(&node), port.unwrap_or_default());
+        for (port, node) in
+            port.into_iter().flat_map(|port| self.names().into_iter().map(move |node| (port, node)))
+        {
+            let node = self.node(&node);
             let other = self.names().into_iter().find(|name| name != node.name()).context("another node")?;
             let from = self.node(&other).namespace();
             places.push((from.clone(), SocketAddr::from((node.addr(), port))));

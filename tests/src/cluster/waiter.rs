@@ -1,13 +1,11 @@
 //! Clients that were answered once, keep their connection, and wait without a word.
 
+use super::container::inside;
 use anyhow::{Context, Result, bail, ensure};
-use nix::sched::{CloneFlags, setns};
 use std::{
-    fs::File,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
-    thread,
     time::Duration,
 };
 
@@ -29,16 +27,7 @@ pub struct Waiter {
 impl Waiter {
     /// Connects from the namespace that a file leads to, and asks once.
     pub fn connect(namespace: &Path, to: SocketAddr) -> Result<Self> {
-        let file = File::open(namespace).with_context(|| namespace.display().to_string())?;
-        // A thread of its own: the others stay where they are.
-        let connected = thread::scope(|scope| {
-            let connecting = scope.spawn(|| {
-                setns(file, CloneFlags::CLONE_NEWNET)?;
-                anyhow::Ok(TcpStream::connect_timeout(&to, PATIENCE)?)
-            });
-            connecting.join()
-        });
-        let stream = connected.map_err(|_| anyhow::anyhow!("a client panicked"))??;
+        let stream = inside(namespace, move || TcpStream::connect_timeout(&to, PATIENCE))??;
         let mut waiter = Self { stream, to, answer: String::new() };
         waiter.answer = waiter.ask()?;
         Ok(waiter)

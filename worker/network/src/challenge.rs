@@ -13,8 +13,8 @@ use thiserror::Error;
 use tracing::debug;
 use worker_core::overlay::challenge::{MARK, packets};
 
-use crate::conntrack::Tracked;
 use crate::namespace::{Namespace, NamespaceError};
+use crate::tracked::Tracked;
 
 /// Why clients could not be challenged.
 #[derive(Debug, Error)]

@@ -1,15 +1,12 @@
 //! Connections a namespace tracks: those that go where they would not go any more are forgotten.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use netlink_packet_core::{
     DecodeError, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_netfilter::conntrack::{
-    self, ConntrackAttribute, ConntrackMessage, IPTuple, ProtoInfo, ProtoInfoTCP, ProtoTuple, Tuple,
-};
+use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
@@ -17,18 +14,16 @@ use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use nix::errno::Errno;
 use thiserror::Error;
-use worker_core::network::{Flow, Protocol};
+use worker_core::network::Flow;
 
 use crate::links::is;
 use crate::namespace::{Namespace, NamespaceError};
+use crate::tracked::{Connection, Tracked};
 
 /// Netlink messages begin at multiples of this many bytes.
 const ALIGNMENT: usize = 4;
 
 const FAMILIES: [NetfilterProtoFamily; 2] = [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6];
-
-/// `TCP_CONNTRACK_ESTABLISHED`, `TCP_CONNTRACK_FIN_WAIT` and `TCP_CONNTRACK_CLOSE_WAIT` of the kernel's `nf_conntrack_tcp.h`.
-const OPEN: [u8; 3] = [3, 4, 5];
 
 /// Why connections could not be forgotten.
 #[derive(Debug, Error)]
@@ -67,18 +62,6 @@ pub enum ConntrackError {
         #[source]
         source: DecodeError,
     },
-}
-
-/// A connection, with both names of its client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tracked {
-    pub(crate) flow: Flow,
-    /// Who began it.
-    pub(crate) client: SocketAddr,
-    /// Whom the answerer sees in the client's place, where that is hidden; else the client.
-    pub(crate) seen: SocketAddr,
-    /// Whether its client may be waiting for data: it is established, and not closed by both sides.
-    pub(crate) is_open: bool,
 }
 
 /// Forgets connections; tells which. The rules that lead them elsewhere are loaded by then, so that none comes back.
@@ -127,92 +110,6 @@ pub(crate) async fn find_all(
 pub(crate) async fn try_listing(namespace: &Namespace) -> Result<(), ConntrackError> {
     let path = namespace.path().to_owned();
     namespace.run(move || Tracking::open(&path)?.list(NetfilterProtoFamily::IPv4).map(drop)).await?
-}
-
-/// The two directions of a connection.
-struct Connection {
-    original: Vec<Tuple>,
-    reply: Vec<Tuple>,
-    /// How far it has come, if it is one of TCP.
-    state: Option<u8>,
-}
-
-impl Connection {
-    fn of(attributes: Vec<ConntrackAttribute>) -> Self {
-        let mut connection = Self { original: Vec::new(), reply: Vec::new(), state: None };
-        for attribute in attributes {
-            match attribute {
-                ConntrackAttribute::CtaTupleOrig(tuples) => connection.original = tuples,
-                ConntrackAttribute::CtaTupleReply(tuples) => connection.reply = tuples,
-                ConntrackAttribute::CtaProtoInfo(parts) => connection.state = parts.iter().find_map(state),
-                _ => {}
-            }
-        }
-        connection
-    }
-
-    fn tracked(&self) -> Option<Tracked> {
-        let protocol = find_proto(&self.original, |part| match part {
-            ProtoTuple::Protocol(conntrack::Protocol::Tcp) => Some(Protocol::Tcp),
-            ProtoTuple::Protocol(conntrack::Protocol::Udp) => Some(Protocol::Udp),
-            ProtoTuple::Protocol(conntrack::Protocol::Sctp) => Some(Protocol::Sctp),
-            _ => None,
-        });
-        let flow =
-            Flow { protocol, destination: destination(&self.original)?, answerer: source(&self.reply)? };
-        Some(Tracked {
-            flow,
-            client: source(&self.original)?,
-            seen: destination(&self.reply)?,
-            is_open: self.state.is_some_and(|state| OPEN.contains(&state)),
-        })
-    }
-}
-
-fn state(part: &ProtoInfo) -> Option<u8> {
-    let ProtoInfo::TCP(parts) = part else { return None };
-    parts.iter().find_map(|part| match part {
-        ProtoInfoTCP::State(state) => Some(*state),
-        _ => None,
-    })
-}
-
-fn source(direction: &[Tuple]) -> Option<SocketAddr> {
-    let address = find(direction, |part| match part {
-        IPTuple::SourceAddress(address) => Some(*address),
-        _ => None,
-    })?;
-    let port = find_proto(direction, |part| match part {
-        ProtoTuple::SourcePort(port) => Some(*port),
-        _ => None,
-    });
-    Some(SocketAddr::new(address, port.unwrap_or_default()))
-}
-
-fn destination(direction: &[Tuple]) -> Option<SocketAddr> {
-    let address = find(direction, |part| match part {
-        IPTuple::DestinationAddress(address) => Some(*address),
-        _ => None,
-    })?;
-    let port = find_proto(direction, |part| match part {
-        ProtoTuple::DestinationPort(port) => Some(*port),
-        _ => None,
-    });
-    Some(SocketAddr::new(address, port.unwrap_or_default()))
-}
-
-fn find(tuples: &[Tuple], want: impl Fn(&IPTuple) -> Option<IpAddr>) -> Option<IpAddr> {
-    tuples.iter().find_map(|tuple| match tuple {
-        Tuple::Ip(parts) => parts.iter().find_map(&want),
-        _ => None,
-    })
-}
-
-fn find_proto<T>(tuples: &[Tuple], want: impl Fn(&ProtoTuple) -> Option<T>) -> Option<T> {
-    tuples.iter().find_map(|tuple| match tuple {
-        Tuple::Proto(parts) => parts.iter().find_map(&want),
-        _ => None,
-    })
 }
 
 /// A socket to connection tracking, blocking.

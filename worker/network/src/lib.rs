@@ -14,7 +14,7 @@
 //! - [`macvlan`]: networks on a link of the node, without a sandbox
 //! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep` puts it back
 //! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_dump`, `conntrack`,
-//!   `challenge`
+//!   `tracked`, `challenge`
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -51,6 +51,7 @@ mod repairs;
 mod routes;
 mod sandbox;
 mod sysctl;
+mod tracked;
 mod uplink;
 mod wiring;
 

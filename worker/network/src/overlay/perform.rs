@@ -12,7 +12,7 @@ use worker_core::overlay::{self, ContainerLink, Rules, Step, Way};
 
 use crate::challenge::challenge;
 use crate::config::NetworkConfig;
-use crate::conntrack::{self, Tracked};
+use crate::conntrack;
 use crate::container::{Reach, furnish};
 use crate::link_error::LinkError;
 use crate::links::{Link, Links, VethPair, is};
@@ -25,6 +25,7 @@ use crate::overlay::host_side::HostSide;
 use crate::overlay::mesh::{self, ANSWERS};
 use crate::overlay::tunnel;
 use crate::routes::{self, Route};
+use crate::tracked::Tracked;
 
 /// What steps are carried out with.
 pub(crate) struct Hands<'a> {
