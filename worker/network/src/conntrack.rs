@@ -19,6 +19,7 @@ use worker_core::network::Flow;
 use crate::links::is;
 use crate::namespace::{Namespace, NamespaceError};
 use crate::tracked::{Connection, Tracked};
+use crate::traffic;
 
 /// Netlink messages begin at multiples of this many bytes.
 const ALIGNMENT: usize = 4;
@@ -163,7 +164,7 @@ impl<'a> Tracking<'a> {
         packet.finalize();
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
-        self.socket.send(&bytes, 0).map_err(refused)?;
+        traffic::note(self.socket.send(&bytes, 0).map_err(refused)?);
         let mut answers = Vec::new();
         loop {
             let (datagram, _) = self.socket.recv_from_full().map_err(refused)?;

@@ -13,8 +13,8 @@
 //! - [`overlay`]: networks that span nodes, one sandbox each; that of the ingress network has an uplink too
 //! - [`macvlan`]: networks on a link of the node, without a sandbox
 //! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep` puts it back
-//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_dump`, `conntrack`,
-//!   `tracked`, `challenge`
+//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_change`,
+//!   `nft_dump`, `conntrack`, `tracked`, `challenge`; `traffic` counts what is sent there
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -42,8 +42,10 @@ pub mod namespace;
 mod neighbours;
 mod network;
 mod nft;
+mod nft_change;
 mod nft_dump;
 mod nft_loaded;
+mod nft_messages;
 mod open;
 pub mod overlay;
 mod preflight;
@@ -52,6 +54,7 @@ mod routes;
 mod sandbox;
 mod sysctl;
 mod tracked;
+mod traffic;
 mod uplink;
 mod wiring;
 
@@ -68,5 +71,6 @@ pub use overlay::{OverlayError, OverlayFault, Overlays};
 pub use preflight::{Check, Outcome, preflight};
 pub use repairs::{Inspection, Repairs};
 pub use sysctl::SysctlError;
+pub use traffic::Traffic;
 pub use worker_core::network::{Access, Attachment, HostPort, InterfaceAddress, Protocol};
 pub use worker_core::overlay::{Container, Interface};

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::link_error::{LinkError, kernel_error};
 use crate::namespace::Namespace;
+use crate::traffic::CountingSocket;
 
 /// A link as the kernel shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Links {
         let opened = namespace
             .run(move || {
                 let _runtime = runtime.enter();
-                rtnetlink::new_connection()
+                rtnetlink::new_connection_with_socket::<CountingSocket>()
             })
             .await?;
         let path = namespace.path().to_owned();

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::namespace::{Namespace, NamespaceError};
 use crate::nft_dump::{Dump, Tables};
+use crate::traffic;
 
 /// How much of what nft says goes into an error, in characters: the first complaint and the line it is about.
 const COMPLAINT_MAX: usize = 400;
@@ -41,6 +42,17 @@ pub enum NftError {
     /// What the kernel has cannot be read back.
     #[error("cannot read which rules the kernel has in the namespace {namespace}")]
     Look {
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The kernel refused a change of elements.
+    #[error("cannot change the elements of table {table} in the namespace {namespace}")]
+    Change {
+        /// The table.
+        table: String,
         /// The namespace.
         namespace: PathBuf,
         /// What the kernel said.
@@ -144,6 +156,7 @@ fn feed(program: &Path, table: &str, script: &str) -> Result<Output, NftError> {
         .map_err(|source| NftError::Start { program: program.to_owned(), source })?;
     let mut stdin = child.stdin.take().expect("stdin was asked for");
     let written = stdin.write_all(script.as_bytes());
+    traffic::note(script.len());
     drop(stdin);
     // Waits first: a child that was not waited for stays a zombie, and one that gave up says why.
     let output = child.wait_with_output();

@@ -4,22 +4,20 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
-use netlink_packet_core::{DecodeError, NLM_F_DUMP, NLM_F_REQUEST, NlasIterator};
-use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
+use netlink_packet_core::NLM_F_DUMP;
+use netlink_sys::Socket;
 use nix::errno::Errno;
 
-/// Number of nftables among the parts of netfilter, as it stands in message types.
-const SUBSYSTEM: u16 = 10 << 8;
-
-/// Length of a netlink message's header and netfilter's after it, in bytes.
-const HEADERS: usize = 20;
+use crate::nft_messages::{
+    Answer, ELEMENTS, ERROR, Message, SET_NAME, SUBSYSTEM, TABLE, attributes, malformed, name, request,
+    socket,
+};
+use crate::traffic;
 
 /// How often a dump is begun anew because the tables changed meanwhile.
 const TRIES: usize = 5;
 
 // Types of messages and attributes, as in the kernel's `nfnetlink.h` and `nf_tables.h`.
-const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const DUMP_INTERRUPTED: u16 = 0x10;
 const ALL_FAMILIES: u8 = 0;
@@ -30,17 +28,13 @@ const GET_SETS: u16 = 10;
 const GET_ELEMENTS: u16 = 13;
 const GET_GENERATION: u16 = 16;
 const GENERATION_ID: u16 = 1;
-/// The table's name, in messages of every type.
-const TABLE: u16 = 1;
 const CHAIN_NAME: u16 = 3;
 /// Hook, policy, type, flags: what a chain is, without its counters and its handle.
 const CHAIN_SHAPE: [u16; 4] = [4, 5, 7, 10];
 const RULE_CHAIN: u16 = 2;
 const RULE_EXPRESSIONS: u16 = 4;
-const SET_NAME: u16 = 2;
 /// Flags, and the types and lengths of keys and data.
 const SET_SHAPE: [u16; 5] = [3, 4, 5, 6, 7];
-const ELEMENTS: u16 = 3;
 
 /// A part of a table; the number is the address family it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +58,20 @@ pub(crate) struct Content {
     entries_hash: u64,
 }
 
+impl Content {
+    /// Notes an element, as the kernel tells of it.
+    pub(crate) fn add(&mut self, element: &[u8]) {
+        self.entries += 1;
+        self.entries_hash = self.entries_hash.wrapping_add(hash(element));
+    }
+
+    /// Notes that an element is there no more.
+    pub(crate) fn remove(&mut self, element: &[u8]) {
+        self.entries = self.entries.saturating_sub(1);
+        self.entries_hash = self.entries_hash.wrapping_sub(hash(element));
+    }
+}
+
 /// All tables of one name, as they were at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tables {
@@ -73,14 +81,11 @@ pub(crate) struct Tables {
 }
 
 /// A blocking socket to nftables in the namespace of the calling thread.
-pub(crate) struct Dump(Socket);
+pub(crate) struct Dump(pub(crate) Socket);
 
 impl Dump {
     pub(crate) fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_NETFILTER)?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self(socket))
+        Ok(Self(socket()?))
     }
 
     /// Asks how many changes the tables of the namespace have seen.
@@ -124,7 +129,7 @@ impl Dump {
         for chain in self.dump(GET_CHAINS, family, &[])? {
             let is_ours = chain.text(TABLE).as_deref() == Some(table);
             if let Some(name) = chain.text(CHAIN_NAME).filter(|_| is_ours) {
-                let content = Content { shape: chain.hash_of(&CHAIN_SHAPE), ..Content::default() };
+                let content = Content { shape: hash_of(&chain, &CHAIN_SHAPE), ..Content::default() };
                 parts.insert(Part::Chain(family, name), content);
             }
         }
@@ -141,12 +146,10 @@ impl Dump {
     fn add_sets(&self, table: &str, family: u8, parts: &mut BTreeMap<Part, Content>) -> io::Result<()> {
         for set in self.dump(GET_SETS, family, &[(TABLE, table)])? {
             let name = set.text(SET_NAME).unwrap_or_default();
-            let mut content = Content { shape: set.hash_of(&SET_SHAPE), ..Content::default() };
+            let mut content = Content { shape: hash_of(&set, &SET_SHAPE), ..Content::default() };
             for answer in self.dump(GET_ELEMENTS, family, &[(TABLE, table), (SET_NAME, name.as_str())])? {
-                for (_, element) in answer.attribute(ELEMENTS).into_iter().flat_map(attributes) {
-                    content.entries += 1;
-                    content.entries_hash = content.entries_hash.wrapping_add(hash(&element));
-                }
+                let elements = answer.attribute(ELEMENTS).into_iter().flat_map(attributes);
+                elements.for_each(|(_, element)| content.add(element));
             }
             parts.insert(Part::Set(family, name), content);
         }
@@ -159,7 +162,10 @@ impl Dump {
 
     /// Sends one request and reads answers until the last.
     fn ask(&self, kind: u16, family: u8, attributes: &[(u16, &str)], flags: u16) -> io::Result<Vec<Answer>> {
-        self.0.send(&request(kind, family, attributes, flags), 0)?;
+        let attributes: Vec<u8> = attributes.iter().flat_map(|(kind, text)| name(*kind, text)).collect();
+        // Each request waits for its answer, so that none needs a number.
+        let request = request((SUBSYSTEM | kind, flags, 0), (family, 0), &attributes);
+        traffic::note(self.0.send(&request, 0)?);
         let mut answers = Vec::new();
         let mut is_interrupted = false;
         loop {
@@ -184,92 +190,8 @@ impl Dump {
     }
 }
 
-/// One message of the kernel's.
-struct Message<'a> {
-    length: usize,
-    kind: u16,
-    flags: u16,
-    /// All of it, its header included.
-    bytes: &'a [u8],
-}
-
-impl<'a> Message<'a> {
-    fn first(datagram: &'a [u8]) -> Option<Self> {
-        let length = u32::from_ne_bytes(field(datagram, 0)?) as usize;
-        let kind = u16::from_ne_bytes(field(datagram, 4)?);
-        let flags = u16::from_ne_bytes(field(datagram, 6)?);
-        let bytes = datagram.get(..length).filter(|bytes| bytes.len() >= HEADERS)?;
-        Some(Self { length, kind, flags, bytes })
-    }
-
-    /// The error it tells; `None` if all went well.
-    fn error(&self) -> Option<io::Error> {
-        let code = i32::from_ne_bytes(field(self.bytes, 16)?);
-        (code != 0).then(|| io::Error::from_raw_os_error(-code))
-    }
-
-    fn answer(&self) -> Option<Answer> {
-        Some(Answer { family: *self.bytes.get(16)?, attributes: self.bytes.get(HEADERS..)?.to_vec() })
-    }
-}
-
-/// What an answer says, after its headers.
-struct Answer {
-    family: u8,
-    attributes: Vec<u8>,
-}
-
-impl Answer {
-    fn attribute(&self, kind: u16) -> Option<&[u8]> {
-        attributes(&self.attributes).find(|(found, _)| *found == kind).map(|(_, value)| value)
-    }
-
-    /// A name, without the zero at its end.
-    fn text(&self, kind: u16) -> Option<String> {
-        let bytes = self.attribute(kind)?;
-        Some(String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned())
-    }
-
-    fn hash_of(&self, kinds: &[u16]) -> u64 {
-        hash(&kinds.iter().map(|kind| self.attribute(*kind)).collect::<Vec<_>>())
-    }
-}
-
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    // What cannot be read ends the list: the hash differs then, and the table is loaded anew.
-    NlasIterator::new(bytes)
-        .map_while(Result::<_, DecodeError>::ok)
-        .map(|attribute| (attribute.kind(), value_of(attribute.into_inner())))
-}
-
-/// Takes an attribute's header off, and the padding after its value.
-fn value_of(attribute: &[u8]) -> &[u8] {
-    let length = field(attribute, 0).map_or(0, |bytes| usize::from(u16::from_ne_bytes(bytes)));
-    attribute.get(4..length).unwrap_or_default()
-}
-
-fn request(kind: u16, family: u8, attributes: &[(u16, &str)], flags: u16) -> Vec<u8> {
-    let mut body = vec![family, 0, 0, 0];
-    for (kind, text) in attributes {
-        // Names have 256 bytes at most.
-        let length = u16::try_from(4 + text.len() + 1).unwrap_or(u16::MAX);
-        body.extend(length.to_ne_bytes());
-        body.extend(kind.to_ne_bytes());
-        body.extend(text.as_bytes());
-        body.resize((body.len() + 1).next_multiple_of(4), 0);
-    }
-    let length = u32::try_from(16 + body.len()).unwrap_or(u32::MAX);
-    let mut message = length.to_ne_bytes().to_vec();
-    message.extend((SUBSYSTEM | kind).to_ne_bytes());
-    message.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-    // Neither a sequence nor a port number: each request waits for its answer.
-    message.extend([0; 8]);
-    message.extend(body);
-    message
-}
-
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at + N)?.try_into().ok()
+fn hash_of(answer: &Answer, kinds: &[u16]) -> u64 {
+    hash(&kinds.iter().map(|kind| answer.attribute(*kind)).collect::<Vec<_>>())
 }
 
 fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
@@ -280,8 +202,4 @@ fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
 
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno as i32)
-}
-
-fn malformed(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("the kernel sent a {what} that cannot be read"))
 }

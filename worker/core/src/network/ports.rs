@@ -32,6 +32,17 @@ impl From<PortProtocol> for Protocol {
     }
 }
 
+impl Protocol {
+    /// Returns its number in packets (IANA's protocol numbers).
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Sctp => 132,
+        }
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -3,37 +3,38 @@
 //! A new connection takes the next slot of its virtual address; each backend fills several, nearly as many as any other.
 
 use std::collections::BTreeSet;
+
 /// How many slots a virtual address has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// 16 slots, for up to 4 backends.
-    Small,
-    /// 256 slots, for up to 64 backends.
-    Medium,
-    /// 4096 slots; backends beyond the 4096th get none.
-    Large,
-}
+pub struct Tier(u16);
 
 impl Tier {
-    /// All tiers, in the order in which they are looked up.
-    pub const ALL: [Self; 3] = [Self::Small, Self::Medium, Self::Large];
+    /// All tiers, in the order in which they are looked up. Few backends have a slot each, which is what most services
+    /// cost to load; more of them share the slots of a tier evenly enough.
+    pub const ALL: [Self; 11] = [
+        Self(1),
+        Self(2),
+        Self(3),
+        Self(4),
+        Self(5),
+        Self(6),
+        Self(7),
+        Self(8),
+        Self(64),
+        Self(256),
+        Self(4096),
+    ];
 
-    /// Returns the number of slots.
+    /// Returns the number of slots; backends beyond the 4096th get none.
     pub fn slots(self) -> usize {
-        match self {
-            Self::Small => 16,
-            Self::Medium => 256,
-            Self::Large => 4096,
-        }
+        usize::from(self.0)
     }
 
     /// Chooses the tier in which no backend gets more than 5 connections where another gets 4, up to 1024 backends.
     pub fn for_backends(count: usize) -> Self {
-        match count {
-            0..=4 => Self::Small,
-            5..=64 => Self::Medium,
-            _ => Self::Large,
-        }
+        let is_even = |tier: &&Self| count == tier.slots() || count * 4 <= tier.slots();
+        let [.., last] = Self::ALL;
+        *Self::ALL.iter().find(is_even).unwrap_or(&last)
     }
 }
 

@@ -13,10 +13,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::elements::ElementChange;
 use super::mac::Mac;
 use super::mesh;
 use super::names::{LOOPBACK, TUNNEL};
-use super::rules::Rules;
+use super::rules::{Rules, RulesChange};
 use super::state::{ContainerLink, Desired, Kernel, Tunnel, Way};
 
 /// One change of a sandbox.
@@ -62,6 +63,8 @@ pub enum Step {
     RemoveUnreachable(IpNet),
     /// Load this nft script, as one transaction.
     Load(String),
+    /// Change elements of the nft table, as one transaction.
+    Change(ElementChange),
     /// Forget the connections whose backend is none any more.
     ForgetStaleFlows,
 }
@@ -79,7 +82,10 @@ pub fn diff(kernel: &Kernel, rules: Option<&Rules>, desired: &Desired) -> Vec<St
     match rules {
         None => steps.extend([Step::Load(desired.rules.script()), Step::ForgetStaleFlows]),
         Some(rules) => {
-            steps.extend(rules.change(&desired.rules).map(Step::Load));
+            steps.extend(rules.change(&desired.rules).map(|change| match change {
+                RulesChange::Whole(script) => Step::Load(script),
+                RulesChange::Elements(change) => Step::Change(change),
+            }));
             if has_stale_flows(rules, &desired.rules) {
                 steps.push(Step::ForgetStaleFlows);
             }

@@ -1,11 +1,16 @@
 //! Properties: what matters is what the table says, not how it came to; and a difference leads from one state to the other.
 
 use proptest::prelude::*;
-use proto::model::{NetworkTable, NetworkUpdate};
+use proto::model::{EndpointState, NetworkTable, NetworkUpdate};
 
 use super::diff::{Step, diff};
 use super::difference::differences;
-use super::sample::{containers, desired, desired_mesh, info, node, peer, publish, service};
+use super::elements::Elements;
+use super::follow::Plan;
+use super::plan::View;
+use super::sample::{
+    UNDERLAY_MTU, containers, desired, desired_mesh, info, node, peer, publish, service, uplink,
+};
 use super::state::{Desired, Kernel};
 
 /// What the table says in the end, of each thing that may be there.
@@ -63,6 +68,8 @@ impl Facts {
             if self.ingress {
                 publish(&mut service);
             }
+            let idle = service.endpoints.values_mut().filter(|held| !held.serves() && held.number % 3 == 0);
+            idle.for_each(|held| held.state = EndpointState::Draining);
             match endpoints {
                 Some(_) => update.put_services.push(service),
                 None => update.remove_services.push(service.id),
@@ -125,7 +132,19 @@ fn take(kernel: &mut Kernel, step: Step) {
         Step::RemoveAnswers(router) => assert!(kernel.answers.remove(&router)),
         Step::AddUnreachable(net) => assert!(kernel.unreachable.insert(net)),
         Step::RemoveUnreachable(net) => assert!(kernel.unreachable.remove(&net)),
-        Step::Load(_) | Step::ForgetStaleFlows => {}
+        Step::Load(_) | Step::Change(_) | Step::ForgetStaleFlows => {}
+    }
+}
+
+/// Does to the elements of a table what nft does, which refuses to take what is not there.
+fn take_elements(elements: &mut Elements, step: &Step, to: &Desired) {
+    match step {
+        Step::Load(_) => *elements = to.rules.elements(),
+        Step::Change(change) => {
+            change.remove.iter().for_each(|element| assert!(elements.remove(element), "{element}"));
+            change.add.iter().for_each(|element| assert!(elements.insert(element.clone()), "{element}"));
+        }
+        _ => {}
     }
 }
 
@@ -156,6 +175,39 @@ proptest! {
         detour.iter().for_each(|facts| table.apply(facts.update(false)));
         table.apply(end.update(false));
         prop_assert_eq!(end.desired_of(&table), end.desired());
+    }
+
+    #[test]
+    fn a_plan_that_follows_changes_says_what_a_new_one_does_and_leads_there(
+        mut history in prop::collection::vec(facts(), 1..6),
+        is_one_network in prop::bool::weighted(0.8),
+    ) {
+        let Facts { ipv6, mtu, ingress, .. } = history[0].clone();
+        if is_one_network {
+            history.iter_mut().for_each(|at| (at.ipv6, at.mtu, at.ingress) = (ipv6, mtu, ingress));
+        }
+        let mut table = history[0].table();
+        let mut plan: Option<Plan> = None;
+        let (mut kernel, mut elements) = (Kernel::default(), Elements::new());
+        for at in history {
+            table.apply(at.update(false));
+            let containers = containers(&at.containers);
+            let uplink = at.ingress.then(uplink).flatten();
+            let view =
+                View { node: node(1), table: &table, containers: &containers, underlay_mtu: UNDERLAY_MTU, uplink };
+            let steps = match &mut plan {
+                Some(plan) => plan.follow(&view).unwrap(),
+                None => diff(&kernel, None, plan.insert(Plan::of(&view).unwrap()).desired()),
+            };
+            let desired = plan.as_ref().unwrap().desired();
+            prop_assert_eq!(desired, &at.desired_of(&table));
+            for step in steps {
+                take_elements(&mut elements, &step, desired);
+                take(&mut kernel, step);
+            }
+            prop_assert_eq!(&kernel, &desired.kernel);
+            prop_assert_eq!(&elements, &desired.rules.elements());
+        }
     }
 
     #[test]

@@ -14,13 +14,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use proto::model::{HostIp, NetworkEndpoint, NetworkTable, NodeId, PortMode, PortTraffic};
+use proto::model::{HostIp, NetworkEndpoint, NetworkService, NetworkTable, NodeId, PortMode, PortTraffic};
 
 use super::balance::Tier;
+use super::elements::{self, Elements};
 use super::mac::Mac;
 use super::names::{CONTAINER_LINKS, TUNNEL, UPLINK};
 use super::rules::{NetChain, Side};
-use super::sets::{self, Elements, Family, Set};
+use super::sets::{Family, Set};
 use super::state::Kernel;
 use crate::network::nft_table::Table;
 use crate::network::{Flow, Opening, PortKey, UplinkAddresses};
@@ -75,31 +76,30 @@ pub fn mark_of(router: u32) -> u32 {
     ANSWER_MARK | router
 }
 
-/// Collects the published ports as `me` answers for them; those nobody serves are there too, so that they are refused.
+/// Collects the ports that a service publishes as `me` answers for them; those nobody serves are there too, so that they
+/// are refused.
 pub(super) fn ports(
     table: &NetworkTable,
+    service: &NetworkService,
     me: NodeId,
-    nodes: &BTreeSet<NodeId>,
+    is_reached: impl Fn(NodeId) -> bool,
 ) -> BTreeMap<PortKey, Published> {
     let mut ports: BTreeMap<PortKey, Published> = BTreeMap::new();
-    for service in table.services.values() {
-        let serving =
-            || service.endpoints.values().filter(|held| held.serves() && nodes.contains(&held.node));
-        let addresses = |held: &NetworkEndpoint| table.info.addresses(held.number);
-        let all: Vec<IpAddr> = serving().flat_map(addresses).collect();
-        let own: Vec<IpAddr> = serving().filter(|held| held.node == me).flat_map(addresses).collect();
-        for port in service.ports.iter().filter(|port| port.mode == PortMode::Ingress) {
-            let Some(published) = port.published else { continue };
-            let socket = |address: &IpAddr| SocketAddr::new(*address, port.target.get());
-            let chosen = match port.traffic {
-                PortTraffic::LocalFirst if !own.is_empty() => &own,
-                PortTraffic::LocalFirst | PortTraffic::Cluster => &all,
-            };
-            let entry = ports.entry(PortKey { protocol: port.protocol.into(), port: published }).or_default();
-            entry.host_ip = port.host_ip;
-            entry.backends.extend(chosen.iter().map(socket));
-            entry.serving.extend(all.iter().map(socket));
-        }
+    let serving = || service.endpoints.values().filter(|held| held.serves() && is_reached(held.node));
+    let addresses = |held: &NetworkEndpoint| table.info.addresses(held.number);
+    let all: Vec<IpAddr> = serving().flat_map(addresses).collect();
+    let own: Vec<IpAddr> = serving().filter(|held| held.node == me).flat_map(addresses).collect();
+    for port in service.ports.iter().filter(|port| port.mode == PortMode::Ingress) {
+        let Some(published) = port.published else { continue };
+        let socket = |address: &IpAddr| SocketAddr::new(*address, port.target.get());
+        let chosen = match port.traffic {
+            PortTraffic::LocalFirst if !own.is_empty() => &own,
+            PortTraffic::LocalFirst | PortTraffic::Cluster => &all,
+        };
+        let entry = ports.entry(PortKey { protocol: port.protocol.into(), port: published }).or_default();
+        entry.host_ip = port.host_ip;
+        entry.backends.extend(chosen.iter().map(socket));
+        entry.serving.extend(all.iter().map(socket));
     }
     ports
 }
@@ -142,9 +142,9 @@ impl Mesh {
     }
 
     pub(super) fn elements(&self, turn: u32) -> Elements {
-        let elements = |(port, to): (&PortKey, &Published)| sets::of_port(*port, &to.backends, turn);
+        let elements = |(port, to): (&PortKey, &Published)| elements::of_port(*port, &to.backends, turn);
         let ports = self.ports.iter().flat_map(elements);
-        ports.chain(self.origins.iter().flat_map(|router| sets::of_origin(*router))).collect()
+        ports.chain(self.origins.iter().flat_map(|router| elements::of_origin(*router))).collect()
     }
 
     /// Returns the elements of all that another mesh does not have in the same way.
@@ -153,9 +153,9 @@ impl Mesh {
             other.ports.get(port).is_some_and(|theirs| theirs.backends == to.backends)
         };
         let ports = self.ports.iter().filter(|(port, to)| !is_theirs(port, to));
-        let ports = ports.flat_map(|(port, to)| sets::of_port(*port, &to.backends, turn));
+        let ports = ports.flat_map(|(port, to)| elements::of_port(*port, &to.backends, turn));
         let origins = self.origins.difference(&other.origins);
-        ports.chain(origins.flat_map(|router| sets::of_origin(*router))).collect()
+        ports.chain(origins.flat_map(|router| elements::of_origin(*router))).collect()
     }
 
     pub(super) fn chains(&self, sides: &[Side]) -> [NetChain; 3] {
@@ -183,7 +183,7 @@ impl Mesh {
     }
 
     /// A port that leads nowhere is left to the sandbox itself, which refuses it as nobody listens there.
-    fn publish_rules(&self, family: Family) -> [String; 3] {
+    fn publish_rules(&self, family: Family) -> [String; Tier::ALL.len()] {
         let end = match family {
             Family::Ipv4 => IpAddr::V4(self.uplink.sandbox_ipv4()),
             Family::Ipv6 => self.uplink.sandbox_ipv6().into(),

@@ -13,9 +13,11 @@
 //! | module | decides |
 //! | --- | --- |
 //! | [`plan()`] | all of it, from the managers' table and the local containers: a function |
+//! | [`follow`] | the same, as table and containers change: at the cost of what changes |
 //! | [`state`] | what links, addresses, neighbours and routes are |
 //! | [`balance`] | which backend each slot of a virtual address leads to |
-//! | [`rules`], [`sets`] | the nft text, whole and as a change |
+//! | [`rules`], [`sets`] | the nft text |
+//! | [`elements`] | what is in sets and maps, as text and as bytes |
 //! | [`diff()`] | the steps from one state to another, in an order in which no packet is lost that need not be |
 //! | [`difference`] | what of it is missing or other than it should be, in words |
 //! | [`flows`], [`challenge`] | which connections have lost their backend, and how their clients learn of it |
@@ -27,12 +29,15 @@ pub mod balance;
 pub mod challenge;
 pub mod diff;
 pub mod difference;
+pub mod elements;
 pub mod flows;
+pub mod follow;
 pub mod gate;
 pub mod inside;
 pub mod mac;
 pub mod mesh;
 pub mod names;
+mod parts;
 pub mod plan;
 pub mod rules;
 pub mod sets;
@@ -49,10 +54,12 @@ mod sample;
 
 pub use diff::{Step, diff};
 pub use difference::{Difference, differences};
+pub use elements::{Element, ElementChange};
+pub use follow::Plan;
 pub use gate::Gate;
 pub use mac::Mac;
 pub use mesh::Mesh;
 pub use names::Interface;
 pub use plan::{PlanError, View, container_addresses, plan};
-pub use rules::Rules;
+pub use rules::{Rules, RulesChange};
 pub use state::{Container, ContainerLink, Desired, Kernel, Tunnel, Way};

@@ -10,9 +10,10 @@ use ipnet::IpNet;
 
 use super::balance::Tier;
 use super::challenge;
+use super::elements::{self, ElementChange, Elements};
 use super::mesh::Mesh;
 use super::names::{CONTAINER_LINKS, TUNNEL};
-use super::sets::{self, Elements, Family, Set};
+use super::sets::{Family, Set};
 use crate::network::nft_table::Table;
 
 /// A chain: name, hook, rules.
@@ -37,6 +38,15 @@ pub struct Rules {
     pub mesh: Option<Mesh>,
 }
 
+/// What turns one table into another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RulesChange {
+    /// The nft text of the whole table.
+    Whole(String),
+    /// Some of its elements.
+    Elements(ElementChange),
+}
+
 /// One address family of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Side {
@@ -57,13 +67,17 @@ impl Rules {
     /// Renders the whole table, in the place of one of the same name.
     pub fn script(&self) -> String {
         let mut table = Table::replacing(&self.table);
-        let elements = self.elements();
+        let elements = by_set(&self.elements());
+        let of = |set: Set| elements.get(&set).map_or(&[][..], Vec::as_slice);
         for set in self.sets() {
-            table.block(&set.head(), &[set.kind()], &elements_of(set, &elements));
+            table.block(&set.head(), &[set.kind()], of(set));
+        }
+        for family in self.families() {
+            table.chain(&balancing(family), None, &balance_rules(family));
         }
         for (name, hook, rules) in [
             ("sources", "type filter hook prerouting priority raw; policy accept;", self.source_rules()),
-            ("balance", "type nat hook prerouting priority dstnat; policy accept;", self.balance_rules()),
+            ("balance", "type nat hook prerouting priority dstnat; policy accept;", self.vip_rules()),
             // After balancing: what still goes to a virtual address found no backend.
             ("refuse", "type filter hook prerouting priority -90; policy accept;", self.refuse_rules()),
             ("hairpin", "type nat hook postrouting priority srcnat; policy accept;", self.hairpin_rules()),
@@ -76,32 +90,30 @@ impl Rules {
         for (name, hook, rules) in mesh.chains(&self.sides) {
             table.chain(name, Some(hook), &rules);
         }
-        let returns = elements_of(Set::Returns, &elements);
-        table.finish() + &Mesh::returns_table(&self.table, &returns)
+        table.finish() + &Mesh::returns_table(&self.table, of(Set::Returns))
     }
 
-    /// Renders what turns this table into another, as one transaction; `None` when there is nothing to do.
-    pub fn change(&self, to: &Self) -> Option<String> {
+    /// Decides what turns this table into another, as one transaction; `None` when there is nothing to do.
+    pub fn change(&self, to: &Self) -> Option<RulesChange> {
         let shape = |rules: &Self| rules.mesh.as_ref().map(|mesh| (mesh.uplink, mesh.mtu));
         if (&self.table, &self.sides, self.turn, shape(self)) != (&to.table, &to.sides, to.turn, shape(to)) {
-            return Some(to.script());
+            return Some(RulesChange::Whole(to.script()));
         }
         let (mut old, mut new) = (Elements::new(), Elements::new());
         for (mine, theirs, into) in [(self, to, &mut old), (to, self, &mut new)] {
             let services =
                 mine.services.iter().filter(|(vip, backends)| theirs.services.get(vip) != Some(backends));
-            into.extend(services.flat_map(|(vip, backends)| sets::of_service(*vip, backends, mine.turn)));
+            into.extend(services.flat_map(|(vip, backends)| elements::of_service(*vip, backends, mine.turn)));
             let containers = mine
                 .containers
                 .iter()
                 .filter(|(link, addresses)| theirs.containers.get(*link) != Some(addresses));
-            into.extend(containers.flat_map(|(link, addresses)| sets::of_container(link, addresses)));
+            into.extend(containers.flat_map(|(link, addresses)| elements::of_container(link, addresses)));
             if let (Some(mesh), Some(theirs)) = (&mine.mesh, &theirs.mesh) {
                 into.extend(mesh.elements_besides(theirs, mine.turn));
             }
         }
-        let script = sets::change(&to.table, &old, &new);
-        (!script.is_empty()).then_some(script)
+        ElementChange::between(&to.table, &old, &new).map(RulesChange::Elements)
     }
 
     /// Tells whether new connections to a virtual address may go to a backend.
@@ -109,11 +121,11 @@ impl Rules {
         self.services.get(&vip).is_some_and(|backends| backends.contains(&backend))
     }
 
-    fn elements(&self) -> Elements {
+    pub(super) fn elements(&self) -> Elements {
         let services =
-            self.services.iter().flat_map(|(vip, backends)| sets::of_service(*vip, backends, self.turn));
+            self.services.iter().flat_map(|(vip, backends)| elements::of_service(*vip, backends, self.turn));
         let containers =
-            self.containers.iter().flat_map(|(link, addresses)| sets::of_container(link, addresses));
+            self.containers.iter().flat_map(|(link, addresses)| elements::of_container(link, addresses));
         let mesh = self.mesh.iter().flat_map(|mesh| mesh.elements(self.turn));
         services.chain(containers).chain(mesh).collect()
     }
@@ -151,15 +163,12 @@ impl Rules {
         rules
     }
 
-    fn balance_rules(&self) -> Vec<String> {
-        let rule = |(family, tier): (Family, Tier)| {
-            let (word, vips, map) =
-                (family.word(), Set::Vips(family).name(), Set::Slots(family, tier).name());
-            let slots = tier.slots();
-            // A map without the virtual address ends the rule, and the next tier is asked.
-            format!("{word} daddr @{vips} dnat {word} to {word} daddr . numgen inc mod {slots} map @{map}")
+    fn vip_rules(&self) -> Vec<String> {
+        let rule = |family: Family| {
+            let (word, vips) = (family.word(), Set::Vips(family).name());
+            format!("{word} daddr @{vips} jump {}", balancing(family))
         };
-        self.families().flat_map(|family| Tier::ALL.map(|tier| (family, tier))).map(rule).collect()
+        self.families().map(rule).collect()
     }
 
     fn refuse_rules(&self) -> Vec<String> {
@@ -210,6 +219,22 @@ impl Rules {
     }
 }
 
-fn elements_of(set: Set, elements: &Elements) -> Vec<String> {
-    elements.iter().filter(|(of, _)| *of == set).map(|(_, element)| element.clone()).collect()
+/// The name of the chain that leads virtual addresses to their backends.
+fn balancing(family: Family) -> String {
+    format!("balance_{}", family.word())
+}
+
+/// A map without the virtual address ends its rule, and the next tier is asked.
+fn balance_rules(family: Family) -> [String; Tier::ALL.len()] {
+    Tier::ALL.map(|tier| {
+        let (word, slots, map) = (family.word(), tier.slots(), Set::Slots(family, tier).name());
+        format!("dnat {word} to {word} daddr . numgen inc mod {slots} map @{map}")
+    })
+}
+
+/// Sorts elements, as text, by the set they belong to.
+fn by_set(elements: &Elements) -> BTreeMap<Set, Vec<String>> {
+    let mut sorted: BTreeMap<Set, Vec<String>> = BTreeMap::new();
+    elements.iter().for_each(|element| sorted.entry(element.set).or_default().push(element.to_string()));
+    sorted
 }

@@ -10,6 +10,7 @@ use proto::model::{
 
 use super::names::Interface;
 use super::plan::{View, plan};
+use super::rules::RulesChange;
 use super::state::{Container, Desired};
 use crate::network::{NodeShort, UplinkAddresses};
 
@@ -94,10 +95,14 @@ pub(super) fn desired(table: &NetworkTable, containers: &BTreeMap<TaskId, Contai
     plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU, uplink: None }).unwrap()
 }
 
+/// The link to the host of node 1, if this is the ingress network.
+pub(super) fn uplink() -> Option<UplinkAddresses> {
+    UplinkAddresses::candidates(&NodeShort::of("ab12cd34").unwrap()).next()
+}
+
 /// What node 1 should hold if this is the ingress network.
 pub(super) fn desired_mesh(table: &NetworkTable, containers: &BTreeMap<TaskId, Container>) -> Desired {
-    let uplink = UplinkAddresses::candidates(&NodeShort::of("ab12cd34").unwrap()).next();
-    plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU, uplink }).unwrap()
+    plan(&View { node: node(1), table, containers, underlay_mtu: UNDERLAY_MTU, uplink: uplink() }).unwrap()
 }
 
 /// Lets a service publish 80/tcp, which leads to 8080, and 53/udp.
@@ -107,4 +112,12 @@ pub(super) fn publish(service: &mut NetworkService) {
     };
     service.vip = None;
     service.ports = vec![port(PortProtocol::Tcp, 80, 8080), port(PortProtocol::Udp, 53, 53)];
+}
+
+/// A change of elements as nft text.
+pub(super) fn elements_of(change: Option<RulesChange>) -> String {
+    match change {
+        Some(RulesChange::Elements(change)) => change.to_string(),
+        other => panic!("no change of elements: {other:?}"),
+    }
 }

@@ -1,13 +1,9 @@
-//! The sets and maps of a network's nft table, and their elements as text.
+//! The sets and maps of a network's nft table.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::fmt;
+use std::net::IpAddr;
 
-use super::balance::{Tier, slots};
-use super::mac::Mac;
-use super::mesh::mark_of;
-use crate::network::PortKey;
+use super::balance::Tier;
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +33,34 @@ impl Family {
             Self::Ipv4 => '4',
             Self::Ipv6 => '6',
         }
+    }
+}
+
+/// The family of a table: which packets meet it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFamily {
+    /// Those of IPv4 and IPv6.
+    Inet,
+    /// Those of one link, just before they leave.
+    Netdev,
+}
+
+impl TableFamily {
+    /// Returns its number in the kernel's messages.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Inet => 1,
+            Self::Netdev => 5,
+        }
+    }
+}
+
+impl fmt::Display for TableFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inet => "inet",
+            Self::Netdev => "netdev",
+        })
     }
 }
 
@@ -77,8 +101,8 @@ impl Set {
     }
 
     /// Returns the family of the table it is in.
-    pub fn table_family(self) -> &'static str {
-        if self == Self::Returns { "netdev" } else { "inet" }
+    pub fn table_family(self) -> TableFamily {
+        if self == Self::Returns { TableFamily::Netdev } else { TableFamily::Inet }
     }
 
     /// Returns the beginning of its definition.
@@ -109,65 +133,4 @@ impl Set {
             Self::Returns => "type mark : ether_addr".to_owned(),
         }
     }
-}
-
-/// Elements, each with the set it belongs to.
-pub type Elements = BTreeSet<(Set, String)>;
-
-/// Returns the elements of a virtual address on the node with this turn.
-pub fn of_service(vip: IpAddr, backends: &BTreeSet<IpAddr>, turn: u32) -> Elements {
-    let family = Family::of(vip);
-    let mut elements = Elements::from([(Set::Vips(family), vip.to_string())]);
-    let slot = |(tier, slot, backend)| (Set::Slots(family, tier), format!("{vip} . {slot} : {backend}"));
-    elements.extend(slots(backends, turn).map(slot));
-    elements
-}
-
-/// Returns the elements of a container's link.
-pub fn of_container(link: &str, addresses: &BTreeSet<IpAddr>) -> Elements {
-    let mut elements = Elements::from([(Set::Hairpins, format!("{link:?} . {link:?}"))]);
-    let source = |address: &IpAddr| (Set::Sources(Family::of(*address)), format!("{link:?} . {address}"));
-    elements.extend(addresses.iter().map(source));
-    elements
-}
-
-/// Returns the elements of a published port on the node with this turn.
-pub fn of_port(port: PortKey, backends: &BTreeSet<SocketAddr>, turn: u32) -> Elements {
-    let mut elements = Elements::new();
-    for family in [Family::Ipv4, Family::Ipv6] {
-        let own: BTreeSet<_> =
-            backends.iter().copied().filter(|backend| Family::of(backend.ip()) == family).collect();
-        elements.extend(slots(&own, turn).map(|(tier, slot, backend)| {
-            let key = format!("{} . {} . {slot}", port.protocol, port.port);
-            (Set::Ports(family, tier), format!("{key} : {} . {}", backend.ip(), backend.port()))
-        }));
-    }
-    elements
-}
-
-/// Returns the elements of another node, by the number of its router, where clients come in.
-pub fn of_origin(router: u32) -> Elements {
-    let (mac, mark) = (Mac::of_router(router), mark_of(router));
-    // Two of the nodes may share a zone in a network of more than 65,535: their clients seldom meet.
-    let zone = 1 + router % u32::from(u16::MAX);
-    Elements::from([
-        (Set::Zones, format!("{mac} : {zone}")),
-        (Set::Origins, format!("{mac} : {mark:#x}")),
-        (Set::Returns, format!("{mark:#x} : {mac}")),
-    ])
-}
-
-/// Renders the statements that turn one set of elements into another; empty when they are the same.
-pub fn change(table: &str, from: &Elements, to: &Elements) -> String {
-    let mut script = String::new();
-    for (verb, elements) in [("delete", from.difference(to)), ("add", to.difference(from))] {
-        let mut by_set: BTreeMap<Set, Vec<&str>> = BTreeMap::new();
-        elements.for_each(|(set, element)| by_set.entry(*set).or_default().push(element));
-        for (set, elements) in by_set {
-            let (family, set, elements) = (set.table_family(), set.name(), elements.join(", "));
-            writeln!(script, "{verb} element {family} {table} {set} {{ {elements} }}")
-                .expect("a String takes any text");
-        }
-    }
-    script
 }

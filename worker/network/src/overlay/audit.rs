@@ -39,16 +39,15 @@ impl Overlay {
         self.let_go_of_lost(ground);
         let findings = self.audit(ground).await?;
         if !findings.kernel.is_empty() {
-            self.applied = None;
+            self.applied.forget_kernel();
         }
         if !findings.rules.is_empty() {
-            self.rules = None;
+            self.applied.rules = None;
         }
         if !findings.gate.is_empty() {
             self.gate = None;
         }
-        let is_known = self.applied.is_some() && self.rules.is_some();
-        if is_known && findings.gate.is_empty() {
+        if self.applied.is_whole() && findings.gate.is_empty() {
             return Ok(());
         }
         self.settle(ground).await?;
@@ -62,7 +61,7 @@ impl Overlay {
     /// Says what is not as it should be, and what was put back before.
     pub(crate) async fn inspect(&mut self, ground: Ground<'_>) -> Result<Inspection, OverlayError> {
         let mut differences = self.audit(ground).await?.all();
-        if self.table.is_some() && self.applied.is_none() {
+        if self.table.is_some() && self.applied.kernel().is_none() {
             differences.push("it is not set up as the managers say".to_owned());
         }
         Ok(Inspection { differences, repairs: self.repairs })
@@ -84,18 +83,18 @@ impl Overlay {
         if !sandbox.namespace.is_in_place()? {
             findings.kernel.push(lost_namespace());
         }
-        if let Some(applied) = &self.applied {
+        if let Some(applied) = self.applied.kernel() {
             let observed = observe(&sandbox.links).await?;
             let told = differences(&observed.kernel, applied);
             findings.kernel.extend(told.iter().map(ToString::to_string));
             let strangers = observed.strangers.iter();
             findings.kernel.extend(strangers.map(|name| format!("the link {name} should not be there")));
         }
-        if let Some(held) = &mut self.rules {
-            findings.rules = held.loaded.differences(&sandbox.namespace).await?;
-            if let Some(mesh) = &held.rules.mesh {
-                findings.kernel.extend(mesh::differences(ground, sandbox, &mesh.uplink).await?);
-            }
+        if let Some(uplink) = self.applied.uplink() {
+            findings.kernel.extend(mesh::differences(ground, sandbox, &uplink).await?);
+        }
+        if let Some(rules) = &mut self.applied.rules {
+            findings.rules = rules.differences(&sandbox.namespace).await?;
         }
         if let Some(gate) = &mut self.gate {
             findings.gate = gate.loaded.differences(&ground.host.namespace).await?;

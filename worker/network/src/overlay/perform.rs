@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use nix::errno::Errno;
 use proto::model::{NetworkId, NetworkInfo};
 use tracing::{info, warn};
+use worker_core::network::Flow;
 use worker_core::overlay::names::{TUNNEL, alias, short};
-use worker_core::overlay::{self, ContainerLink, Rules, Step, Way};
+use worker_core::overlay::{self, ContainerLink, Plan, Step, Way};
 
 use crate::challenge::challenge;
 use crate::config::NetworkConfig;
@@ -33,12 +35,12 @@ pub(crate) struct Hands<'a> {
     nft: &'a Nft,
     host: &'a HostSide,
     info: &'a NetworkInfo,
-    rules: &'a Rules,
+    plan: Arc<Plan>,
     sandbox: &'a Namespace,
     links: &'a Links,
     /// The sandbox's links by name, so that not every step asks for them.
     known: BTreeMap<String, Link>,
-    /// The rules, once they were loaded.
+    /// The rules that the sandbox has.
     pub(crate) loaded: Option<Loaded>,
 }
 
@@ -46,11 +48,11 @@ impl<'a> Hands<'a> {
     /// Readies for steps in a sandbox.
     pub(crate) async fn new(
         (config, nft, host): (&'a NetworkConfig, &'a Nft, &'a HostSide),
-        (info, rules): (&'a NetworkInfo, &'a Rules),
+        (info, plan, loaded): (&'a NetworkInfo, Arc<Plan>, Option<Loaded>),
         (sandbox, links): (&'a Namespace, &'a Links),
     ) -> Result<Self, LinkError> {
         let known = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
-        Ok(Self { config, nft, host, info, rules, sandbox, links, known, loaded: None })
+        Ok(Self { config, nft, host, info, plan, sandbox, links, known, loaded })
     }
 
     /// Carries out one step.
@@ -99,14 +101,15 @@ impl<'a> Hands<'a> {
             }
             Step::AddUnreachable(net) => links.put_route(last_resort(net)).await?,
             Step::RemoveUnreachable(net) => links.delete_route(last_resort(net)).await?,
-            Step::Load(script) => {
-                let (table, whole) = (&self.rules.table, || self.rules.script());
-                let loaded = Loaded::load(self.nft, self.sandbox, table, script.clone(), whole).await?;
-                self.loaded = Some(loaded);
-            }
+            Step::Load(script) => self.load(script.clone()).await?,
+            Step::Change(change) => match self.loaded.take() {
+                Some(loaded) => self.loaded = Some(loaded.change(self.nft, self.sandbox, change).await?),
+                None => self.load(self.plan.desired().rules.script()).await?,
+            },
             Step::ForgetStaleFlows => {
-                let rules = self.rules.clone();
-                let forgotten = conntrack::forget(self.sandbox, move |flow| flow.is_stale(&rules)).await?;
+                let plan = self.plan.clone();
+                let is_stale = move |flow: &Flow| flow.is_stale(&plan.desired().rules);
+                let forgotten = conntrack::forget(self.sandbox, is_stale).await?;
                 if !forgotten.is_empty() {
                     info!(%network, connections = forgotten.len(), "connections to lost backends forgotten");
                     self.reset_clients(forgotten).await;
@@ -121,7 +124,7 @@ impl<'a> Hands<'a> {
     async fn reset_clients(&self, mut forgotten: Vec<Tracked>) {
         forgotten.retain(|held| held.is_open);
         let reset = async {
-            if self.rules.mesh.is_none() {
+            if self.plan.desired().rules.mesh.is_none() {
                 return challenge(self.sandbox, forgotten).await.map_err(OverlayFault::from);
             }
             // What they speak to is an address of the host, which handed their connections over and tracks them too.
@@ -135,6 +138,13 @@ impl<'a> Hands<'a> {
             let error: &(dyn Error + 'static) = &error;
             warn!(network = %self.info.id, error, "clients that wait for lost backends are not told");
         }
+    }
+
+    async fn load(&mut self, script: String) -> Result<(), OverlayFault> {
+        let rules = &self.plan.desired().rules;
+        let loaded = Loaded::load(self.nft, self.sandbox, &rules.table, script, || rules.script()).await?;
+        self.loaded = Some(loaded);
+        Ok(())
     }
 
     async fn raise_tunnel(&mut self) -> Result<(), LinkError> {

@@ -1,12 +1,13 @@
 //! One network on this node: what is known of it, and what was applied last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::mem;
 use std::path::Path;
 
 use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
 use tracing::{debug, info, warn};
 use worker_core::overlay::names::{TUNNEL, container_link, short};
-use worker_core::overlay::{Container, Desired, Kernel, Rules, View, diff, plan};
+use worker_core::overlay::{Container, View};
 
 use crate::alarms::{Alarms, Place, Watch};
 use crate::config::NetworkConfig;
@@ -14,7 +15,7 @@ use crate::link_error::LinkError;
 use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
-use crate::nft_loaded::Loaded;
+use crate::overlay::applied::{Applied, Work};
 use crate::overlay::error::{OverlayError, OverlayFault};
 use crate::overlay::host_side::HostSide;
 use crate::overlay::mesh::{self, LoadedGate};
@@ -60,14 +61,6 @@ impl Sandbox {
     }
 }
 
-/// The rules that a sandbox has.
-#[derive(Debug)]
-pub(crate) struct LoadedRules {
-    pub(crate) rules: Rules,
-    out_of_reach: BTreeSet<NodeId>,
-    pub(crate) loaded: Loaded,
-}
-
 /// One network.
 #[derive(Debug)]
 pub(crate) struct Overlay {
@@ -75,11 +68,9 @@ pub(crate) struct Overlay {
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) table: Option<NetworkTable>,
     pub(crate) containers: BTreeMap<TaskId, Container>,
-    /// What the kernel was made to have; `None` when it is not known: at the start, and after a failure.
-    pub(crate) applied: Option<Kernel>,
-    /// The rules in the sandbox; `None` likewise.
-    pub(crate) rules: Option<LoadedRules>,
-    /// The gate of the ingress network that the host has; `None` likewise.
+    /// What the sandbox was made to hold.
+    pub(crate) applied: Applied,
+    /// The gate of the ingress network that the host has; `None` when it is not known: at the start, and after a failure.
     pub(crate) gate: Option<LoadedGate>,
     pub(crate) repairs: Repairs,
     /// Whether it was removed: who waited for it must look for it anew.
@@ -93,8 +84,7 @@ impl Overlay {
             sandbox: None,
             table: None,
             containers: BTreeMap::new(),
-            applied: None,
-            rules: None,
+            applied: Applied::default(),
             gate: None,
             repairs: Repairs::default(),
             retired: false,
@@ -152,52 +142,47 @@ impl Overlay {
         let network = self.network;
         let Some(table) = &self.table else { return Ok(0) };
         let (node, underlay_mtu) = (ground.node()?, self.underlay_mtu(ground, table).await?);
-        let view = View { node, table, containers: &self.containers, underlay_mtu, uplink: None };
-        let mut desired = plan(&view)?;
+        let mut view = View { node, table, containers: &self.containers, underlay_mtu, uplink: None };
+        view.check()?;
         let failed = |fault: OverlayFault| OverlayError::failed("set up", network)(fault);
         if self.sandbox.is_none() {
-            self.sandbox = Some(make_sandbox(ground, &desired, network).await.map_err(failed)?);
+            let made = make_sandbox(ground, table.info.ipv6.is_some(), network).await;
+            self.sandbox = Some(made.map_err(failed)?);
         }
         let sandbox = self.sandbox.as_ref().expect("the sandbox was just made");
         if table.info.ingress {
-            let uplink = mesh::uplink(ground, sandbox).await.map_err(failed)?;
-            desired = plan(&View { uplink: Some(uplink), ..view })?;
+            view.uplink = Some(mesh::uplink(ground, sandbox).await.map_err(failed)?);
         }
-        // Taken, and put back at the end only: what is left half-way, by an error or because the caller went away, is
-        // read back from the kernel the next time.
-        let kernel = match self.applied.take() {
-            Some(applied) => applied,
-            None => clean(sandbox).await.map_err(failed)?.kernel,
+        let applied = mem::take(&mut self.applied);
+        let found = match applied.kernel() {
+            Some(_) => None,
+            None => Some(clean(sandbox).await.map_err(failed)?.kernel),
         };
-        let before = self.rules.take();
-        let known = before.as_ref().map(|before| &before.out_of_reach);
-        if known != Some(&desired.out_of_reach) && !desired.out_of_reach.is_empty() {
-            let nodes = &desired.out_of_reach;
+        let known = applied.out_of_reach().cloned();
+        let Work { plan, steps, mut rules } = applied.work(&view, found)?;
+        let nodes = &plan.desired().out_of_reach;
+        if known.as_ref() != Some(nodes) && !nodes.is_empty() {
             warn!(%network, ?nodes, "nodes are out of reach: their data path is of the other address family");
         }
-        let steps = diff(&kernel, before.as_ref().map(|before| &before.rules), &desired);
         let mut done = steps.len();
-        let mut loaded = before.map(|before| before.loaded);
         if !steps.is_empty() {
             let common = (ground.config, ground.nft, ground.host);
             let place = (&sandbox.namespace, &sandbox.links);
-            let hands = Hands::new(common, (&table.info, &desired.rules), place).await;
+            let hands = Hands::new(common, (&table.info, plan.clone(), rules), place).await;
             let mut hands = hands.map_err(|error| failed(error.into()))?;
             for step in &steps {
                 debug!(%network, ?step, "network changes");
                 hands.perform(step).await?;
             }
-            loaded = hands.loaded.or(loaded);
+            rules = hands.loaded;
         }
         // Last: a port is never handed to a sandbox that does not know it yet.
-        if let Some(gate) = mesh::gate(ground, &desired.rules).map_err(failed)? {
+        if let Some(gate) = mesh::gate(ground, &plan.desired().rules).map_err(failed)? {
             let (gate, is_new) = mesh::load_gate(ground, self.gate.take(), gate).await.map_err(failed)?;
             done += usize::from(is_new);
             self.gate = Some(gate);
         }
-        let Desired { kernel, rules, out_of_reach } = desired;
-        self.rules = loaded.map(|loaded| LoadedRules { rules, out_of_reach, loaded });
-        self.applied = Some(kernel);
+        self.applied = Applied::all_of(plan, rules);
         Ok(done)
     }
 
@@ -221,7 +206,7 @@ impl Overlay {
     }
 
     async fn cut(&mut self, task: TaskId) -> Result<(), OverlayError> {
-        (self.applied, self.rules) = (None, None);
+        self.applied = Applied::default();
         let Some(sandbox) = &self.sandbox else { return Ok(()) };
         let cut = sandbox.links.delete(&container_link(task)).await;
         cut.map_err(OverlayError::failed("leave", self.network))
@@ -230,7 +215,7 @@ impl Overlay {
     /// Deletes the sandbox and all that is in it.
     pub(crate) async fn raze(&mut self, ground: Ground<'_>) -> Result<(), OverlayError> {
         let network = self.network;
-        (self.applied, self.rules, self.table) = (None, None, None);
+        (self.applied, self.table) = (Applied::default(), None);
         let had_gate = self.gate.take().is_some();
         let failed = |fault: OverlayFault| OverlayError::failed("remove", network)(fault);
         let linked = match &self.sandbox {
@@ -271,14 +256,9 @@ impl Overlay {
 }
 
 /// Makes an empty sandbox, or opens the one that is there.
-async fn make_sandbox(
-    ground: Ground<'_>,
-    desired: &Desired,
-    network: NetworkId,
-) -> Result<Sandbox, OverlayFault> {
+async fn make_sandbox(ground: Ground<'_>, ipv6: bool, network: NetworkId) -> Result<Sandbox, OverlayFault> {
     let namespace = Namespace::create(&ground.config.netns_of_network(network)).await?;
     let sandbox = Sandbox::of(namespace, network, &ground.host.alarms).await?;
-    let ipv6 = desired.rules.sides.iter().any(|side| side.router.is_ipv6());
     sysctl::apply(&sandbox.namespace, settings(ipv6)).await?;
     let lo = sandbox.links.expect("lo").await?;
     sandbox.links.set_up(&lo).await?;
