@@ -238,6 +238,10 @@ impl Hub {
 }
 
 #[cfg(test)]
+#[path = "hub_costs_tests.rs"]
+mod costs;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use futures::FutureExt;

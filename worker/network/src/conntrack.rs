@@ -1,5 +1,6 @@
 //! Connections a namespace tracks: those that go where they would not go any more are forgotten.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,16 +11,26 @@ use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
+<<<<<<< HEAD
 use netlink_sys::Socket;
 use netlink_sys::protocols::NETLINK_NETFILTER;
+=======
+>>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
 use nix::errno::Errno;
 use thiserror::Error;
 use worker_core::network::Flow;
 
 use crate::links::is;
 use crate::namespace::{Namespace, NamespaceError};
+<<<<<<< HEAD
 use crate::tracked::{Connection, Tracked};
 use crate::traffic;
+=======
+use crate::netfilter_socket::NetfilterSocket;
+
+/// Where the kernel says how many connections it knows in the reader's namespace.
+const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
+>>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
 
 /// Netlink messages begin at multiples of this many bytes.
 const ALIGNMENT: usize = 4;
@@ -73,7 +84,11 @@ pub(crate) async fn forget(
     let path = namespace.path().to_owned();
     namespace
         .run(move || {
+            if is_none_tracked() {
+                return Ok(0);
+            }
             let tracking = Tracking::open(&path)?;
+<<<<<<< HEAD
             let mut forgotten = Vec::new();
             for family in FAMILIES {
                 for connection in tracking.list(family)? {
@@ -81,6 +96,13 @@ pub(crate) async fn forget(
                         tracking.forget(family, connection)?;
                         forgotten.push(tracked);
                     }
+=======
+            let mut forgotten = 0;
+            for connection in tracking.list()? {
+                if connection.flow().is_some_and(|flow| is_stale(&flow)) {
+                    tracking.forget(connection)?;
+                    forgotten += 1;
+>>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
                 }
             }
             Ok(forgotten)
@@ -88,6 +110,7 @@ pub(crate) async fn forget(
         .await?
 }
 
+<<<<<<< HEAD
 /// Finds connections.
 pub(crate) async fn find_all(
     namespace: &Namespace,
@@ -105,39 +128,53 @@ pub(crate) async fn find_all(
             Ok(found)
         })
         .await?
+=======
+/// Tells whether the namespace of the calling thread has no connections at all: a list takes the kernel through the buckets
+/// of all namespaces.
+fn is_none_tracked() -> bool {
+    fs::read_to_string(COUNT).is_ok_and(|count| count.trim() == "0")
+>>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
 }
 
 /// Finds out whether the kernel lists connections at all.
 pub(crate) async fn try_listing(namespace: &Namespace) -> Result<(), ConntrackError> {
     let path = namespace.path().to_owned();
-    namespace.run(move || Tracking::open(&path)?.list(NetfilterProtoFamily::IPv4).map(drop)).await?
+    namespace.run(move || Tracking::open(&path)?.list().map(drop)).await?
 }
 
 /// A socket to connection tracking, blocking.
 struct Tracking<'a> {
-    socket: Socket,
+    socket: NetfilterSocket,
     namespace: &'a Path,
 }
 
 impl<'a> Tracking<'a> {
     fn open(namespace: &'a Path) -> Result<Self, ConntrackError> {
+<<<<<<< HEAD
         let open = || {
             let mut socket = Socket::new(NETLINK_NETFILTER)?;
             socket.bind_auto()?;
             socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
             Ok(socket)
         };
+=======
+>>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
         let failed = |source| ConntrackError::Socket { namespace: namespace.to_owned(), source };
-        Ok(Self { socket: open().map_err(failed)?, namespace })
+        Ok(Self { socket: NetfilterSocket::open().map_err(failed)?, namespace })
     }
 
-    fn list(&self, family: NetfilterProtoFamily) -> Result<Vec<Connection>, ConntrackError> {
-        let message = ConntrackMessage::Get(Vec::new());
+    /// Lists the connections of all families at once.
+    fn list(&self) -> Result<Vec<Connection>, ConntrackError> {
+        let (family, message) = (NetfilterProtoFamily::Unspec, ConntrackMessage::Get(Vec::new()));
         let messages = self.ask("list", family, message, NLM_F_DUMP)?;
         Ok(messages.into_iter().map(Connection::of).collect())
     }
 
-    fn forget(&self, family: NetfilterProtoFamily, connection: Connection) -> Result<(), ConntrackError> {
+    fn forget(&self, connection: Connection) -> Result<(), ConntrackError> {
+        let family = match connection.flow() {
+            Some(flow) if flow.destination.is_ipv6() => NetfilterProtoFamily::IPv6,
+            Some(_) | None => NetfilterProtoFamily::IPv4,
+        };
         // By its answers: a client that uses its port again may have begun another one, which somebody else answers.
         let answers = ConntrackAttribute::CtaTupleReply(connection.reply);
         match self.ask("forget", family, ConntrackMessage::Delete(vec![answers]), NLM_F_ACK) {
@@ -164,10 +201,10 @@ impl<'a> Tracking<'a> {
         packet.finalize();
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
-        traffic::note(self.socket.send(&bytes, 0).map_err(refused)?);
+        self.socket.send(&bytes).map_err(refused)?;
         let mut answers = Vec::new();
         loop {
-            let (datagram, _) = self.socket.recv_from_full().map_err(refused)?;
+            let datagram = self.socket.receive().map_err(refused)?;
             let mut rest = datagram.as_slice();
             while !rest.is_empty() {
                 let message = NetlinkMessage::<NetfilterMessage>::deserialize(rest).map_err(garbled)?;
@@ -219,14 +256,13 @@ mod tests {
         let server = namespace.run(|| UdpSocket::bind("0.0.0.0:0").unwrap()).await.unwrap();
         let speak = || client.send_to(b"?", ("127.0.0.9", server.local_addr().unwrap().port())).unwrap();
         let list = || async {
-            let list =
-                || Tracking::open(Path::new("test")).unwrap().list(NetfilterProtoFamily::IPv4).unwrap();
+            let list = || Tracking::open(Path::new("test")).unwrap().list().unwrap();
             namespace.run(list).await.unwrap()
         };
         let forget = |connections: Vec<Connection>| async {
             let forget = || {
                 let tracking = Tracking::open(Path::new("test")).unwrap();
-                let forget = |connection| tracking.forget(NetfilterProtoFamily::IPv4, connection).unwrap();
+                let forget = |connection| tracking.forget(connection).unwrap();
                 connections.into_iter().for_each(forget);
             };
             namespace.run(forget).await.unwrap();

@@ -40,6 +40,7 @@ pub mod macvlan;
 mod marked;
 pub mod namespace;
 mod neighbours;
+mod netfilter_socket;
 mod network;
 mod nft;
 mod nft_change;

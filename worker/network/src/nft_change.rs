@@ -9,7 +9,6 @@ use crate::nft_dump::{Dump, Part};
 use crate::nft_messages::{
     ELEMENTS, ERROR, Message, SET_NAME, SUBSYSTEM, TABLE, attribute, malformed, name, request,
 };
-use crate::traffic;
 
 /// How many bytes one transaction may have: the kernel takes no more than fit into the socket's buffer.
 const SIZE_MAX: usize = 128 << 10;
@@ -59,10 +58,10 @@ impl Transaction {
 
     /// Has the kernel carry it out: all of it or nothing.
     pub(crate) fn send(&self, dump: &Dump) -> io::Result<()> {
-        traffic::note(dump.0.send(&self.bytes, 0)?);
+        dump.0.send(&self.bytes)?;
         let mut failure = None;
         loop {
-            let (datagram, _) = dump.0.recv_from_full()?;
+            let datagram = dump.0.receive()?;
             let answer = Message::first(&datagram).filter(|message| message.kind == ERROR);
             let answer = answer.ok_or_else(|| malformed("answer"))?;
             // The first error is the cause of others.

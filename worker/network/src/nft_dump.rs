@@ -5,14 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 
 use netlink_packet_core::NLM_F_DUMP;
-use netlink_sys::Socket;
 use nix::errno::Errno;
 
+use crate::netfilter_socket::NetfilterSocket;
 use crate::nft_messages::{
     Answer, ELEMENTS, ERROR, Message, SET_NAME, SUBSYSTEM, TABLE, attributes, malformed, name, request,
-    socket,
 };
-use crate::traffic;
 
 /// How often a dump is begun anew because the tables changed meanwhile.
 const TRIES: usize = 5;
@@ -81,11 +79,11 @@ pub(crate) struct Tables {
 }
 
 /// A blocking socket to nftables in the namespace of the calling thread.
-pub(crate) struct Dump(pub(crate) Socket);
+pub(crate) struct Dump(pub(crate) NetfilterSocket);
 
 impl Dump {
     pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self(socket()?))
+        NetfilterSocket::open().map(Self)
     }
 
     /// Asks how many changes the tables of the namespace have seen.
@@ -165,11 +163,11 @@ impl Dump {
         let attributes: Vec<u8> = attributes.iter().flat_map(|(kind, text)| name(*kind, text)).collect();
         // Each request waits for its answer, so that none needs a number.
         let request = request((SUBSYSTEM | kind, flags, 0), (family, 0), &attributes);
-        traffic::note(self.0.send(&request, 0)?);
+        self.0.send(&request)?;
         let mut answers = Vec::new();
         let mut is_interrupted = false;
         loop {
-            let (datagram, _) = self.0.recv_from_full()?;
+            let datagram = self.0.receive()?;
             let mut rest = datagram.as_slice();
             while !rest.is_empty() {
                 let message = Message::first(rest).ok_or_else(|| malformed("message"))?;

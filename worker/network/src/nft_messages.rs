@@ -3,8 +3,6 @@
 use std::io;
 
 use netlink_packet_core::{DecodeError, NLM_F_REQUEST, NlasIterator};
-use netlink_sys::protocols::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
 
 /// Number of nftables among the parts of netfilter, as it stands in message types.
 pub(crate) const SUBSYSTEM: u16 = 10 << 8;
@@ -31,14 +29,6 @@ pub(crate) const ELEMENTS: u16 = 3;
 
 /// The type of messages that tell of an error, or that there was none.
 pub(crate) const ERROR: u16 = 2;
-
-/// Opens a blocking socket to netfilter in the namespace of the calling thread.
-pub(crate) fn socket() -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_NETFILTER)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    Ok(socket)
-}
 
 /// One message of the kernel's.
 pub(crate) struct Message<'a> {

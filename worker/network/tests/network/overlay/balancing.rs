@@ -74,7 +74,7 @@ async fn more_endpoints_are_balanced_in_a_larger_tier() {
     let mut table = table(1);
     cluster.apply(&table).await;
     let mut members = Vec::new();
-    for number in [17, 18, 33, 34, 49, 50] {
+    for number in [17, 18, 19, 33, 34, 35, 49, 50, 51] {
         members.push(cluster.member(&table, number as usize / 16 - 1, number).await);
     }
     for member in &members {
