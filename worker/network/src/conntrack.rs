@@ -11,31 +11,20 @@ use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage};
 use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
 };
-<<<<<<< HEAD
-use netlink_sys::Socket;
-use netlink_sys::protocols::NETLINK_NETFILTER;
-=======
->>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
 use nix::errno::Errno;
 use thiserror::Error;
 use worker_core::network::Flow;
 
 use crate::links::is;
 use crate::namespace::{Namespace, NamespaceError};
-<<<<<<< HEAD
-use crate::tracked::{Connection, Tracked};
-use crate::traffic;
-=======
 use crate::netfilter_socket::NetfilterSocket;
+use crate::tracked::{Connection, Tracked};
 
 /// Where the kernel says how many connections it knows in the reader's namespace.
 const COUNT: &str = "/proc/sys/net/netfilter/nf_conntrack_count";
->>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
 
 /// Netlink messages begin at multiples of this many bytes.
 const ALIGNMENT: usize = 4;
-
-const FAMILIES: [NetfilterProtoFamily; 2] = [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6];
 
 /// Why connections could not be forgotten.
 #[derive(Debug, Error)]
@@ -85,24 +74,14 @@ pub(crate) async fn forget(
     namespace
         .run(move || {
             if is_none_tracked() {
-                return Ok(0);
+                return Ok(Vec::new());
             }
             let tracking = Tracking::open(&path)?;
-<<<<<<< HEAD
             let mut forgotten = Vec::new();
-            for family in FAMILIES {
-                for connection in tracking.list(family)? {
-                    if let Some(tracked) = connection.tracked().filter(|tracked| is_stale(&tracked.flow)) {
-                        tracking.forget(family, connection)?;
-                        forgotten.push(tracked);
-                    }
-=======
-            let mut forgotten = 0;
             for connection in tracking.list()? {
-                if connection.flow().is_some_and(|flow| is_stale(&flow)) {
+                if let Some(tracked) = connection.tracked().filter(|tracked| is_stale(&tracked.flow)) {
                     tracking.forget(connection)?;
-                    forgotten += 1;
->>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
+                    forgotten.push(tracked);
                 }
             }
             Ok(forgotten)
@@ -110,7 +89,6 @@ pub(crate) async fn forget(
         .await?
 }
 
-<<<<<<< HEAD
 /// Finds connections.
 pub(crate) async fn find_all(
     namespace: &Namespace,
@@ -119,21 +97,19 @@ pub(crate) async fn find_all(
     let path = namespace.path().to_owned();
     namespace
         .run(move || {
-            let tracking = Tracking::open(&path)?;
-            let mut found = Vec::new();
-            for family in FAMILIES {
-                let listed = tracking.list(family)?;
-                found.extend(listed.iter().filter_map(Connection::tracked).filter(&is_wanted));
+            if is_none_tracked() {
+                return Ok(Vec::new());
             }
-            Ok(found)
+            let listed = Tracking::open(&path)?.list()?;
+            Ok(listed.iter().filter_map(Connection::tracked).filter(is_wanted).collect())
         })
         .await?
-=======
+}
+
 /// Tells whether the namespace of the calling thread has no connections at all: a list takes the kernel through the buckets
 /// of all namespaces.
 fn is_none_tracked() -> bool {
     fs::read_to_string(COUNT).is_ok_and(|count| count.trim() == "0")
->>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
 }
 
 /// Finds out whether the kernel lists connections at all.
@@ -150,15 +126,6 @@ struct Tracking<'a> {
 
 impl<'a> Tracking<'a> {
     fn open(namespace: &'a Path) -> Result<Self, ConntrackError> {
-<<<<<<< HEAD
-        let open = || {
-            let mut socket = Socket::new(NETLINK_NETFILTER)?;
-            socket.bind_auto()?;
-            socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
-            Ok(socket)
-        };
-=======
->>>>>>> cf678c4 (Benchmarks say how networks scale on a node, and a test what a task's start costs the leader)
         let failed = |source| ConntrackError::Socket { namespace: namespace.to_owned(), source };
         Ok(Self { socket: NetfilterSocket::open().map_err(failed)?, namespace })
     }
@@ -171,8 +138,8 @@ impl<'a> Tracking<'a> {
     }
 
     fn forget(&self, connection: Connection) -> Result<(), ConntrackError> {
-        let family = match connection.flow() {
-            Some(flow) if flow.destination.is_ipv6() => NetfilterProtoFamily::IPv6,
+        let family = match connection.tracked() {
+            Some(tracked) if tracked.flow.destination.is_ipv6() => NetfilterProtoFamily::IPv6,
             Some(_) | None => NetfilterProtoFamily::IPv4,
         };
         // By its answers: a client that uses its port again may have begun another one, which somebody else answers.
