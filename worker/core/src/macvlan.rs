@@ -5,8 +5,7 @@
 //!   container ──eth0 (macvlan)── eth1.100 (VLAN, ours) ── eth1 (the node's) ── switch
 //! ```
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proto::model::{NetworkId, NetworkInfo, TaskId};
 
@@ -19,8 +18,8 @@ use crate::overlay::names::{Interface, short};
 /// What the aliases of VLAN links begin with that a node made.
 const ALIAS: &str = "shoal node ";
 
-/// How many networks an alias has room for: it may have 255 bytes, each id has 25 and a space.
-const ALIAS_NETWORKS_MAX: usize = 7;
+/// The group of the VLAN links that nodes made: it goes in with the link, which the alias can't.
+pub const VLAN_GROUP: u32 = 0x7368_6f10;
 
 /// Returns what a container's link is called until it is in the container's namespace, at most 13 characters.
 pub fn link_on_its_way(task: TaskId) -> String {
@@ -47,17 +46,15 @@ pub fn container_addresses(info: &NetworkInfo, number: u32) -> Vec<InterfaceAddr
     [ipv4].into_iter().chain(ipv6).collect()
 }
 
-/// Returns the alias of a VLAN link: whose it is and which networks are on it, so that a restarted daemon knows. Of more
-/// networks than there is room for the last are left out.
-pub fn alias(node: &str, networks: &BTreeSet<NetworkId>) -> String {
-    let ids = networks.iter().take(ALIAS_NETWORKS_MAX).map(|id| format!(" {id}"));
-    format!("{ALIAS}{node} networks{}", ids.collect::<String>())
+/// Returns the alias of a VLAN link: whose it is and which network is on it, so that a restarted daemon knows.
+pub fn alias(node: &str, network: NetworkId) -> String {
+    format!("{ALIAS}{node} network {network}")
 }
 
 /// Reads what [`alias`] wrote for this node.
-pub fn parse_alias(node: &str, alias: &str) -> Option<BTreeSet<NetworkId>> {
-    let ids = alias.strip_prefix(ALIAS)?.strip_prefix(node)?.strip_prefix(" networks")?;
-    ids.split_whitespace().map(|id| id.parse().ok()).collect()
+pub fn parse_alias(node: &str, alias: &str) -> Option<NetworkId> {
+    let id = alias.strip_prefix(ALIAS)?.strip_prefix(node)?.strip_prefix(" network ")?;
+    id.parse().ok()
 }
 
 /// Returns the name of the table in a container that watches over an interface.
@@ -65,34 +62,63 @@ pub fn guard_table(interface: Interface) -> String {
     format!("shoal-{interface}")
 }
 
-/// Renders the table in a container's namespace that lets only its own addresses out by an interface, no tags of other
-/// VLANs, and nothing that nodes would take for a packet of their tunnels. Without CAP_NET_ADMIN, which containers do not
-/// have unless asked for, it can't be changed from inside.
-pub fn guard(interface: Interface, addresses: &[InterfaceAddress]) -> String {
+/// Renders the table in a container's namespace that lets out by an interface only what is the container's own: its
+/// hardware address, its addresses and the link-local one that follows from the hardware address, by ARP, IPv4 and IPv6.
+/// It speaks for nobody else's addresses, is no router and no DHCP server, and sends nothing that nodes would take for a
+/// packet of their tunnels. Without CAP_NET_ADMIN, which containers do not have unless asked for, it can't be changed
+/// from inside.
+pub fn guard(interface: Interface, mac: Mac, addresses: &[InterfaceAddress]) -> String {
     let mut table = Table::replacing_in("netdev", &guard_table(interface));
-    let hook = format!("type filter hook egress device \"{interface}\" priority filter; policy accept;");
-    let mut rules = vec!["ether type { 8021q, 8021ad } drop".to_owned()];
+    let mut own = vec![format!("ether saddr != {mac} drop")];
+    let mut ipv6 = Vec::new();
     for held in addresses {
         match held.address {
-            IpAddr::V4(own) => {
-                rules.push(format!("arp saddr ip != {own} drop"));
-                rules.push(format!("ip saddr != {own} drop"));
-            }
-            IpAddr::V6(own) => {
-                rules.push(format!("ip6 saddr != {{ {own}, ::, fe80::/10 }} drop"));
-                let (link_local, target) = ("@th,64,16 & 0xffc0 != 0xfe80", u128::from(own));
-                rules.push(format!(
-                    "icmpv6 type nd-neighbor-advert {link_local} @th,64,128 != {target:#034x} drop"
-                ));
+            // A raw socket may say of a frame that it is of another protocol than its header says: both have to agree.
+            IpAddr::V4(address) => own.extend([
+                format!(
+                    "ether type arp meta protocol arp arp saddr ether {mac} arp saddr ip {address} accept"
+                ),
+                "udp sport 67 drop".to_owned(),
+                format!("udp dport {VXLAN_PORT} drop"),
+                format!("ether type ip meta protocol ip ip saddr {address} accept"),
+            ]),
+            IpAddr::V6(address) => {
+                let link_local = mac.link_local();
+                let sources = format!("{{ {address}, {link_local}, :: }}");
+                own.push(format!("ether type ip6 meta protocol ip6 ip6 saddr {sources} jump ipv6"));
+                ipv6 = ipv6_rules([address, link_local]);
             }
         }
     }
-    if addresses.iter().all(|held| held.address.is_ipv4()) {
-        rules.push("meta protocol ip6 drop".to_owned());
+    if !ipv6.is_empty() {
+        table.chain("ipv6", None, &ipv6);
     }
-    rules.push(format!("udp dport {VXLAN_PORT} drop"));
-    table.chain("own", Some(&hook), &rules);
+    let hook = format!("type filter hook egress device \"{interface}\" priority filter; policy drop;");
+    table.chain("own", Some(&hook), &own);
     table.finish()
+}
+
+/// What may be sent over IPv6 from a source that is right; the rest falls through to the policy. A rule does not match what
+/// it can't read of a packet, such as a header that begins in the second fragment: so each rule that lets something
+/// through reads all that matters.
+fn ipv6_rules(own: [Ipv6Addr; 2]) -> Vec<String> {
+    // Who asks without a source or answers, asks for the target or says it is here.
+    let speaks_for = own.map(|target| {
+        let target = u128::from(target);
+        format!("icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} @th,64,128 {target:#034x} accept")
+    });
+    let rules = [
+        "icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } accept".to_owned(),
+        "ip6 saddr :: drop".to_owned(),
+        // Nothing comes of them without a first one.
+        "frag frag-off != 0 accept".to_owned(),
+        "icmpv6 type { nd-neighbor-solicit, destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request, echo-reply } accept".to_owned(),
+        // Not one rule: nft 1.0.6 takes two ports that must not be for one that must not be the other.
+        "udp sport 547 drop".to_owned(),
+        format!("udp dport != {VXLAN_PORT} accept"),
+        "meta l4proto != { icmpv6, udp } accept".to_owned(),
+    ];
+    speaks_for.into_iter().chain(rules).collect()
 }
 
 #[cfg(test)]
@@ -109,22 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_containers_own_addresses_come_from_its_interface() {
-        assert_eq!(guard(Interface(1), &addresses()), include_str!("golden/macvlan_guard.nft"));
-        let ipv4_only = guard(Interface(0), &addresses()[..1]);
-        assert!(
-            ipv4_only.contains("meta protocol ip6 drop") && !ipv4_only.contains("ip6 saddr"),
-            "{ipv4_only}"
-        );
+    fn only_what_is_a_containers_own_leaves_by_its_interface() {
+        let mac = mac_of(Ipv4Addr::new(192, 0, 2, 20));
+        assert_eq!(guard(Interface(1), mac, &addresses()), include_str!("golden/macvlan_guard.nft"));
+        let ipv4_only = guard(Interface(0), mac, &addresses()[..1]);
+        assert!(ipv4_only.contains("policy drop") && !ipv4_only.contains("ip6"), "{ipv4_only}");
     }
 
     #[test]
-    fn an_alias_tells_the_networks_on_a_vlan_to_its_own_node_only() {
-        let networks: BTreeSet<_> = (1..=7).map(NetworkId::from_bits).collect();
-        let node = "0000000000000000000000009";
-        let text = alias(node, &networks);
-        assert!(text.len() <= 255, "{text}");
-        assert_eq!(parse_alias(node, &text), Some(networks));
+    fn an_alias_tells_the_network_on_a_vlan_to_its_own_node_only() {
+        let (network, node) = (NetworkId::from_bits(7), "0000000000000000000000009");
+        let text = alias(node, network);
+        assert_eq!(parse_alias(node, &text), Some(network));
         assert_eq!(parse_alias("another", &text), None);
         assert_eq!(parse_alias(node, "uplink to the office"), None);
     }

@@ -124,8 +124,31 @@ impl Links {
         address: IpAddr,
         prefix: u8,
     ) -> Result<(), LinkError> {
+        self.put_address_with(link, address, prefix, AddressFlags::Nodad).await
+    }
+
+    /// Puts an address on a link where others may have it: that is asked for while it is in use already, as far as the
+    /// link's settings and the kernel allow, and an IPv6 address that somebody has is given up.
+    pub(crate) async fn put_address_checked(
+        &self,
+        link: &Link,
+        address: IpAddr,
+        prefix: u8,
+    ) -> Result<(), LinkError> {
+        // The kernel knows it of IPv6 only.
+        let detection = if address.is_ipv6() { AddressFlags::Optimistic } else { AddressFlags::empty() };
+        self.put_address_with(link, address, prefix, detection).await
+    }
+
+    async fn put_address_with(
+        &self,
+        link: &Link,
+        address: IpAddr,
+        prefix: u8,
+        detection: AddressFlags,
+    ) -> Result<(), LinkError> {
         let mut request = self.handle.address().add(link.index, address, prefix).replace();
-        let flags = AddressFlags::Noprefixroute | AddressFlags::Nodad;
+        let flags = AddressFlags::Noprefixroute | detection;
         request.message_mut().attributes.push(AddressAttribute::Flags(flags));
         request.execute().await.map_err(|error| LinkError::Address {
             address,

@@ -75,6 +75,12 @@ pub(crate) async fn read(namespace: &Namespace, key: &'static str) -> Result<Str
     namespace.run(move || get(&Path::new(ROOT).join(key), &name)).await?
 }
 
+/// Tells whether the kernel has a setting in a namespace.
+pub(crate) async fn exists(namespace: &Namespace, setting: &Setting) -> Result<bool, SysctlError> {
+    let path = Path::new(ROOT).join(&setting.key);
+    Ok(namespace.run(move || path.exists()).await?)
+}
+
 /// Lets every link of a namespace that takes IPv6 router advertisements go on doing so once it forwards.
 pub(crate) async fn keep_router_advertisements(namespace: &Namespace) -> Result<(), SysctlError> {
     let name = namespace.path().to_owned();
@@ -83,7 +89,12 @@ pub(crate) async fn keep_router_advertisements(namespace: &Namespace) -> Result<
             let conf = Path::new(ROOT).join("ipv6/conf");
             let read = |source| SysctlError::Read { path: conf.clone(), namespace: name.clone(), source };
             for link in fs::read_dir(&conf).map_err(read)? {
-                let path = link.map_err(read)?.path().join("accept_ra");
+                let link = link.map_err(read)?;
+                // What later links begin with is not the links' that are there.
+                if ["all", "default"].iter().any(|name| link.file_name() == *name) {
+                    continue;
+                }
+                let path = link.path().join("accept_ra");
                 // A link that went away meanwhile needs nothing.
                 if fs::read_to_string(&path).is_ok_and(|value| value.trim() == "1") {
                     write(&path, "2", &name)?;

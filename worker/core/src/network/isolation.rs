@@ -3,18 +3,25 @@
 use super::attachment::Access;
 use super::names::{CONTAINER_LINKS, SANDBOX_UPLINK, VXLAN_PORT};
 use super::ruleset::Ruleset;
+use crate::macvlan::VLAN_GROUP;
 
 impl Ruleset {
     /// Containers come to the host itself at one address only, and the sandbox decides who gets as far as that. Published
     /// ports lead elsewhere by now, and neighbour discovery is not tracked.
     pub(super) fn input_rules(&self) -> Vec<String> {
         let uplink = self.node.uplink();
-        let mut rules = vec![format!("iifname {uplink:?} ip daddr {} accept", self.uplink.host_ipv4())];
+        let mut rules = vec![
+            // VLANs that nodes made are their containers' and not the host's.
+            format!("iifgroup {VLAN_GROUP} drop"),
+            // A rejection of what belongs to no connection would end the connection it pretends to be of.
+            format!("iifname {uplink:?} ct state invalid drop"),
+            format!("iifname {uplink:?} ip daddr {} accept", self.uplink.host_ipv4()),
+        ];
         if self.subnets.ipv6.is_some() {
             rules.push(format!("iifname {uplink:?} ip6 daddr {} accept", self.uplink.host_ipv6()));
         }
         // As if nobody listened: a port that is withdrawn is refused like any other.
-        let stranger = format!("iifname {uplink:?} ct state new,invalid");
+        let stranger = format!("iifname {uplink:?} ct state new");
         rules.push(format!("{stranger} meta l4proto tcp reject with tcp reset"));
         rules.push(format!("{stranger} reject with icmpx port-unreachable"));
         rules
@@ -31,10 +38,13 @@ impl Ruleset {
         rules
     }
 
+    /// Who may send where: in by published ports, out by the uplink, to siblings.
     pub(super) fn reach_rules(&self) -> Vec<String> {
         let reject = "reject with icmpx admin-prohibited";
         let (siblings, host) = (Access::groups_with_siblings(), Access::groups_with_host());
         let mut rules = vec![
+            // It is not translated, and has neither direction nor state that the rules below could go by.
+            "ct state invalid drop".to_owned(),
             format!("iifname {SANDBOX_UPLINK:?} ct state new ct status & dnat == 0 drop"),
             format!(
                 "iifname {CONTAINER_LINKS:?} oifname {CONTAINER_LINKS:?} meta iifgroup {siblings} meta oifgroup {siblings} accept"

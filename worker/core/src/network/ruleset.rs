@@ -13,6 +13,7 @@ use super::nft_table::Table;
 use super::ports::{Forward, Opening, PortChange};
 
 use super::uplink::UplinkAddresses;
+use crate::macvlan::VLAN_GROUP;
 
 /// Everything the rules of one node depend on besides the published ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,11 @@ impl Ruleset {
             "forward",
             Some("type filter hook forward priority filter; policy accept;"),
             // Published ports are the only way in, for the LAN as for the sandboxes of other daemons.
-            &[format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop")],
+            &[
+                format!("iifgroup {VLAN_GROUP} drop"),
+                format!("oifname {uplink:?} ct state invalid drop"),
+                format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop"),
+            ],
         );
         table.chain(
             "input",

@@ -206,6 +206,9 @@ impl Rules {
     fn border_rules(&self) -> Vec<String> {
         let mut rules = self.mesh.iter().flat_map(|mesh| mesh.clamp_rules(&self.sides)).collect::<Vec<_>>();
         rules.push("ct state established,related accept".to_owned());
+        // What belongs to no connection is not translated: under its own address it would be taken for a stranger's, and
+        // the answer to that would end the connection it is of.
+        rules.push("ct state invalid drop".to_owned());
         rules.push(format!("iifname {TUNNEL:?} oifname {TUNNEL:?} drop"));
         if let Some(mesh) = &self.mesh {
             rules.extend(mesh.border_rules());

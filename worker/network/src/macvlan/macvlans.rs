@@ -86,7 +86,7 @@ impl Macvlans {
         Ok(addresses)
     }
 
-    /// Removes a network from this node: its VLAN, if it had one made and is the last there.
+    /// Removes a network from this node: its VLAN, if it had one made.
     pub async fn remove(&self, network: NetworkId) -> Result<(), MacvlanError> {
         let _one_at_a_time = self.changing.lock().await;
         self.parents().release(network).await?;

@@ -8,7 +8,7 @@ use rtnetlink::LinkMacVlan;
 use rtnetlink::packet_route::link::{InfoData, MacVlanMode};
 use worker_core::macvlan::{guard, guard_table, link_on_its_way, mac_of};
 use worker_core::network::InterfaceAddress;
-use worker_core::overlay::Interface;
+use worker_core::overlay::{Interface, Mac};
 
 use crate::links::{Link, Links};
 use crate::macvlan::error::{MacvlanError, MacvlanFault};
@@ -55,13 +55,8 @@ impl Member<'_> {
             MacvlanMode::Passthru => MacVlanMode::Passthrough,
         };
         let mut link = LinkMacVlan::new(&on_its_way, parent.index, mode).setns_by_fd(self.namespace.raw_fd());
-        // The only one on a link has the link's own address.
-        let ipv4 = self.addresses.iter().find_map(|held| match held.address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        });
-        if let Some(address) = ipv4.filter(|_| self.macvlan.mode != MacvlanMode::Passthru) {
-            link = link.address(mac_of(address).0.to_vec());
+        if let Some(mac) = self.own_mac() {
+            link = link.address(mac.0.to_vec());
         }
         if let Some(mtu) = self.mtu {
             link = link.mtu(u32::from(mtu).min(parent.mtu));
@@ -77,25 +72,52 @@ impl Member<'_> {
         renamed.await.map_err(|error| failed("join", self.network, &self.macvlan.parent, error))
     }
 
+    /// The hardware address it is given; the only one on a link has the link's own.
+    fn own_mac(&self) -> Option<Mac> {
+        let ipv4 = self.addresses.iter().find_map(|held| match held.address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+        ipv4.filter(|_| self.macvlan.mode != MacvlanMode::Passthru).map(mac_of)
+    }
+
+    /// The hardware address it has.
+    fn mac_of(&self, link: &Link) -> Mac {
+        // With none at all nothing gets past the guard.
+        let present = || link.address.as_slice().try_into().map_or(Mac([0; 6]), Mac);
+        self.own_mac().unwrap_or_else(present)
+    }
+
     /// Switches the link on, guarded, with addresses and routes.
     async fn furnish(&self, inside: &Links, nft: &Nft) -> Result<(), MacvlanFault> {
         let name = self.interface.to_string();
         // Neighbours are told at once that an address has moved here.
         let mut settings = vec![Setting::new(format!("ipv4/conf/{name}/arp_notify"), "1")];
         if self.addresses.iter().any(|held| held.address.is_ipv6()) {
-            for (key, value) in
-                [("disable_ipv6", "0"), ("accept_ra", "0"), ("accept_dad", "0"), ("ndisc_notify", "1")]
-            {
-                settings.push(Setting::new(format!("ipv6/conf/{name}/{key}"), value));
+            let setting = |key: &str, value| Setting::new(format!("ipv6/conf/{name}/{key}"), value);
+            // The link-local address is to be that which the guard knows.
+            let common =
+                [("disable_ipv6", "0"), ("accept_ra", "0"), ("addr_gen_mode", "0"), ("ndisc_notify", "1")];
+            settings.extend(common.map(|(key, value)| setting(key, value)));
+            // Others are on the link too, and somebody may have the address. No container waits until that is known, so
+            // a kernel that can't use an address meanwhile does not ask.
+            let meanwhile = setting("optimistic_dad", "1");
+            if sysctl::exists(self.namespace, &meanwhile).await? {
+                settings.extend([setting("accept_dad", "1"), meanwhile, setting("use_optimistic", "1")]);
+            } else {
+                settings.push(setting("accept_dad", "0"));
             }
         }
         sysctl::apply(self.namespace, settings).await?;
-        nft.load(self.namespace, &guard_table(self.interface), guard(self.interface, self.addresses)).await?;
+        let link = inside.expect(&name).await?;
+        let script = guard(self.interface, self.mac_of(&link), self.addresses);
+        nft.load(self.namespace, &guard_table(self.interface), script).await?;
         let lo = inside.expect("lo").await?;
         inside.set_up(&lo).await?;
-        let link = inside.expect(&name).await?;
-        for held in self.addresses {
-            inside.put_address(&link, held.address, held.prefix).await?;
+        let present = inside.addresses().await?;
+        let lacks = |address| !present.iter().any(|it| it.link == link.index && it.address == address);
+        for held in self.addresses.iter().filter(|held| lacks(held.address)) {
+            inside.put_address_checked(&link, held.address, held.prefix).await?;
         }
         inside.set_up(&link).await?;
         for held in self.addresses {

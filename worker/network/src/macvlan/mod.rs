@@ -1,7 +1,7 @@
 //! Networks on a link of the node, carried out: containers have links of kind macvlan on it, and no sandbox is between.
 //!
 //! [`Macvlans`] is told of networks and lets containers join. `parent` finds the node's link, and makes and removes VLANs on
-//! it; `member` makes a container's link. What a container has goes with its namespace; which networks are on a VLAN is
+//! it; `member` makes a container's link. What a container has goes with its namespace; which network is on a VLAN is
 //! written into that one's alias, for a daemon that restarts.
 
 mod error;

@@ -1,4 +1,4 @@
-//! The node's link that a network is on: found, or made where it is a VLAN's; removed with the last network.
+//! The node's link that a network is on: found, or made where it is a VLAN's; removed with the network.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,13 @@ use nix::errno::Errno;
 use proto::model::{MacvlanMode, NetworkId, ParentLink};
 use rtnetlink::{LinkVlan, packet_route::link::LinkMessage};
 use tracing::info;
-use worker_core::macvlan::{alias, parse_alias};
+use worker_core::macvlan::{VLAN_GROUP, alias, parse_alias};
 
 use crate::link_error::LinkError;
 use crate::links::{Link, Links, is};
 use crate::macvlan::error::{MacvlanError, MacvlanFault};
+use crate::namespace::Namespace;
+use crate::sysctl::{self, Setting};
 
 /// The node's links, and whose they are.
 pub(crate) struct Parents<'a> {
@@ -23,22 +25,25 @@ impl Parents<'_> {
     /// Finds a network's link, and makes it if it is a VLAN's; one that was there before stays when the network goes.
     pub(crate) async fn ensure(&self, network: NetworkId, parent: &ParentLink) -> Result<Link, MacvlanError> {
         let name = parent.as_str();
-        let failed = |source: LinkError| failed("set up", network, parent, source);
-        let found = match self.links.find(name).await.map_err(failed)? {
+        let find = async |name: &str| {
+            self.links.find(name).await.map_err(|source| failed("set up", network, parent, source))
+        };
+        let found = match find(name).await? {
+            Some(link) if is_half_made(&link) => self.finish_vlan(network, parent, &link).await?,
             Some(link) => link,
             None => self.make_vlan(network, parent).await?,
         };
-        if let Some(networks) = self.networks_on(&found)
-            && !networks.contains(&network)
-        {
-            let networks = networks.into_iter().chain([network]).collect();
-            self.links.set_alias(&found, &alias(self.node, &networks)).await.map_err(failed)?;
+        let on_it = self.network_on(&found);
+        // Of two networks the one that came last is there to stay: managers let no two be on one link.
+        if on_it.is_some_and(|other| other != network) {
+            let renamed = self.links.set_alias(&found, &alias(self.node, network)).await;
+            renamed.map_err(|source| failed("set up", network, parent, source))?;
         }
-        let base = match self.networks_on(&found) {
+        let base = match on_it {
             Some(_) => parent.vlan().map_or(name, |(base, _)| base),
             None => name,
         };
-        let is_up = self.links.find(base).await.map_err(failed)?.is_some_and(|link| link.up);
+        let is_up = find(base).await?.is_some_and(|link| link.up);
         if is_up { Ok(found) } else { Err(MacvlanError::ParentDown { parent: base.to_owned() }) }
     }
 
@@ -62,28 +67,41 @@ impl Parents<'_> {
         let failed = |source: LinkError| failed("make a VLAN for", network, parent, source);
         let (base, number) = parent.vlan().ok_or_else(|| missing(parent.as_str()))?;
         let below = self.links.find(base).await.map_err(failed)?.ok_or_else(|| missing(base))?;
-        let link: LinkMessage = LinkVlan::new(parent.as_str(), below.index, number).build();
+        let link: LinkMessage =
+            LinkVlan::new(parent.as_str(), below.index, number).link_group(VLAN_GROUP).build();
         self.links.add(parent.as_str(), link, "8021q", "CONFIG_VLAN_8021Q").await.map_err(failed)?;
         let made = self.links.expect(parent.as_str()).await.map_err(failed)?;
-        self.links.set_alias(&made, &alias(self.node, &[network].into())).await.map_err(failed)?;
-        self.links.set_up(&made).await.map_err(failed)?;
-        info!(%network, link = %parent, "vlan made");
-        self.links.expect(parent.as_str()).await.map_err(failed)
+        self.finish_vlan(network, parent, &made).await
     }
 
-    /// Gives a network's VLAN up; the last one removes it.
+    /// Makes a VLAN's settings and switches it on.
+    async fn finish_vlan(
+        &self,
+        network: NetworkId,
+        parent: &ParentLink,
+        link: &Link,
+    ) -> Result<Link, MacvlanError> {
+        let failed = |fault: MacvlanFault| failed("make a VLAN for", network, parent, fault);
+        let host = Namespace::open(self.links.namespace()).map_err(|error| failed(error.into()))?;
+        let settings = keep_host_off(&link.name);
+        sysctl::apply(&host, settings).await.map_err(|error| failed(error.into()))?;
+        let switched_on = async {
+            self.links.set_alias(link, &alias(self.node, network)).await?;
+            self.links.set_up(link).await?;
+            self.links.expect(&link.name).await
+        };
+        let link = switched_on.await.map_err(|error| failed(error.into()))?;
+        info!(%network, link = %parent, "vlan made");
+        Ok(link)
+    }
+
+    /// Gives a network's VLAN up, which removes it unless another network has taken it over.
     pub(crate) async fn release(&self, network: NetworkId) -> Result<(), MacvlanError> {
         let failed = |source: LinkError| MacvlanError::Links { verb: "remove", source: source.into() };
         for link in self.links.list().await.map_err(failed)? {
-            let Some(mut networks) = self.networks_on(&link).filter(|all| all.contains(&network)) else {
-                continue;
-            };
-            networks.remove(&network);
-            if networks.is_empty() {
+            if self.network_on(&link) == Some(network) {
                 self.links.delete(&link.name).await.map_err(failed)?;
                 info!(%network, link = %link.name, "vlan removed");
-            } else {
-                self.links.set_alias(&link, &alias(self.node, &networks)).await.map_err(failed)?;
             }
         }
         Ok(())
@@ -93,13 +111,29 @@ impl Parents<'_> {
     pub(crate) async fn networks(&self) -> Result<BTreeSet<NetworkId>, MacvlanError> {
         let listed = self.links.list().await;
         let links = listed.map_err(|source| MacvlanError::Links { verb: "list", source: source.into() })?;
-        Ok(links.iter().filter_map(|link| self.networks_on(link)).flatten().collect())
+        Ok(links.iter().filter_map(|link| self.network_on(link)).collect())
     }
 
-    /// The networks on a link, if this node made it.
-    fn networks_on(&self, link: &Link) -> Option<BTreeSet<NetworkId>> {
+    /// The network on a link, if this node made it.
+    fn network_on(&self, link: &Link) -> Option<NetworkId> {
         parse_alias(self.node, link.alias.as_deref()?)
     }
+}
+
+/// Whether a daemon ended between adding a VLAN and saying whose it is.
+fn is_half_made(link: &Link) -> bool {
+    link.group == VLAN_GROUP && link.alias.is_none()
+}
+
+/// Settings of a VLAN that keep the host itself, which has no business there, from having an address on it or answering
+/// for one it has elsewhere.
+fn keep_host_off(link: &str) -> Vec<Setting> {
+    let mut settings = vec![Setting::new(format!("ipv4/conf/{link}/arp_ignore"), "8")];
+    if sysctl::kernel_has_ipv6() {
+        settings.push(Setting::new(format!("ipv6/conf/{link}/accept_ra"), "0"));
+        settings.push(Setting::new(format!("ipv6/conf/{link}/disable_ipv6"), "1"));
+    }
+    settings
 }
 
 /// Removes all VLANs that a node made.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use worker_network::{Access, Namespace};
 
+use crate::frames::{RST, segments, send_segment, senders_until};
 use crate::sockets::{connect, listen, receive, seen_over_tcp, seen_over_udp};
 use crate::world::{
     HOST_IPV4, HOST_IPV6, PEER_IPV4, PEER_IPV6, World, adopted, inside, ip, read_sysctl, sysctl,
@@ -58,6 +59,27 @@ async fn only_a_container_that_may_reaches_the_host_and_at_one_address_only() {
     assert_all_unreachable(&agent, [HOST_IPV4, HOST_IPV6], 7000).await;
     assert_all_unreachable(&other, gateways, 7000).await;
     assert_nobody_came(&tcp);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_no_connection_leaves_a_container_neither_for_the_host_nor_untranslated() {
+    let world = World::new().await;
+    let network = world.open("node1").await;
+    let agent = network.attach_with("agent", WITH_HOST).await.unwrap();
+    let other = network.attach("other").await.unwrap();
+    let (at_host, outside) = (listen(&world.host, 7000).await, listen(&world.peer, 7000).await);
+    let gateway = network.host_gateway().await[0];
+    for (to, end, listener) in [(gateway, &world.host, &at_host), (PEER_IPV4, &world.peer, &outside)] {
+        let mut seen = segments(end).await;
+        for container in [&other, &agent] {
+            let [IpAddr::V4(from), IpAddr::V4(to)] = [container.addresses[0].address, to] else {
+                panic!("IPv4 addresses come first")
+            };
+            send_segment(&segments(&inside(container)).await, [from, to], [5000, 6000], RST);
+        }
+        seen_over_tcp(&inside(&agent), SocketAddr::new(to, 7000), listener).await;
+        assert_eq!(senders_until(&mut seen, 7000), [] as [IpAddr; 0], "{to}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

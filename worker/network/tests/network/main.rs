@@ -6,6 +6,7 @@
 mod egress;
 mod firewalls;
 mod forwarding;
+mod frames;
 mod isolation;
 mod lifetime;
 mod macvlan;

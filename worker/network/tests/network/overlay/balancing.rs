@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use worker_network::Namespace;
 
+use crate::frames::{ACK, segments, send_segment, senders_until};
 use crate::overlay::cluster::{Cluster, Member, VIP, put_service, sockets, table};
 use crate::sockets::{
     DEADLINE, accept, assert_lost, assert_refused, connect, listen, receive, seen_over_tcp, seen_over_udp,
@@ -192,4 +193,28 @@ async fn a_datagram_socket_moves_to_another_backend_when_its_own_is_gone() {
         cluster.apply(&table).await;
         assert_eq!(asked(&socket), second.number);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backends_segment_that_no_window_fits_does_not_reach_the_client_as_a_strangers() {
+    let cluster = Cluster::new().await;
+    let mut table = table(1);
+    cluster.apply(&table).await;
+    let [client, server, _] = cluster.members(&table).await;
+    cluster.serve(&mut table, &[&server], &[&server]).await;
+    let listener = listen(&server.namespace, 80).await;
+    let mut connection = connect(&client.namespace, sockets(&table, VIP, 80)[0]).await.unwrap();
+    let (mut accepted, _) = accept(&listener);
+    let mut seen = segments(&client.namespace).await;
+    let [IpAddr::V4(from), IpAddr::V4(to)] = [&server, &client].map(|it| it.sockets(&table, 0)[0].ip())
+    else {
+        panic!("IPv4 addresses come first")
+    };
+    let ports = [80, connection.local_addr().unwrap().port()];
+    send_segment(&segments(&server.namespace).await, [from, to], ports, ACK);
+    talk(&mut connection, &mut accepted);
+    let last = listen(&client.namespace, 6000).await;
+    seen_over_tcp(&server.namespace, client.sockets(&table, 6000)[0], &last).await;
+    let senders = senders_until(&mut seen, 6000);
+    assert!(!senders.contains(&from.into()), "{senders:?}");
 }
