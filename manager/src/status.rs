@@ -48,7 +48,7 @@ pub fn of_problems(problems: Problems) -> Status {
 pub fn of_find(error: FindError) -> Status {
     match error {
         FindError::NotFound { .. } => Status::not_found(error.to_string()),
-        FindError::Ambiguous { .. } => Status::invalid_argument(error.to_string()),
+        FindError::Ambiguous { .. } | FindError::OfEachNode(_) => Status::invalid_argument(error.to_string()),
     }
 }
 

@@ -120,6 +120,10 @@ fn networks_that_every_node_has_are_used_and_not_made() -> Result<()> {
         create(&cluster, network, &["--network", network, "test:1"])?;
         let refused = cluster.refused(&["network", "create", network])?;
         ensure!(refused.contains("stands for a network of each node's own"), "{refused}");
+        for verb in ["inspect", "rm"] {
+            let refused = cluster.refused(&["network", verb, network])?;
+            ensure!(refused.contains("of each node's own, which is neither shown nor changed"), "{refused}");
+        }
     }
     for (args, says) in [
         (&["-d", "host"][..], "service create --network host"),
@@ -132,6 +136,8 @@ fn networks_that_every_node_has_are_used_and_not_made() -> Result<()> {
         ),
         (&["-d", "overlay", "-o", "parent=eth1"], "no option `parent`"),
         (&["-d", "bridge", "--ingress"], "doesn't span nodes"),
+        (&["-d", "macvlan", "-o", "parent=eth1", "--attachable"], "--attachable: a container that runs"),
+        (&["--subnet", "172.30.0.0/16"], "gives its containers their addresses"),
     ] {
         let refused = cluster.refused(&[&["network", "create"], args, &["front"]].concat())?;
         ensure!(refused.contains(says), "{args:?}: {refused}");

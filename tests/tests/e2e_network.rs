@@ -166,7 +166,6 @@ fn a_node_that_starts_while_all_managers_are_away_knows_the_names_it_knew() -> R
 #[test]
 fn a_network_that_is_removed_can_be_made_again_with_the_same_name_and_subnet() -> Result<()> {
     let cluster = start(1, 1)?;
-    // The second time it gets what the first one had, down to the number on the wire.
     for _ in 0..2 {
         cluster.shoal(&["network", "create", "--subnet", "10.78.0.0/24", "--internal", "front"])?;
         web(&cluster, &["--name", "web", "--network", "front", "--constraint", "node.hostname==w1"])?;

@@ -25,6 +25,8 @@ pub fn describe(engine_labels: BTreeMap<String, String>, data_path_addr: Option<
         feature_level: FEATURE_LEVEL,
         data_path_addr,
         local_subnets: BTreeSet::new(),
+        container_subnets: BTreeSet::new(),
+        addresses: BTreeSet::new(),
     }
 }
 

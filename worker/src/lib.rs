@@ -16,6 +16,7 @@
 //! * `networks`: carries out what the managers tell of networks, which `known_networks` holds; `name_servers`: the
 //!   containers' DNS, with the host's servers (`host_servers`) behind it.
 //! * `network_checks`: looks whether networks are as the managers told, when they ask.
+//! * `surroundings`: what is around the node; `own_network`: which subnets its own containers have.
 //! * `volumes`, `task_files`: what containers are given besides their image.
 //! * `logs`: sends output that managers ask for.
 //!
@@ -40,6 +41,7 @@ mod name_servers;
 mod network_checks;
 mod network_kernel;
 mod networks;
+mod own_network;
 mod recover;
 mod session;
 mod surroundings;
@@ -51,6 +53,7 @@ pub use board::Board;
 pub use config::{Facilities, WorkerConfig};
 pub use connect::{ConnectError, Connector, ManagerPeer};
 pub use description::describe;
+pub use own_network::own_network;
 pub use recover::RecoverError;
 pub use session::Jitter;
 pub use surroundings::surrounded;

@@ -1,7 +1,10 @@
-//! What this node's host reaches without a router, which networks had better leave alone.
+//! What this node's host reaches and has, which networks had better leave alone.
 
+use ipnet::IpNet;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use proto::model::NodeDescription;
 use std::{
+    collections::BTreeSet,
     fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
@@ -10,15 +13,34 @@ use worker_network::NetworkConfig;
 const IPV4_ROUTES: &str = "/proc/self/net/route";
 const IPV6_ROUTES: &str = "/proc/self/net/ipv6_route";
 
-/// The description with the subnets around the node, and those it gives its own containers. What can't be
+/// The description with the subnets around the node, those it gives its own containers, and its addresses. What can't be
 /// read is left out.
 pub fn surrounded(mut description: NodeDescription, network: &NetworkConfig) -> NodeDescription {
+    let own = [network.ipv4.to_string(), network.ipv6.to_string()];
+    description.local_subnets = around().collect();
+    description.container_subnets = own.iter().filter_map(|subnet| subnet.parse().ok()).collect();
+    description.addresses = addresses();
+    description
+}
+
+/// What the host has routes to, besides the default ones.
+pub(crate) fn around() -> impl Iterator<Item = IpNet> {
     let ipv4 = fs::read_to_string(IPV4_ROUTES).unwrap_or_default();
     let ipv6 = fs::read_to_string(IPV6_ROUTES).unwrap_or_default();
-    let around = ipv4.lines().filter_map(ipv4_route).chain(ipv6.lines().filter_map(ipv6_route));
-    let own = [network.ipv4.to_string(), network.ipv6.to_string()];
-    description.local_subnets = around.chain(own).filter_map(|subnet| subnet.parse().ok()).collect();
-    description
+    let ipv4: Vec<String> = ipv4.lines().filter_map(ipv4_route).collect();
+    let ipv6: Vec<String> = ipv6.lines().filter_map(ipv6_route).collect();
+    ipv4.into_iter().chain(ipv6).filter_map(|subnet| subnet.parse().ok())
+}
+
+/// The host's addresses, without those of one link only.
+fn addresses() -> BTreeSet<IpAddr> {
+    let links = getifaddrs().into_iter().flatten();
+    let address = |link: InterfaceAddress| {
+        let address = link.address?;
+        let ipv4 = address.as_sockaddr_in().map(|it| IpAddr::V4(it.ip()));
+        ipv4.or_else(|| Some(IpAddr::V6(address.as_sockaddr_in6()?.ip())))
+    };
+    links.filter_map(address).filter(|address| !is_of_link(*address)).collect()
 }
 
 /// The subnet of a line of [`IPV4_ROUTES`] that is no default route: interface, destination, gateway,
@@ -43,13 +65,16 @@ fn ipv6_route(line: &str) -> Option<String> {
 
 /// A subnet in words, unless it is everything, or has a meaning on one link only.
 fn subnet(address: IpAddr, prefix: u32) -> Option<String> {
-    let is_of_link = match address {
+    (prefix > 0 && !is_of_link(address)).then(|| format!("{address}/{prefix}"))
+}
+
+fn is_of_link(address: IpAddr) -> bool {
+    match address {
         IpAddr::V4(address) => address.is_link_local() || address.is_multicast() || address.is_loopback(),
         IpAddr::V6(address) => {
             address.is_unicast_link_local() || address.is_multicast() || address.is_loopback()
         }
-    };
-    (prefix > 0 && !is_of_link).then(|| format!("{address}/{prefix}"))
+    }
 }
 
 #[cfg(test)]
@@ -76,10 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_gives_its_own_containers_counts_as_well() {
+    fn what_a_node_gives_its_own_containers_is_told() {
         let network = NetworkConfig::new("node", "/run/none");
         let said = surrounded(NodeDescription::default(), &network);
         let own = [network.ipv4.to_string(), network.ipv6.to_string()];
-        assert!(own.iter().all(|own| said.local_subnets.iter().any(|it| it.to_string() == *own)), "{said:?}");
+        assert!(
+            own.iter().all(|own| said.container_subnets.iter().any(|it| it.to_string() == *own)),
+            "{said:?}"
+        );
     }
 }

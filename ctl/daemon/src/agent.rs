@@ -6,9 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
-use worker::{Facilities, Handle, Worker, WorkerConfig, WorkerError, describe};
+use worker::{Facilities, Handle, Worker, WorkerConfig, WorkerError, describe, own_network};
 use worker_images::{Hold, ImageId, ImageStore, StoreError};
-use worker_network::NetworkConfig;
 
 /// How long the agent may take to say goodbye when the daemon stops.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
@@ -45,7 +44,7 @@ impl Agent {
             description,
             insecure_registries: config.insecure_registries.clone(),
             shim_program: config.program.clone(),
-            network: NetworkConfig::new(membership.node.to_string(), &config.run_dir),
+            network: own_network(membership.node.to_string(), &config.run_dir),
         };
         let facilities = Facilities {
             images: images.clone(),

@@ -23,6 +23,10 @@ pub(super) fn find_networks(state: &State, spec: &mut wire::ServiceSpec, problem
             problems.add("--network", format!("network {name} not found"));
             false
         }
+        Err(FindError::OfEachNode(name)) => {
+            problems.add("--network", format!("{name} is a network of each node's own, and is used alone"));
+            false
+        }
         Err(error @ FindError::Ambiguous { .. }) => {
             problems.add("--network", error);
             false

@@ -96,7 +96,7 @@ fn view(state: &State, network: &Network) -> wire::Network {
     let service_ids = state.services_in(network.id).filter(uses).map(|service| service.id.to_string());
     let task_ids = network::connected(state, network.id).map(|task| task.id.to_string());
     let mut view = wire::Network {
-        addresses_used: u32::try_from(state.held_in(network.id).count()).unwrap_or(u32::MAX),
+        addresses_used: ipam::Numbers::of(state, network).used(),
         addresses_total: ipam::total(network),
         service_ids: service_ids.collect(),
         task_ids: task_ids.collect(),
@@ -112,7 +112,7 @@ fn view(state: &State, network: &Network) -> wire::Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manager_core::testing::{Bench, network_spec, node, service};
+    use manager_core::testing::{Bench, macvlan_in, network_spec, node, service};
 
     #[test]
     fn a_network_is_shown_with_its_nodes_and_users() {
@@ -129,5 +129,17 @@ mod tests {
         }
         // A router, a task, and a virtual address.
         assert_eq!(shown(front).addresses_used, 3);
+    }
+
+    #[test]
+    fn of_a_network_on_a_link_of_the_nodes_their_own_addresses_are_used() {
+        let mut bench = Bench::new();
+        bench.add(node(1).data_path("192.0.2.2"));
+        let lan = bench.add_network(macvlan_in("lan", "192.0.2.0/29"));
+        bench.create(service("web").network(lan).replicas(9));
+        bench.settle();
+        let shown = view(&bench.state, bench.state.network(lan).unwrap());
+        // Eight without the first, the last and the gateway, one of which is the node's.
+        assert_eq!((shown.addresses_used, shown.addresses_total), (5, 5));
     }
 }

@@ -130,6 +130,7 @@ mod tests {
             root_ca: RootCa { cert_pem: "certificate".into(), key_pem: "hidden-key".into() },
             join_tokens: JoinTokens { worker: "hidden-worker".into(), manager: "hidden-manager".into() },
             feature_level: 1,
+            last_vni: 0,
         };
         let shown = format!("{:?}", wire::Cluster::from(&cluster));
         assert!(shown.contains("certificate") && !shown.contains("hidden"), "{shown}");

@@ -140,7 +140,11 @@ impl TryFrom<wire::NetworkSpec> for NetworkSpec {
         let kind = network_kind::from_wire(&wire.driver, wire.options, &mut problems);
         network_kind::check(
             &kind,
-            (wire.ingress, wire.internal),
+            network_kind::Wanted {
+                ingress: wire.ingress,
+                internal: wire.internal,
+                attachable: wire.attachable,
+            },
             [ipv4_pool.is_some(), ipv6_pool.is_some() || !wire.ipv6],
             &mut problems,
         );

@@ -60,20 +60,27 @@ pub(super) fn from_wire(
     kind
 }
 
+/// What is asked of a network, whatever its kind.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) ingress: bool,
+    pub(super) internal: bool,
+    pub(super) attachable: bool,
+}
+
 /// Notes what a network can't be that is not an overlay; `has_subnets` tells whether those are given that it needs.
-pub(super) fn check(
-    kind: &NetworkKind,
-    (ingress, internal): (bool, bool),
-    has_subnets: [bool; 2],
-    problems: &mut Problems,
-) {
-    if ingress && *kind != NetworkKind::Overlay {
+pub(super) fn check(kind: &NetworkKind, wanted: Wanted, has_subnets: [bool; 2], problems: &mut Problems) {
+    if wanted.ingress && *kind != NetworkKind::Overlay {
         problems.add("--ingress", format!("a {} network doesn't span nodes: use an overlay", kind.driver()));
     }
     if !matches!(kind, NetworkKind::Macvlan(_)) {
         return;
     }
-    if internal {
+    if wanted.attachable {
+        let why = "a container that runs can't be put on a link of its node: attach services, which have new tasks then";
+        problems.add("--attachable", why);
+    }
+    if wanted.internal {
         let why =
             "nobody keeps containers of a macvlan network from what else is on their link: use an overlay";
         problems.add("--internal", why);

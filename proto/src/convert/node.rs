@@ -65,6 +65,8 @@ impl From<&NodeDescription> for wire::NodeDescription {
             feature_level: description.feature_level,
             data_path_addr: text(description.data_path_addr),
             local_subnets: description.local_subnets.iter().map(ToString::to_string).collect(),
+            container_subnets: description.container_subnets.iter().map(ToString::to_string).collect(),
+            addresses: description.addresses.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -174,6 +176,14 @@ impl TryFrom<wire::NodeDescription> for NodeDescription {
             local_subnets: well_formed(
                 "local_subnets",
                 wire.local_subnets.iter().map(|subnet| subnet.parse()).collect(),
+            )?,
+            container_subnets: well_formed(
+                "container_subnets",
+                wire.container_subnets.iter().map(|subnet| subnet.parse()).collect(),
+            )?,
+            addresses: well_formed(
+                "addresses",
+                wire.addresses.iter().map(|address| address.parse()).collect(),
             )?,
         })
     }

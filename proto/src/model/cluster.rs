@@ -27,6 +27,10 @@ pub struct Cluster {
     pub join_tokens: JoinTokens,
     /// What the oldest member understands: no change beyond it is written.
     pub feature_level: u32,
+    /// The VXLAN network identifier that was given out last. The next network has the next one, so that a node that was
+    /// away for long, and still has containers of a removed network, is not in another one with them.
+    #[serde(default)]
+    pub last_vni: u32,
 }
 
 /// The cluster's settings.

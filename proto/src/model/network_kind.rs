@@ -79,6 +79,14 @@ impl NetworkKind {
         }
     }
 
+    /// The link of the nodes it is on, if any.
+    pub fn parent(&self) -> Option<&ParentLink> {
+        match self {
+            Self::Macvlan(macvlan) => Some(&macvlan.parent),
+            Self::Overlay | Self::Bridge => None,
+        }
+    }
+
     /// Whether each node has a router of its own in it, and a block of addresses for its containers. Elsewhere there is
     /// nothing of other nodes that packets would have to be sent to.
     pub fn has_routers(&self) -> bool {

@@ -83,9 +83,15 @@ pub struct NodeDescription {
     pub feature_level: u32,
     /// The address other nodes send container traffic to; the one it advertises if not given.
     pub data_path_addr: Option<IpAddr>,
-    /// What its host reaches without a router, and what it gives its own containers.
+    /// What its host has routes to, besides the default ones.
     #[serde(default)]
     pub local_subnets: BTreeSet<IpNet>,
+    /// What it gives its containers addresses from that are in none of the cluster's networks.
+    #[serde(default)]
+    pub container_subnets: BTreeSet<IpNet>,
+    /// Its host's addresses, without those that have a meaning on one link only.
+    #[serde(default)]
+    pub addresses: BTreeSet<IpAddr>,
 }
 
 /// What the managers observed of a node.

@@ -61,6 +61,8 @@ pub fn node_description() -> impl Strategy<Value = NodeDescription> {
                 feature_level,
                 data_path_addr,
                 local_subnets: Default::default(),
+                container_subnets: Default::default(),
+                addresses: Default::default(),
             }
         },
     )

@@ -97,6 +97,8 @@ impl Host {
             feature_level: FEATURE_LEVEL,
             data_path_addr: Some(Ipv6Addr::from(self.id.bits()).into()),
             local_subnets: Default::default(),
+            container_subnets: Default::default(),
+            addresses: Default::default(),
         }
     }
 

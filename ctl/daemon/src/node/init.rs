@@ -18,8 +18,7 @@ use proto::{
 };
 use std::time::{Duration, SystemTime};
 use tracing::info;
-use worker::surrounded;
-use worker_network::NetworkConfig;
+use worker::{own_network, surrounded};
 
 /// What init answers.
 pub struct Initialized {
@@ -77,7 +76,7 @@ impl Node {
 
     /// What networks that are made before the agent registers have to know of this node.
     fn first_description(&self, membership: &Membership) -> NodeDescription {
-        let network = NetworkConfig::new(membership.node.to_string(), &self.config.run_dir);
+        let network = own_network(membership.node.to_string(), &self.config.run_dir);
         let description = NodeDescription {
             hostname: self.config.hostname.clone(),
             data_path_addr: membership.data_path_addr,
@@ -150,6 +149,7 @@ fn first_objects(
         root_ca,
         join_tokens: new_join_tokens(),
         feature_level: FEATURE_LEVEL,
+        last_vni: 0,
     };
     let node = NodeObject {
         id: membership.node,

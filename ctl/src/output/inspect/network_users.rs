@@ -22,6 +22,8 @@ pub(super) struct AttachedService {
     /// Empty for a service that has none.
     #[serde(rename = "VIP")]
     vip: String,
+    #[serde(rename = "VIPv6", skip_serializing_if = "String::is_empty")]
+    vip_ipv6: String,
     ports: Vec<String>,
     tasks: Vec<AttachedTask>,
 }
@@ -69,6 +71,7 @@ pub(super) fn attached(
         let vip = service.vips.iter().find(|vip| vip.network_id == network.id);
         let entry = services.entry(spec.name).or_default();
         entry.vip = vip.map_or_else(String::new, |vip| bare(&vip.ipv4));
+        entry.vip_ipv6 = vip.map_or_else(String::new, |vip| bare(&vip.ipv6));
         entry.ports = spec.ports.iter().map(port).collect();
     }
     for (task, address) in present {

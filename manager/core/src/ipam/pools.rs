@@ -40,7 +40,7 @@ fn held(state: &State) -> impl Iterator<Item = IpNet> {
 }
 
 fn local_subnets(node: &Arc<Node>) -> impl Iterator<Item = IpNet> {
-    node.description.iter().flat_map(|said| &said.local_subnets).copied()
+    node.description.iter().flat_map(|said| said.local_subnets.union(&said.container_subnets)).copied()
 }
 
 /// The first address of the first subnet of a pool that overlaps nothing of what is taken.

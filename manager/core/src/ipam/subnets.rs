@@ -2,10 +2,10 @@
 
 use super::pools;
 use crate::{networks::addresses_of, state::State};
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use proto::model::{
-    AddressPools, Cluster, Ipv4Pool, Ipv6Pool, Name, Network, NetworkId, NetworkKind, NetworkSpec, Node,
-    Timestamp, VNIS, address_pools::IPV6_MASK_LENGTH,
+    AddressPools, Cluster, Ipv4Pool, Ipv6Pool, Name, Network, NetworkId, NetworkKind, NetworkSpec, Timestamp,
+    VNIS, address_pools::IPV6_MASK_LENGTH,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,6 +37,32 @@ pub enum IpamError {
         /// The node.
         node: String,
     },
+    /// A node's own containers have a part of the subnet.
+    #[error(
+        "subnet {subnet} overlaps with {taken}, from which node {node} gives its containers their addresses outside of \
+         the cluster's networks: choose another one"
+    )]
+    ContainersOfNode {
+        /// The subnet wanted.
+        subnet: String,
+        /// The node's.
+        taken: IpNet,
+        /// The node.
+        node: String,
+    },
+    /// A node reaches a part of the subnet outside.
+    #[error(
+        "subnet {subnet} overlaps with {taken}, to which node {node} has a route: containers would not reach that; choose \
+         another one"
+    )]
+    AroundNode {
+        /// The subnet wanted.
+        subnet: String,
+        /// Where the route leads.
+        taken: IpNet,
+        /// The node.
+        node: String,
+    },
     /// The default pools are used up.
     #[error(
         "no subnet with a prefix of {prefix} is left in {pools}: choose one with --subnet, remove a network, or add a pool \
@@ -61,7 +87,9 @@ pub fn new_network(
     now: Timestamp,
 ) -> Result<Network, IpamError> {
     let taken: BTreeSet<u32> = state.networks().map(|network| network.vni).collect();
-    let vni = VNIS.into_iter().find(|vni| !taken.contains(vni)).ok_or(IpamError::NoVni)?;
+    let last = state.cluster().map_or(0, |cluster| cluster.last_vni);
+    let next = last.saturating_add(1).max(*VNIS.start())..=*VNIS.end();
+    let vni = next.chain(VNIS).find(|vni| !taken.contains(vni)).ok_or(IpamError::NoVni)?;
     let default_pools =
         state.cluster().map_or_else(AddressPools::default, |it| it.spec.address_pools.clone());
     let ipv4 = match spec.ipv4_pool {
@@ -107,6 +135,7 @@ pub(crate) fn clash(one: &Network, other: &Network) -> bool {
     one.spec.name == other.spec.name
         || one.vni == other.vni
         || (one.spec.ingress && other.spec.ingress)
+        || one.spec.kind.parent().is_some_and(|parent| other.spec.kind.parent() == Some(parent))
         || overlap_ipv4(one.ipv4.subnet, other.ipv4.subnet)
         || ipv6.is_some_and(|(one, other)| overlap_ipv6(one.subnet, other.subnet))
 }
@@ -125,8 +154,7 @@ fn check_ipv4(state: &State, kind: &NetworkKind, pool: Ipv4Pool) -> Result<Ipv4P
         let (taken, name) = (other.ipv4.subnet.to_string(), other.spec.name.clone());
         return Err(IpamError::Overlap { subnet: subnet.to_string(), taken, name });
     }
-    let is_in = |addr: IpAddr| matches!(addr, IpAddr::V4(addr) if subnet.contains(&addr));
-    check_nodes(state, kind, is_in, subnet.to_string()).map(|()| pool)
+    check_nodes(state, kind, IpNet::V4(subnet.trunc())).map(|()| pool)
 }
 
 fn check_ipv6(state: &State, kind: &NetworkKind, pool: Ipv6Pool) -> Result<Ipv6Pool, IpamError> {
@@ -138,30 +166,36 @@ fn check_ipv6(state: &State, kind: &NetworkKind, pool: Ipv6Pool) -> Result<Ipv6P
     if let Some((taken, name)) = state.networks().find_map(taken_by) {
         return Err(IpamError::Overlap { subnet: subnet.to_string(), taken, name });
     }
-    let is_in = |addr: IpAddr| matches!(addr, IpAddr::V6(addr) if subnet.contains(&addr));
-    check_nodes(state, kind, is_in, subnet.to_string()).map(|()| pool)
+    check_nodes(state, kind, IpNet::V6(subnet.trunc())).map(|()| pool)
 }
 
-/// Refuses addresses that would hide a node from the containers.
-fn check_nodes(
-    state: &State,
-    kind: &NetworkKind,
-    is_in: impl Fn(IpAddr) -> bool,
-    subnet: String,
-) -> Result<(), IpamError> {
-    // On a link of theirs containers are beside the nodes.
-    if matches!(kind, NetworkKind::Macvlan(_)) {
-        return Ok(());
-    }
-    let hidden = |node: &Arc<Node>| Some((node.clone(), addresses_of(node).find(|&addr| is_in(addr))?));
-    match state.nodes().find_map(hidden) {
-        Some((node, addr)) => {
+/// Refuses addresses that would hide a node, or what it reaches, from the containers.
+fn check_nodes(state: &State, kind: &NetworkKind, subnet: IpNet) -> Result<(), IpamError> {
+    let overlapping = |others: &BTreeSet<IpNet>| {
+        others.iter().copied().find(|other| other.contains(&subnet) || subnet.contains(other))
+    };
+    let wanted = || subnet.to_string();
+    for node in state.nodes() {
+        let name = || {
             let hostname = node.description.as_ref().map(|said| said.hostname.clone());
-            let name = hostname.filter(|name| !name.is_empty()).unwrap_or_else(|| node.id.to_string());
-            Err(IpamError::ContainsNode { subnet, addr, node: name })
+            hostname.filter(|name| !name.is_empty()).unwrap_or_else(|| node.id.to_string())
+        };
+        let said = node.description.as_ref();
+        if let Some(taken) = said.and_then(|said| overlapping(&said.container_subnets)) {
+            return Err(IpamError::ContainersOfNode { subnet: wanted(), taken, node: name() });
         }
-        None => Ok(()),
+        // On a link of theirs containers are beside the nodes.
+        if matches!(kind, NetworkKind::Macvlan(_)) {
+            continue;
+        }
+        if let Some(addr) = addresses_of(node).find(|addr| subnet.contains(addr)) {
+            return Err(IpamError::ContainsNode { subnet: wanted(), addr, node: name() });
+        }
+        if let Some(taken) = said.and_then(|said| overlapping(&said.local_subnets)) {
+            return Err(IpamError::AroundNode { subnet: wanted(), taken, node: name() });
+        }
     }
+    Ok(())
 }
 
 fn free_ipv4(state: &State, pools: &AddressPools) -> Result<Ipv4Pool, IpamError> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     state::Change,
-    testing::{Bench, network_in as given, network_spec, node},
+    testing::{Bench, macvlan_in, network_in as given, network_spec, node},
 };
 
 fn new(bench: &Bench, spec: NetworkSpec) -> Result<Network, IpamError> {
@@ -96,4 +96,26 @@ fn two_networks_made_at_the_same_time_can_not_have_the_same_addresses() {
     bench.change(Change::PutNetwork(Box::new(one)));
     let clashing = crate::state::Transaction::of(vec![Change::PutNetwork(Box::new(other))]);
     assert!(bench.state.apply(&clashing).is_err());
+}
+
+#[test]
+fn a_subnet_that_a_node_needs_for_itself_is_refused_with_what_it_is() {
+    let mut bench = Bench::new();
+    let id = bench.add(node(1));
+    bench.edit_node(id, |node| {
+        let said = node.description.as_mut().unwrap();
+        said.container_subnets = ["172.30.0.0/16".parse().unwrap()].into();
+        said.local_subnets = ["192.0.2.0/24".parse().unwrap()].into();
+    });
+    let refused = |spec| new(&bench, spec).unwrap_err().to_string();
+    let own = refused(given("front", "172.30.8.0/24"));
+    assert!(
+        own.contains("overlaps with 172.30.0.0/16, from which node node-1 gives its containers"),
+        "{own}"
+    );
+    let on_link = refused(macvlan_in("lan", "172.16.0.0/12"));
+    assert!(on_link.contains("overlaps with 172.30.0.0/16, from which"), "{on_link}");
+    let around = refused(given("front", "192.0.2.128/25"));
+    assert!(around.contains("overlaps with 192.0.2.0/24, to which node node-1 has a route"), "{around}");
+    assert!(new(&bench, macvlan_in("lan", "192.0.2.0/24")).is_ok(), "that is what it is for");
 }

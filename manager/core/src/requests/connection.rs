@@ -1,5 +1,6 @@
 //! Connecting one task to a network its service is not in, and disconnecting it.
 
+use super::aliases::{self, AliasError};
 use crate::{
     allocator::no_free_address,
     ipam::Numbers,
@@ -43,6 +44,9 @@ pub enum ConnectionError {
          service, all tasks of which are replaced then"
     )]
     OnLink(String),
+    /// A name is another's.
+    #[error("--alias: {0}")]
+    Alias(#[from] AliasError),
     /// It has no network of its own that another could be added to.
     #[error(
         "task `{0}` uses the network of its host, or none: only tasks with a network of their own can be connected to \
@@ -112,7 +116,7 @@ pub fn connect(
     state: &State,
     task: &Task,
     network: &Network,
-    aliases: BTreeSet<Name>,
+    names: BTreeSet<Name>,
 ) -> Result<Transaction, ConnectionError> {
     let named = || (task.name(), network.spec.name.to_string());
     if network.spec.ingress {
@@ -141,12 +145,13 @@ pub fn connect(
     if let Some(addr) = state.node(node).and_then(|node| hidden_by(network, node)) {
         return Err(ConnectionError::NodeHidden { node, addr, network: network_name });
     }
+    aliases::check_aliases(state, network, &task.spec.name, &names)?;
     let placed = Numbers::of(state, network).place(node, &BTreeSet::new());
     let placed = placed.ok_or_else(|| ConnectionError::NoFreeAddress(no_free_address(network)))?;
     let lease =
         placed.lease.map(|lease| Change::SetNodeLease { network: network.id, node, lease: Some(lease) });
     let address = NetworkAddress { network: network.id, number: placed.number };
-    let connection = Change::ConnectTask { task: task.id, address, aliases };
+    let connection = Change::ConnectTask { task: task.id, address, aliases: names };
     Ok(Transaction { expect: expect(task), changes: lease.into_iter().chain([connection]).collect() })
 }
 

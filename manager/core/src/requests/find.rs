@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// How many of the objects meant are listed.
 const CANDIDATES_MAX: usize = 5;
 
+/// What stands for networks that each node has by itself.
+const NETWORKS_OF_NODES: [&str; 3] = ["bridge", "host", "none"];
+
 /// Says why a name does not lead to one object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FindError {
@@ -18,6 +21,12 @@ pub enum FindError {
         /// What was given.
         name: String,
     },
+    /// It is no object of the cluster.
+    #[error(
+        "network `{0}` stands for a network of each node's own, which is neither shown nor changed: use it with 'shoal \
+         service create --network {0}'"
+    )]
+    OfEachNode(String),
     /// Several have it.
     #[error("{kind} `{name}` is ambiguous: it may be {}{}; give a full id", candidates.join(", "), others(*found))]
     Ambiguous {
@@ -68,6 +77,7 @@ pub fn network<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Network>, Fin
     let by_name = || name.parse().ok().and_then(|name| state.network_named(&name));
     match by_id.or_else(by_name) {
         Some(network) => Ok(network),
+        None if NETWORKS_OF_NODES.contains(&name) => Err(FindError::OfEachNode(name.to_owned())),
         None => by_prefix(state.networks(), |network| network.id, name),
     }
 }

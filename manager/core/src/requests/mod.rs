@@ -4,6 +4,7 @@
 //! A transaction expects the objects it was made from. If it is refused as stale, something else came
 //! first: the caller makes it anew from the present state, which also checks the request again.
 
+mod aliases;
 pub mod connection;
 pub mod find;
 pub mod network;

@@ -5,7 +5,7 @@ use crate::{
     networks,
     state::{Change, Expect, Holder, ObjectId, State, Transaction},
 };
-use proto::model::{Network, NetworkId, NetworkSpec, Task, Timestamp};
+use proto::model::{Network, NetworkId, NetworkSpec, ParentLink, Task, Timestamp};
 
 /// Says why a network can't be made or removed as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,18 @@ pub enum NetworkError {
          that one first"
     )]
     IngressTaken(String),
+    /// Two networks on one link would be one.
+    #[error(
+        "link {parent} has network `{name}` on it already, and whoever is on one link reaches each other: attach services \
+         to that one, or take another link or a VLAN of this one, such as parent={}.100",
+        parent.vlan().map_or(parent.as_str(), |(base, _)| base)
+    )]
+    ParentTaken {
+        /// The link.
+        parent: ParentLink,
+        /// The network that is on it.
+        name: String,
+    },
     /// It can't have addresses.
     #[error(transparent)]
     Addresses(#[from] IpamError),
@@ -82,6 +94,11 @@ pub fn create(
     if let Some(other) = networks::ingress(state).filter(|_| spec.ingress) {
         return Err(NetworkError::IngressTaken(other.spec.name.to_string()));
     }
+    if let Some(parent) = spec.kind.parent()
+        && let Some(other) = state.networks().find(|other| other.spec.kind.parent() == Some(parent))
+    {
+        return Err(NetworkError::ParentTaken { parent: parent.clone(), name: other.spec.name.to_string() });
+    }
     let network = ipam::new_network(state, id, spec, now)?;
     let expect = vec![Expect { object: ObjectId::Network(id), version: 0 }];
     Ok(Transaction { expect, changes: vec![Change::PutNetwork(Box::new(network))] })
@@ -127,7 +144,8 @@ fn is_connected(task: &Task, network: NetworkId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, network_in, network_spec, node, service};
+    use crate::testing::{Bench, macvlan_in, network_in, network_spec, node, service};
+    use proto::model::NetworkKind;
 
     const NEW: NetworkId = NetworkId::from_bits(99);
 
@@ -137,6 +155,36 @@ mod tests {
         bench.add_network(network_spec("front"));
         let taken = create(&bench.state, NEW, network_spec("front"), bench.now);
         assert_eq!(taken, Err(NetworkError::NameTaken("front".into())));
+    }
+
+    #[test]
+    fn a_link_of_the_nodes_has_one_network_on_it_and_each_vlan_of_it_one_more() {
+        let mut bench = Bench::new();
+        bench.add_network(macvlan_in("lan", "192.0.2.0/24"));
+        let mut other = macvlan_in("other", "198.51.100.0/24");
+        let taken = create(&bench.state, NEW, other.clone(), bench.now).unwrap_err().to_string();
+        assert!(taken.starts_with("link eth1 has network `lan` on it already"), "{taken}");
+        assert!(taken.ends_with("such as parent=eth1.100"), "{taken}");
+        let NetworkKind::Macvlan(macvlan) = &mut other.kind else { panic!("it is one") };
+        macvlan.parent = "eth1.7".parse().unwrap();
+        assert!(create(&bench.state, NEW, other, bench.now).is_ok());
+    }
+
+    #[test]
+    fn a_removed_networks_number_on_the_wire_is_not_the_next_ones() {
+        let mut bench = Bench::new();
+        let made = |bench: &mut Bench| {
+            let id = bench.add_network(network_spec("front"));
+            let vni = bench.state.network(id).unwrap().vni;
+            let removal = remove(&bench.state, bench.state.network(id).unwrap()).unwrap();
+            bench.apply(&removal);
+            vni
+        };
+        let settings = Change::PutCluster(Box::new(bench.state.cluster().unwrap().as_ref().clone()));
+        let first = made(&mut bench);
+        // Settings that were read before do not turn it back.
+        bench.change(settings);
+        assert_eq!(made(&mut bench), first + 1);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Creating, updating, rolling back and removing services.
 
-use super::ports;
+use super::{
+    aliases::{self, AliasError},
+    ports,
+};
 use crate::{
     networks,
     ports::{Clash, NoPortLeft, PortNumber},
@@ -70,6 +73,16 @@ pub enum ServiceError {
          with mode=host"
     )]
     NoIngress,
+    /// A name is another's.
+    #[error("--network: {0}")]
+    Alias(#[from] AliasError),
+    /// Published ports of a node come in by the node's own network.
+    #[error(
+        "--publish: with mode=host a port leads to a task by its node, and none of the tasks' networks leads there: publish \
+         it without mode=host, attach the service to a network that is neither internal nor macvlan too, or leave the port \
+         out"
+    )]
+    NoWayForPorts,
     /// Its containers could not.
     #[error(
         "--host: the tasks are to reach their nodes by `host-gateway`, and none of their networks leads there: attach the service to a network that is neither internal nor macvlan too, or leave the name out"
@@ -101,6 +114,7 @@ pub fn create(
     }
     check_ingress(state, &spec)?;
     check_networks(state, &spec)?;
+    aliases::check(state, &spec.name, &spec.task.attachments)?;
     Ok(put(0, ports::claim(state, None, updater::new_service(id, spec, now))?))
 }
 
@@ -128,6 +142,9 @@ pub fn update(
         check_ingress(state, &spec)?;
     }
     check_networks(state, &spec)?;
+    if spec.task.attachments != service.spec.task.attachments {
+        aliases::check(state, &spec.name, &spec.task.attachments)?;
+    }
     let updated = updater::begin_update(service, spec, now);
     Ok(put(service.version, ports::claim(state, Some(service), updated)?))
 }
@@ -190,14 +207,17 @@ fn check_networks(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError>
     if spec.task.container.wants_host() && !leads_out {
         return Err(ServiceError::NoWayToHost);
     }
+    if spec.host_ports().next().is_some() && !leads_out {
+        return Err(ServiceError::NoWayForPorts);
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Bench, network_spec, node, service};
-    use proto::model::{NetworkAttachment, NetworkSpec};
+    use crate::testing::{Bench, ServiceBuilder, macvlan_in, network_spec, node, service};
+    use proto::model::{Name, NetworkAttachment, NetworkSpec};
 
     const NEW: ServiceId = ServiceId::from_bits(99);
 
@@ -309,6 +329,40 @@ mod tests {
         assert!(create(&bench.state, NEW, spec.clone(), bench.now).is_ok());
         spec.task.network = TaskNetwork::None;
         assert_eq!(create(&bench.state, NEW, spec, bench.now), Err(ServiceError::NoWayToHost));
+    }
+
+    #[test]
+    fn a_port_of_a_node_is_not_published_for_tasks_that_nodes_do_not_lead_to() {
+        let mut bench = Bench::new();
+        let back = bench.add_network(NetworkSpec { internal: true, ..network_spec("back") });
+        let lan = bench.add_network(macvlan_in("lan", "192.0.2.0/24"));
+        let front = bench.add_network(network_spec("front"));
+        let created = |service: ServiceBuilder| create(&bench.state, NEW, service.build(), bench.now);
+        let web = || service("web").network(back).network(lan);
+        assert_eq!(created(web().host_port(80)), Err(ServiceError::NoWayForPorts));
+        assert!(created(web().network(front).host_port(80)).is_ok());
+        assert!(created(web().ingress_port(80)).is_ok());
+    }
+
+    #[test]
+    fn an_update_is_not_refused_for_names_it_leaves_as_they_are() {
+        let mut bench = Bench::new();
+        bench.add(node(1));
+        let front = bench.add_network(network_spec("front"));
+        let alias: Name = "api".parse().unwrap();
+        let web = bench.create(service("web").network(front));
+        bench.update(web, |spec| {
+            spec.task.attachments[0].aliases.insert(alias.clone()).then_some(()).unwrap()
+        });
+        bench.settle();
+        let refused = create(&bench.state, NEW, service("api").network(front).build(), bench.now);
+        assert!(matches!(refused, Err(ServiceError::Alias(_))), "{refused:?}");
+        // As it was allowed once.
+        let api = bench.create(service("api").network(front));
+        bench.settle();
+        let seen = bench.state.service(api).unwrap().version;
+        let scaled = service("api").network(front).replicas(2).build();
+        assert!(updated(&bench, api, seen, scaled).is_ok());
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub fn cluster() -> Cluster {
         root_ca: RootCa { cert_pem: String::new(), key_pem: String::new() },
         join_tokens: JoinTokens { worker: String::new(), manager: String::new() },
         feature_level: FEATURE_LEVEL,
+        last_vni: 0,
     }
 }
 

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`names`] | what links, tables and namespaces are called |
 //! | [`subnet`], [`addressing`] | which addresses containers have |
+//! | [`choice`] | which subnets the node's own containers have |
 //! | [`uplink`] | which link addresses join the sandbox to the host |
 //! | [`lease`] | which host number a task gets |
 //! | [`ports`] | which published ports are added and removed |
@@ -20,6 +21,7 @@
 
 pub mod addressing;
 pub mod attachment;
+pub mod choice;
 pub mod flow;
 pub mod guard;
 pub(crate) mod hand_over;
@@ -37,6 +39,7 @@ pub mod wiring;
 
 pub use addressing::Subnets;
 pub use attachment::{Access, Attachment, InterfaceAddress};
+pub use choice::OwnSubnets;
 pub use flow::Flow;
 pub use guard::Guard;
 pub use ledger::Ledger;

@@ -22,7 +22,9 @@ pub enum LedgerError {
         holder: String,
     },
     /// All addresses are leased.
-    #[error("task {task} gets no address: all {size} of {subnet} are leased; configure a larger subnet")]
+    #[error(
+        "task {task} gets no address: all {size} of {subnet} are leased: have other nodes run some of the tasks"
+    )]
     Exhausted {
         /// The task that asked.
         task: String,

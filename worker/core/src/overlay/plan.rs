@@ -43,6 +43,20 @@ pub enum PlanError {
         /// What is left of it, in bytes.
         left: u32,
     },
+    /// What the network asks for does not fit.
+    #[error(
+        "network {network} asks for packets of {asked} bytes, and the link with the data path's address, which takes {underlay}, leaves {left} for it: raise the link's MTU, or make the network without -o mtu"
+    )]
+    AskedTooLarge {
+        /// The network.
+        network: NetworkId,
+        /// What it asks for, in bytes.
+        asked: u32,
+        /// The MTU of the data path's link, in bytes.
+        underlay: u32,
+        /// What is left of it, in bytes.
+        left: u32,
+    },
 }
 
 /// All that the plan depends on.
@@ -69,19 +83,19 @@ impl View<'_> {
 
     /// The largest packet of the network, in bytes, on a node with this part in it.
     pub(super) fn mtu(&self, me: &NetworkPeer) -> Result<u32, PlanError> {
-        if let Some(asked) = self.table.info.mtu {
-            return Ok(asked.into());
-        }
+        let asked = self.table.info.mtu.map(u32::from);
         if self.table.info.kind.is_local() {
-            return Ok(self.underlay_mtu);
+            return Ok(asked.unwrap_or(self.underlay_mtu));
         }
         let overhead = if me.data_path.is_ipv4() { OVERHEAD_IPV4 } else { OVERHEAD_IPV6 };
         let (network, underlay) = (self.table.info.id, self.underlay_mtu);
         let left = underlay.saturating_sub(overhead);
-        if left < MTU_MIN {
-            return Err(PlanError::UnderlayTooSmall { network, underlay, left });
+        match asked {
+            Some(asked) if asked > left => Err(PlanError::AskedTooLarge { network, asked, underlay, left }),
+            Some(asked) => Ok(asked),
+            None if left < MTU_MIN => Err(PlanError::UnderlayTooSmall { network, underlay, left }),
+            None => Ok(left),
         }
-        Ok(left)
     }
 }
 

@@ -110,6 +110,17 @@ fn a_node_without_a_number_and_a_link_too_small_are_refused() {
 }
 
 #[test]
+fn an_mtu_that_is_asked_for_has_to_fit_the_nodes_link() {
+    let (mut table, containers) = (table(false), containers(&[]));
+    table.info.mtu = Some(1450);
+    let view =
+        View { node: node(1), table: &table, containers: &containers, underlay_mtu: 1500, uplink: None };
+    assert_eq!(plan(&view).unwrap().kernel.tunnel.unwrap().mtu, 1450);
+    let refused = plan(&View { underlay_mtu: 1499, ..view });
+    assert!(matches!(refused, Err(PlanError::AskedTooLarge { asked: 1450, left: 1449, .. })), "{refused:?}");
+}
+
+#[test]
 fn a_subnet_smaller_than_a_block_is_one_route_beside_its_own_answer() {
     let mut table = table(false);
     table.info.ipv4.subnet = "10.0.1.8/29".parse().unwrap();

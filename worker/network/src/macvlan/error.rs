@@ -28,6 +28,18 @@ pub enum MacvlanError {
         /// The link.
         parent: String,
     },
+    /// The network asks for packets that the link does not take.
+    #[error(
+        "the network asks for packets of {asked} bytes, and this node's link {parent} takes {mtu} only: raise the link's MTU, or make the network without -o mtu"
+    )]
+    ParentTooSmall {
+        /// The link.
+        parent: String,
+        /// What the network asks for, in bytes.
+        asked: u16,
+        /// The link's MTU, in bytes.
+        mtu: u32,
+    },
     /// Something else has the link.
     #[error(
         "this node's link {parent} is in use: {}",

@@ -47,6 +47,10 @@ impl Member<'_> {
 
     /// Makes the link. It has another name at first: the kernel also looks at the names of the node's own links.
     async fn make(&self, host: &Links, parent: &Link, inside: &Links) -> Result<(), MacvlanError> {
+        if let Some(asked) = self.mtu.filter(|asked| u32::from(*asked) > parent.mtu) {
+            let (parent, mtu) = (self.macvlan.parent.to_string(), parent.mtu);
+            return Err(MacvlanError::ParentTooSmall { parent, asked, mtu });
+        }
         let on_its_way = link_on_its_way(self.task);
         let mode = match self.macvlan.mode {
             MacvlanMode::Bridge => MacVlanMode::Bridge,
@@ -59,7 +63,7 @@ impl Member<'_> {
             link = link.address(mac.0.to_vec());
         }
         if let Some(mtu) = self.mtu {
-            link = link.mtu(u32::from(mtu).min(parent.mtu));
+            link = link.mtu(mtu.into());
         }
         let left = inside.delete(&on_its_way).await;
         left.map_err(|error| failed("join", self.network, &self.macvlan.parent, error))?;

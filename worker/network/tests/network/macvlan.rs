@@ -141,6 +141,27 @@ async fn only_its_own_address_and_no_tunnels_packet_comes_from_a_container() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn packets_that_the_hosts_link_does_not_take_are_not_promised() {
+    let world = World::new().await;
+    let network = world.open("node1").await;
+    let too_large = u16::try_from(MTU).unwrap() + 1;
+    let info = NetworkInfo { mtu: Some(too_large), ..lan(1, "wan0", MacvlanMode::Bridge) };
+    network.none_but(&task(20).to_string(), true).await.unwrap();
+    let join =
+        async |info: &NetworkInfo| network.macvlans().join(task(20), info, 20, Interface(0), true).await;
+    let refused = join(&info).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("packets of 1401 bytes, and this node's link wan0 takes 1400 only"),
+        "{refused}"
+    );
+    join(&NetworkInfo { mtu: Some(1300), ..info.clone() }).await.unwrap();
+    let namespace =
+        Namespace::open(&world.config("node1").run_dir.join("netns").join(&task(20).to_string()[..12]));
+    let link = ip(&namespace.unwrap(), "-o link show eth0").await;
+    assert!(link.contains("mtu 1300 "), "{link}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_the_host_lacks_or_has_switched_off_is_named_with_what_to_do() {
     let world = World::new().await;
     let network = world.open("node1").await;

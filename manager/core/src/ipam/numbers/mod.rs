@@ -5,8 +5,8 @@
 mod tests;
 
 use super::intervals::Intervals;
-use crate::{networks::data_path, state::State};
-use proto::model::{BLOCK_SIZE, Network, NetworkKind, NodeId, NodeLease};
+use crate::{networks::addresses_of, state::State};
+use proto::model::{BLOCK_SIZE, Network, NetworkKind, Node, NodeId, NodeLease};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -242,19 +242,25 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The numbers that nodes themselves have on the link that a network is on.
+/// The numbers that nodes themselves have on the link that a network is on: of all addresses they say they have, or are
+/// reached by.
 fn numbers_of_nodes(state: &State, network: &Network) -> Vec<u32> {
     if !matches!(network.spec.kind, NetworkKind::Macvlan(_)) {
         return Vec::new();
     }
     let subnet = network.ipv4.subnet;
     let number = |address| match address {
-        IpAddr::V4(address) if subnet.contains(&address) => {
-            Some(u32::from(address) - u32::from(subnet.network()))
+        IpAddr::V4(address) => {
+            subnet.contains(&address).then(|| u32::from(address) - u32::from(subnet.network()))
         }
-        _ => None,
+        IpAddr::V6(address) => {
+            let subnet = network.ipv6.map(|pool| pool.subnet).filter(|subnet| subnet.contains(&address))?;
+            u32::try_from(u128::from(address) - u128::from(subnet.network())).ok()
+        }
     };
-    state.nodes().filter_map(|node| number(data_path(node)?)).collect()
+    let own = |node: &Node| node.description.iter().flat_map(|said| &said.addresses).copied().collect();
+    let all = |node: &Node| -> Vec<IpAddr> { addresses_of(node).chain::<Vec<IpAddr>>(own(node)).collect() };
+    state.nodes().flat_map(|node| all(node)).filter_map(number).collect()
 }
 
 /// The numbers of the range that have a meaning of their own.

@@ -1,9 +1,9 @@
 //! What is given out, in which order, and that nothing is given twice.
 
 use super::*;
-use crate::testing::network;
+use crate::testing::{Bench, macvlan_in, network, node};
 use proptest::prelude::*;
-use proto::model::Network;
+use proto::model::{Ipv6Pool, Network, NetworkSpec};
 
 const NODE: NodeId = NodeId::from_bits(1);
 
@@ -216,4 +216,21 @@ fn after_ten_thousand_moves_nothing_has_leaked() {
     held.vips.clear();
     assert_eq!(Numbers::new(&network, [], []).left(), total(&network));
     assert_eq!((held.all(&network).len(), network.nodes.len()), (0, 0));
+}
+
+#[test]
+fn on_the_nodes_link_no_task_gets_what_a_node_has_or_is_reached_by_in_either_family() {
+    let mut bench = Bench::new();
+    let id = bench.add(node(1).data_path("198.51.100.1"));
+    bench.edit_node(id, |node| {
+        node.status.addr = Some("192.0.2.2".parse().unwrap());
+        let all = ["192.0.2.3", "2001:db8::4", "2001:db8::1:2:3:4", "203.0.113.9"];
+        node.description.as_mut().unwrap().addresses = all.map(|text| text.parse().unwrap()).into();
+    });
+    let gateway = "2001:db8::1".parse().unwrap();
+    let ipv6_pool = Some(Ipv6Pool { subnet: "2001:db8::/64".parse().unwrap(), gateway });
+    let lan = bench.add_network(NetworkSpec { ipv6: true, ipv6_pool, ..macvlan_in("lan", "192.0.2.0/29") });
+    let mut numbers = Numbers::of(&bench.state, bench.state.network(lan).unwrap());
+    let placed = std::iter::from_fn(|| Some(numbers.place(id, &BTreeSet::new())?.number));
+    assert_eq!(placed.collect::<Vec<_>>(), [5, 6]);
 }

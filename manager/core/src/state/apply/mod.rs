@@ -152,7 +152,9 @@ impl State {
     }
 
     fn put_cluster(&mut self, cluster: &Cluster) -> Event {
-        self.cluster = Some(Arc::new(Cluster { version: self.version, ..cluster.clone() }));
+        // Who changes settings may have read them before the last network was made.
+        let last_vni = self.cluster.as_ref().map_or(cluster.last_vni, |known| known.last_vni);
+        self.cluster = Some(Arc::new(Cluster { version: self.version, last_vni, ..cluster.clone() }));
         put(ObjectId::Cluster)
     }
 

@@ -20,6 +20,10 @@ impl State {
         }
         let nodes = self.network(network.id).map_or_else(Default::default, |known| known.nodes.clone());
         let network = Arc::new(Network { version: self.version, nodes, ..network.clone() });
+        let is_new = self.network(network.id).is_none();
+        if let Some(cluster) = self.cluster.as_mut().filter(|_| is_new) {
+            Arc::make_mut(cluster).last_vni = network.vni;
+        }
         let event = put(ObjectId::Network(network.id));
         self.index_network(&network);
         self.networks.insert_mut(network.id, network);
