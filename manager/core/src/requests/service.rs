@@ -217,7 +217,7 @@ fn check_networks(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError>
 mod tests {
     use super::*;
     use crate::testing::{Bench, ServiceBuilder, macvlan_in, network_spec, node, service};
-    use proto::model::{Name, NetworkAttachment, NetworkSpec};
+    use proto::model::{NetworkAttachment, NetworkSpec};
 
     const NEW: ServiceId = ServiceId::from_bits(99);
 
@@ -349,17 +349,15 @@ mod tests {
         let mut bench = Bench::new();
         bench.add(node(1));
         let front = bench.add_network(network_spec("front"));
-        let alias: Name = "api".parse().unwrap();
         let web = bench.create(service("web").network(front));
-        bench.update(web, |spec| {
-            spec.task.attachments[0].aliases.insert(alias.clone()).then_some(()).unwrap()
-        });
-        bench.settle();
-        let refused = create(&bench.state, NEW, service("api").network(front).build(), bench.now);
-        assert!(matches!(refused, Err(ServiceError::Alias(_))), "{refused:?}");
-        // As it was allowed once.
         let api = bench.create(service("api").network(front));
+        // As it was allowed once.
+        let mut with_alias = Service::clone(bench.state.service(web).unwrap());
+        with_alias.spec.task.attachments[0].aliases = ["api".parse().unwrap(), "v1".parse().unwrap()].into();
+        bench.change(Change::PutService(Box::new(with_alias)));
         bench.settle();
+        let refused = create(&bench.state, NEW, service("v1").network(front).build(), bench.now);
+        assert!(matches!(refused, Err(ServiceError::Alias(_))), "{refused:?}");
         let seen = bench.state.service(api).unwrap().version;
         let scaled = service("api").network(front).replicas(2).build();
         assert!(updated(&bench, api, seen, scaled).is_ok());
