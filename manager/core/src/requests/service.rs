@@ -218,6 +218,7 @@ mod tests {
     use super::*;
     use crate::testing::{Bench, ServiceBuilder, macvlan_in, network_spec, node, service};
     use proto::model::{NetworkAttachment, NetworkSpec};
+    use std::sync::Arc;
 
     const NEW: ServiceId = ServiceId::from_bits(99);
 
@@ -353,7 +354,8 @@ mod tests {
         let api = bench.create(service("api").network(front));
         // As it was allowed once.
         let mut with_alias = Service::clone(bench.state.service(web).unwrap());
-        with_alias.spec.task.attachments[0].aliases = ["api".parse().unwrap(), "v1".parse().unwrap()].into();
+        Arc::make_mut(&mut with_alias.spec).task.attachments[0].aliases =
+            ["api", "v1"].map(|name| name.parse().unwrap()).into();
         bench.change(Change::PutService(Box::new(with_alias)));
         bench.settle();
         let refused = create(&bench.state, NEW, service("v1").network(front).build(), bench.now);
