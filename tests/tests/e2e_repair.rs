@@ -23,10 +23,13 @@ fn start() -> Result<TestCluster> {
     Ok(cluster)
 }
 
-/// Whether the service answers in its network, and at its published port on every node.
+/// Whether the service answers in its network, at its published port on every node, and to a container that leaves its
+/// node by its own network.
 fn answers(cluster: &TestCluster, from: &Container) -> bool {
     let published = |node: &str| cluster.http("m1", node, 8080).is_ok();
-    from.http("http://web:8080/").is_ok() && ["w1", "w2"].into_iter().all(published)
+    let outside = format!("http://{}:8080/", cluster.node("m1").addr());
+    let is_reached = |url: &str| from.http(url).is_ok();
+    ["http://web:8080/", &outside].into_iter().all(is_reached) && ["w1", "w2"].into_iter().all(published)
 }
 
 /// How often nodes have put something back.
@@ -53,7 +56,8 @@ fn what_is_deleted_behind_a_nodes_back_is_put_back_and_requests_work_again() -> 
         ("w1", &sandbox, "nft flush ruleset"),
         ("w2", "host", "nft flush ruleset"),
         ("w1", "host", "for link in $(ls /sys/class/net | grep '^sh'); do ip link delete $link; done"),
-        ("w2", "sandbox", "nft flush ruleset; ip route flush table main"),
+        ("w1", "sandbox", "nft flush ruleset; ip route flush table main"),
+        ("w1", "sandbox", "ip rule flush; ip link set up0 mtu 700"),
     ] {
         let before = repairs(&cluster)?;
         cluster.sh_on(node, place, command)?;

@@ -76,8 +76,12 @@ pub fn differ(nodes: &[CheckedNode]) -> Option<NetworksDiffer> {
     (differences + silent > 0).then_some(NetworksDiffer { differences, silent })
 }
 
-/// A line for each difference, each node that said nothing, and each network of which something was put back.
-pub fn text(nodes: &[CheckedNode], now_ms: i64) -> String {
+/// A line for each difference, each node that said nothing, and each network of which something was put back. `asked` is
+/// the network that was asked about, empty for all.
+pub fn text(nodes: &[CheckedNode], asked: &str, now_ms: i64) -> String {
+    if nodes.is_empty() && !asked.is_empty() {
+        return format!("no node takes part in {}\n", quote::one_line(asked));
+    }
     let mut lines = Vec::new();
     for node in nodes {
         let name = name(node);
@@ -147,8 +151,14 @@ mod tests {
         let nodes = [node(&[], 2), node(&[], 0)];
         let expected = "node w1: network front: put back 2 times what was lost, last 5 seconds ago\n\
                         1 network is as it should be on 2 nodes\n";
-        assert_eq!(text(&nodes, 1_005_000), expected);
+        assert_eq!(text(&nodes, "front", 1_005_000), expected);
         assert_eq!(differ(&nodes), None);
+    }
+
+    #[test]
+    fn a_network_without_nodes_is_said_to_have_none() {
+        assert_eq!(text(&[], "front", 0), "no node takes part in front\n");
+        assert_eq!(differ(&[]), None);
     }
 
     #[test]

@@ -51,12 +51,13 @@ impl Resolver {
         let new_sockets = if are_known { Ok(Vec::new()) } else { sockets.duplicates() };
         let new_sockets = new_sockets
             .map_err(|source| ResolverError::Register { namespace: namespace.path().to_owned(), source })?;
-        redirect::lead_to(&sockets, namespace, nft).await?;
+        let rules = redirect::lead_to(&sockets, namespace, nft).await?;
         let room = Arc::new(Semaphore::new(RELAYS_MAX));
         let service = Arc::new(Service { responder: Responder::new(names), upstream, room });
         let tasks = vec![
             tokio::spawn(udp::serve(sockets.udp, Arc::clone(&service))),
             tokio::spawn(tcp::serve(sockets.tcp, service)),
+            tokio::spawn(redirect::keep(rules, namespace.path().to_owned())),
         ];
         Ok(Self { tasks, new_sockets })
     }

@@ -1,6 +1,7 @@
 //! Changes of a namespace are noticed as they are made, whoever makes them.
 //!
-//! The kernel tells of changes of links, addresses, routes, neighbours, policy rules and nft tables. What it tells is not
+//! The kernel tells of changes of links, addresses, routes, neighbours, policy rules, nft tables
+//! and of settings for forwarding. What it tells is not
 //! looked into: something changed, and that is reason to look at what is there. A message that is lost does no harm either,
 //! since losing one is told too.
 
@@ -18,13 +19,13 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::links::is;
-use crate::namespace::{Namespace, NamespaceError};
+use crate::namespace::Namespace;
 
 /// The group that is told of changes of nft tables (the kernel's `NFNLGRP_NFTABLES`).
 const NFT_GROUP: u32 = 7;
 
 /// What is told of routing and links.
-const GROUPS: [MulticastGroup; 8] = [
+const GROUPS: [MulticastGroup; 10] = [
     MulticastGroup::Link,
     MulticastGroup::Neigh,
     MulticastGroup::Ipv4Ifaddr,
@@ -33,6 +34,8 @@ const GROUPS: [MulticastGroup; 8] = [
     MulticastGroup::Ipv6Route,
     MulticastGroup::Ipv4Rule,
     MulticastGroup::Ipv6Rule,
+    MulticastGroup::Ipv4Netconf,
+    MulticastGroup::Ipv6Netconf,
 ];
 
 /// Room for what is told at once, in bytes.
@@ -83,37 +86,64 @@ impl Alarms {
 /// Reports changes of a namespace until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    _listeners: JoinSet<()>,
+    namespace: Namespace,
+    place: Place,
+    alarms: Alarms,
+    listeners: JoinSet<()>,
+    /// Whether it was said that the kernel does not let it listen.
+    is_said: bool,
 }
 
 impl Watch {
     /// Begins to listen. Where the kernel does not let it, changes are found by the audit only.
     pub(crate) async fn begin(namespace: &Namespace, place: Place, alarms: &Alarms) -> Self {
-        let mut listeners = JoinSet::new();
-        match sockets(namespace).await {
-            Ok(Ok(sockets)) => {
+        let (namespace, alarms) = (namespace.clone(), alarms.clone());
+        let mut watch = Self { namespace, place, alarms, listeners: JoinSet::new(), is_said: false };
+        watch.listen().await;
+        watch
+    }
+
+    /// Begins again if it has ended, or could not begin.
+    pub(crate) async fn renew(&mut self) {
+        while self.listeners.try_join_next().is_some() {}
+        if self.listeners.len() < SOCKETS {
+            self.listeners.abort_all();
+            self.listen().await;
+        }
+    }
+
+    async fn listen(&mut self) {
+        let place = self.place;
+        match sockets(&self.namespace).await {
+            Ok(sockets) => {
+                self.is_said = false;
                 for (socket, tells) in sockets {
-                    listeners.spawn(listen(socket, tells, place, alarms.clone()));
+                    self.listeners.spawn(listen(socket, tells, place, self.alarms.clone()));
                 }
             }
-            Ok(Err(error)) => warn!(?place, %error, "changes of a network are noticed late"),
-            Err(error) => warn!(?place, %error, "changes of a network are noticed late"),
+            Err(error) if !self.is_said => {
+                self.is_said = true;
+                warn!(?place, error = %error, "changes of a network are noticed late");
+            }
+            Err(_) => {}
         }
-        Self { _listeners: listeners }
     }
 }
 
 /// Tells whether a message may be about something of ours.
 type Tells = fn(&[u8]) -> bool;
 
-async fn sockets(namespace: &Namespace) -> Result<io::Result<[(TokioSocket, Tells); 2]>, NamespaceError> {
+/// How many sockets a watch listens at.
+const SOCKETS: usize = 2;
+
+async fn sockets(namespace: &Namespace) -> io::Result<[(TokioSocket, Tells); SOCKETS]> {
     let runtime = tokio::runtime::Handle::current();
     let opened = namespace.run(move || {
         let _runtime = runtime.enter();
         let routing = open(NETLINK_ROUTE, &GROUPS.map(|group| group as u32))?;
         Ok([(routing, is_lasting as Tells), (open(NETLINK_NETFILTER, &[NFT_GROUP])?, |_| true)])
     });
-    opened.await
+    opened.await.map_err(io::Error::other)?
 }
 
 fn open(protocol: isize, groups: &[u32]) -> io::Result<TokioSocket> {
@@ -145,4 +175,35 @@ fn is_lasting(message: &[u8]) -> bool {
     let number = |at: usize| Some(u16::from_ne_bytes(message.get(at..at + 2)?.try_into().ok()?));
     let is_permanent = number(STATE_AT).is_some_and(|state| state & STATE_PERMANENT != 0);
     number(4) != Some(NEW_NEIGHBOUR) || is_permanent || message.get(FAMILY_AT) == Some(&FAMILY_BRIDGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::links::Links;
+    use rtnetlink::LinkBridge;
+
+    /// Makes links until an alarm is raised.
+    async fn is_noticed(namespace: &Namespace, alarms: &Alarms) {
+        let links = Links::of(namespace).await.unwrap();
+        let bridge = LinkBridge::new("bridge0").build();
+        links.handle.link().add(bridge).execute().await.unwrap();
+        // What was raised before may have left a wake-up behind.
+        while alarms.take().is_empty() {
+            alarms.wait().await;
+        }
+        links.delete("bridge0").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_ended_is_begun_again() {
+        let (namespace, alarms) = (Namespace::temporary().await.unwrap(), Alarms::default());
+        let mut watch = Watch::begin(&namespace, Place::Host, &alarms).await;
+        is_noticed(&namespace, &alarms).await;
+        watch.listeners.shutdown().await;
+        alarms.take();
+        watch.renew().await;
+        assert_eq!(watch.listeners.len(), SOCKETS);
+        is_noticed(&namespace, &alarms).await;
+    }
 }

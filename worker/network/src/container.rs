@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use nix::errno::Errno;
 use worker_core::network::names::CONTAINER_LINK;
 use worker_core::network::{Access, Attachment, InterfaceAddress, TaskShort};
 
 use crate::error::NetworkError;
-use crate::links::{Link, Links, VethPair};
+use crate::link_error::LinkError;
+use crate::links::{Link, Links, VethPair, is};
 use crate::namespace::Namespace;
 use crate::routes::{Route, Way};
 use crate::sandbox;
@@ -48,19 +50,33 @@ pub(crate) async fn make(
     Ok(namespace)
 }
 
-/// Sees to it that a running container is joined to the sandbox; its own namespace is touched only if its link was lost.
+/// Sees to it that a running container is joined to the sandbox; its own namespace is changed only if
+/// its link was lost or is to take other packets.
 pub(crate) async fn rejoin(
     attachment: &Attachment,
     short: &TaskShort,
     sandbox_links: &Links,
     mtu: u32,
 ) -> Result<(), NetworkError> {
-    match sandbox_links.find(&short.link()).await? {
-        Some(link) => {
+    let Some(link) = sandbox_links.find(&short.link()).await? else {
+        return make(attachment, short, sandbox_links, mtu).await.map(drop);
+    };
+    let inside = Links::of(&Namespace::open(&attachment.netns)?).await?;
+    match inside.find(CONTAINER_LINK).await? {
+        Some(far) if link.is_paired_with(&far) => {
+            for (links, end) in [(&inside, &far), (sandbox_links, &link)] {
+                if end.mtu != mtu {
+                    links.set_mtu(end, mtu).await?;
+                }
+            }
             sandbox_links.set_group(&link, attachment.access.link_group()).await?;
             sandbox::settle(sandbox_links, &link, &addresses_of(attachment)).await
         }
-        None => make(attachment, short, sandbox_links, mtu).await.map(drop),
+        _ => {
+            // Whatever has the name leads elsewhere.
+            sandbox_links.delete(&link.name).await?;
+            make(attachment, short, sandbox_links, mtu).await.map(drop)
+        }
     }
 }
 
@@ -75,7 +91,14 @@ async fn join(
         return Ok(link);
     }
     let pair = VethPair { name: &short.link(), peer: CONTAINER_LINK, peer_in: namespace, mtu, group };
-    Ok(sandbox_links.add_veth(pair).await?)
+    match sandbox_links.add_veth(pair).await {
+        // It leads elsewhere, as when its other end was given another name.
+        Err(LinkError::Add { source, .. }) if is(&source, Errno::EEXIST) => {
+            Links::of(namespace).await?.delete(CONTAINER_LINK).await?;
+            Ok(sandbox_links.add_veth(pair).await?)
+        }
+        link => Ok(link?),
+    }
 }
 
 /// What a container's link leads to.

@@ -63,6 +63,12 @@ pub enum NetworkError {
         /// What its alias says, empty without one.
         alias: String,
     },
+    /// What something else changed is still so after it was put back.
+    #[error("what something else changed could not be put back: {differences}")]
+    Stays {
+        /// What is not as it should be, in words.
+        differences: String,
+    },
     /// All link addresses are in use.
     #[error(
         "no link addresses are free for {link} in the namespace {namespace}: remove routes inside 169.254.0.0/16"

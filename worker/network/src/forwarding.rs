@@ -7,7 +7,7 @@ use crate::config::NetworkConfig;
 use crate::error::NetworkError;
 use crate::links::Link;
 use crate::namespace::Namespace;
-use crate::sysctl::{self, Setting};
+use crate::sysctl::{self, Setting, SysctlError};
 use crate::uplink::{guard_of_others, guard_of_own};
 
 const IPV4: &str = "ipv4/ip_forward";
@@ -33,15 +33,27 @@ pub(crate) async fn guard(
 pub(crate) async fn switch_on(host: &Namespace, ipv6: bool) -> Result<(), NetworkError> {
     if sysctl::read(host, IPV4).await? == "0" {
         sysctl::apply(host, vec![Setting::new(IPV4, "1")]).await?;
-        info!("ipv4 forwarding switched on, foreign forwards are dropped");
+        info!("ipv4 forwarding switched on");
     }
     if ipv6 && sysctl::read(host, IPV6).await? == "0" {
         // A router ignores advertisements unless told otherwise, and the host would lose its addresses.
         sysctl::keep_router_advertisements(host).await?;
         sysctl::apply(host, vec![Setting::new(IPV6, "1")]).await?;
-        info!("ipv6 forwarding switched on, foreign forwards are dropped");
+        info!("ipv6 forwarding switched on");
     }
     Ok(())
+}
+
+/// Says what is switched off that should not be.
+pub(crate) async fn differences(host: &Namespace, ipv6: bool) -> Result<Vec<String>, SysctlError> {
+    let mut told = Vec::new();
+    for key in [IPV4].into_iter().chain(ipv6.then_some(IPV6)) {
+        // Whatever else it is, it is on.
+        if sysctl::read(host, key).await? == "0" {
+            told.push(format!("the setting net/{key} of the host is 0 instead of 1"));
+        }
+    }
+    Ok(told)
 }
 
 /// Switches off again what was on for `released` only and no other daemon needs.

@@ -17,31 +17,37 @@ impl HeldNamespaces {
         self.lock().insert(task, namespace);
     }
 
+    /// Returns a task's namespace.
+    pub(crate) fn get(&self, task: &str) -> Option<Namespace> {
+        self.lock().get(task).cloned()
+    }
+
     /// Lets go of a task's namespace: from then on its file may be removed, and is not made again.
     pub(crate) fn remove(&self, task: &str) {
         self.lock().remove(task);
     }
 
-    /// Binds those to their files again that somebody unbound; tells which, and what could not be done.
-    pub(crate) fn put_in_place(&self) -> Vec<(PathBuf, Result<(), NamespaceError>)> {
+    /// Binds those to their files again that somebody unbound; tells of each whether it was.
+    pub(crate) fn put_in_place(&self) -> Vec<(PathBuf, Result<bool, NamespaceError>)> {
         // Under the lock: none that is let go of meanwhile is bound again.
         let held = self.lock();
-        let put = |namespace: &Namespace| match namespace.ensure_in_place() {
-            Ok(false) => None,
-            Ok(true) => Some((namespace.path().to_owned(), Ok(()))),
-            Err(error) => Some((namespace.path().to_owned(), Err(error))),
-        };
-        held.values().filter_map(put).collect()
+        let put = |namespace: &Namespace| (namespace.path().to_owned(), namespace.ensure_in_place());
+        held.values().map(put).collect()
     }
 
-    /// Binds a task's namespace to its file again if it is not any more; tells whether it is there then.
+    /// Binds a task's namespace to its file again if it is not any more; tells whether it is known at all. One that can't
+    /// be bound now is tried again by [`HeldNamespaces::put_in_place`].
     pub(crate) fn bring_back(&self, task: &str) -> bool {
         let held = self.lock();
-        let brought = held.get(task).map(Namespace::ensure_in_place);
-        if matches!(brought, Some(Ok(true))) {
-            warn!(task, "container's namespace was not bound to its file any more; it was put back");
+        let Some(namespace) = held.get(task) else { return false };
+        match namespace.ensure_in_place() {
+            Ok(false) => {}
+            Ok(true) => {
+                warn!(task, "container's namespace was not bound to its file any more; it was put back")
+            }
+            Err(error) => warn!(task, %error, "container's namespace cannot be bound to its file now"),
         }
-        brought.is_some_and(|brought| brought.is_ok())
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Namespace>> {

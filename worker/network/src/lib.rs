@@ -12,9 +12,10 @@
 //! - its parts: `sandbox`, `uplink`, `container`, `forwarding`
 //! - [`overlay`]: networks that span nodes, one sandbox each; that of the ingress network has an uplink too
 //! - [`macvlan`]: networks on a link of the node, without a sandbox
-//! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep` puts it back
-//! - the kernel: [`namespace`], `links`, `routes`, `marked`, `neighbours`, `sysctl`, `nft`, `nft_change`,
-//!   `nft_dump`, `conntrack`, `tracked`, `challenge`; `traffic` counts what is sent there
+//! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep`, `own`,
+//!   `overlay::audit` and `kept_table` put it back, `faults` and `repairs` remember what failed and what was done
+//! - the kernel: [`namespace`], `links`, `routes`, `present`, `dump`, `policy`, `marked`, `neighbours`, `sysctl`, `nft`,
+//!   `nft_change`, `nft_dump`, `conntrack`, `tracked`, `challenge`; `traffic` counts what is sent there
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -30,10 +31,13 @@ mod config;
 mod conntrack;
 mod container;
 mod destroy;
+mod dump;
 mod error;
+mod faults;
 mod forwarding;
 mod held;
 mod keep;
+mod kept_table;
 mod link_error;
 mod links;
 pub mod macvlan;
@@ -49,7 +53,10 @@ mod nft_loaded;
 mod nft_messages;
 mod open;
 pub mod overlay;
+mod own;
+mod policy;
 mod preflight;
+mod present;
 mod repairs;
 mod routes;
 mod sandbox;
@@ -63,6 +70,7 @@ pub use challenge::ChallengeError;
 pub use config::NetworkConfig;
 pub use conntrack::ConntrackError;
 pub use error::NetworkError;
+pub use kept_table::KeptTable;
 pub use link_error::LinkError;
 pub use macvlan::{MacvlanError, Macvlans};
 pub use namespace::{Namespace, NamespaceError};

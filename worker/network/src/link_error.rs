@@ -141,6 +141,19 @@ pub enum LinkError {
         #[source]
         source: io::Error,
     },
+    /// A policy rule of a sandbox cannot be put back or removed.
+    #[error("cannot {verb} the policy rule of priority {priority} in the namespace {namespace}")]
+    Policy {
+        /// `add` or `remove`.
+        verb: &'static str,
+        /// Its priority.
+        priority: u32,
+        /// The namespace.
+        namespace: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// A route cannot be made or removed.
     #[error("cannot {verb} the route to {destination}/{prefix} in the namespace {namespace}")]
     Route {

@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
+use netlink_sys::AsyncSocket;
 use nix::errno::Errno;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::RouteNetlinkMessage;
+use rtnetlink::packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -28,8 +32,23 @@ pub(crate) struct Link {
     pub(crate) peer: Option<u32>,
     /// The hardware address.
     pub(crate) address: Vec<u8>,
+    pub(crate) kind: Option<InfoKind>,
     /// What the link is, in detail, for kinds that have any.
     pub(crate) data: Option<InfoData>,
+    /// Whether it is part of a bridge or the like, or kept from asking for neighbours.
+    pub(crate) is_bent: bool,
+}
+
+impl Link {
+    /// Tells whether it is one end of a pair, and as we make it.
+    pub(crate) fn is_plain_pair(&self) -> bool {
+        self.kind == Some(InfoKind::Veth) && !self.is_bent
+    }
+
+    /// Tells whether this and another link, in another namespace, are the ends of one pair.
+    pub(crate) fn is_paired_with(&self, far: &Self) -> bool {
+        self.is_plain_pair() && self.peer == Some(far.index) && far.peer == Some(self.index)
+    }
 }
 
 /// A veth pair to be made, its far end in another namespace from the start.
@@ -58,11 +77,15 @@ impl Links {
         let opened = namespace
             .run(move || {
                 let _runtime = runtime.enter();
-                rtnetlink::new_connection_with_socket::<CountingSocket>()
+                let (mut connection, handle, _) = rtnetlink::new_connection_with_socket::<CountingSocket>()?;
+                connection.socket_mut().socket_mut().set_netlink_get_strict_chk(true)?;
+                // The end of a list tells whether it is whole.
+                connection.set_forward_done(true);
+                std::io::Result::Ok((connection, handle))
             })
             .await?;
         let path = namespace.path().to_owned();
-        let (connection, handle, _) =
+        let (connection, handle) =
             opened.map_err(|source| LinkError::Socket { namespace: path.clone(), source })?;
         // Ends by itself once the last handle is gone.
         tokio::spawn(connection);
@@ -80,10 +103,12 @@ impl Links {
 
     /// Lists all links.
     pub(crate) async fn list(&self) -> Result<Vec<Link>, LinkError> {
-        let _alone = self.listing().await;
-        let listed: Result<Vec<_>, _> =
-            self.handle.link().get().execute().map_ok(link_of).try_collect().await;
-        listed.map_err(|error| self.unlisted("links", error))
+        let told = self.dump("links", RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
+        let link = |message| match message {
+            RouteNetlinkMessage::NewLink(message) => Some(link_of(message)),
+            _ => None,
+        };
+        Ok(told.into_iter().filter_map(link).collect())
     }
 
     /// Finds a link by its name.
@@ -144,8 +169,11 @@ impl Links {
         self.change(link, LinkUnspec::new_with_index(link.index).up().build()).await
     }
 
-    /// Puts a link into a group.
+    /// Puts a link into a group; asks for nothing if it was there when it was read, since asking is told to all who listen.
     pub(crate) async fn set_group(&self, link: &Link, group: u32) -> Result<(), LinkError> {
+        if link.group == group {
+            return Ok(());
+        }
         self.change(link, LinkUnspec::new_with_index(link.index).link_group(group).build()).await
     }
 
@@ -171,10 +199,6 @@ impl Links {
         }
     }
 
-    pub(crate) fn unlisted(&self, what: &'static str, error: rtnetlink::Error) -> LinkError {
-        LinkError::List { what, namespace: self.namespace.clone(), source: kernel_error(error) }
-    }
-
     async fn change(&self, link: &Link, message: LinkMessage) -> Result<(), LinkError> {
         self.handle.link().change(message).execute().await.map_err(|error| LinkError::Change {
             link: link.name.clone(),
@@ -190,8 +214,9 @@ pub(crate) fn is(error: &io::Error, errno: Errno) -> bool {
 }
 
 fn link_of(message: LinkMessage) -> Link {
-    let up = message.header.flags.contains(LinkFlags::Up);
-    let mut link = Link { index: message.header.index, up, ..Link::default() };
+    let flags = message.header.flags;
+    let (up, is_bent) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Noarp));
+    let mut link = Link { index: message.header.index, up, is_bent, ..Link::default() };
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
@@ -200,18 +225,20 @@ fn link_of(message: LinkMessage) -> Link {
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
             LinkAttribute::Link(peer) => link.peer = Some(peer),
             LinkAttribute::Address(address) => link.address = address,
-            LinkAttribute::LinkInfo(infos) => link.data = infos.into_iter().find_map(data_of),
+            LinkAttribute::Controller(master) => link.is_bent |= master != 0,
+            LinkAttribute::LinkInfo(infos) => {
+                for info in infos {
+                    match info {
+                        LinkInfo::Kind(kind) => link.kind = Some(kind),
+                        LinkInfo::Data(data) => link.data = Some(data),
+                        _ => {}
+                    }
+                }
+            }
             _ => {}
         }
     }
     link
-}
-
-fn data_of(info: LinkInfo) -> Option<InfoData> {
-    match info {
-        LinkInfo::Data(data) => Some(data),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Routes of one namespace that only marked packets take.
 
-use futures::TryStreamExt;
 use nix::errno::Errno;
-use rtnetlink::IpVersion;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute};
 
@@ -36,17 +34,6 @@ impl Links {
         let mut message = route.message();
         message.header.table = table.id;
         self.forget(route, message).await
-    }
-
-    /// Tells whether marked packets of an address family are routed by a table of their own.
-    pub(crate) async fn has_mark_rule(&self, ipv6: bool, table: MarkedTable) -> Result<bool, LinkError> {
-        let version = if ipv6 { IpVersion::V6 } else { IpVersion::V4 };
-        let listed: Result<Vec<_>, _> = self.handle.rule().get(version).execute().try_collect().await;
-        let rules = listed.map_err(|error| self.unlisted("rules", error))?;
-        Ok(rules.iter().any(|rule| {
-            let marks = rule.attributes.contains(&RuleAttribute::FwMark(table.mark));
-            marks && rule.header.table == table.id
-        }))
     }
 
     /// Has marked packets of an address family routed by a table of their own; nothing happens when they are already.

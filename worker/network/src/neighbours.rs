@@ -3,12 +3,11 @@
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use futures::TryStreamExt;
 use nix::errno::Errno;
-use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
+use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 use worker_core::overlay::Mac;
 
 use crate::link_error::{LinkError, kernel_error};
@@ -71,11 +70,14 @@ impl Links {
     }
 
     async fn neighbours_of(&self, family: AddressFamily, link: &Link) -> Result<Vec<Neighbour>, LinkError> {
-        let _alone = self.listing().await;
-        let request = self.handle.neighbours().get().set_address_family(family);
-        let listed: Result<Vec<_>, _> = request.execute().try_collect().await;
-        let messages = listed.map_err(|error| self.unlisted("neighbours", error))?;
-        let ours = messages.into_iter().filter(|message| message.header.ifindex == link.index);
+        let mut request = NeighbourMessage::default();
+        request.header.family = family;
+        let told = self.dump("neighbours", RouteNetlinkMessage::GetNeighbour(request)).await?;
+        let message = |told| match told {
+            RouteNetlinkMessage::NewNeighbour(message) => Some(message),
+            _ => None,
+        };
+        let ours = told.into_iter().filter_map(message).filter(|found| found.header.ifindex == link.index);
         let permanent = ours.filter(|message| message.header.state == NeighbourState::Permanent);
         Ok(permanent.filter_map(|message| neighbour_of(&message)).collect())
     }
@@ -110,6 +112,7 @@ impl Links {
     }
 }
 
+/// Reads an entry; one that sends by another link, to another port or network is as good as none.
 fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
     let (mut address, mut mac) = (None, None);
     for attribute in &message.attributes {
@@ -117,6 +120,9 @@ fn neighbour_of(message: &NeighbourMessage) -> Option<Neighbour> {
             NeighbourAttribute::Destination(destination) => address = ip_of(destination),
             NeighbourAttribute::LinkLayerAddress(bytes) => {
                 mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(Mac)
+            }
+            NeighbourAttribute::Port(_) | NeighbourAttribute::Vni(_) | NeighbourAttribute::IfIndex(_) => {
+                return None;
             }
             _ => {}
         }

@@ -24,7 +24,7 @@ use crate::namespace::Namespace;
 use crate::nft::Nft;
 use crate::nft_loaded::Loaded;
 use crate::overlay::{OverlayFault, Overlays};
-use crate::repairs::Repairs;
+use crate::repairs::Journal;
 
 /// What a container held before the daemon restarted, from the daemon's own ledger.
 #[derive(Debug, Clone)]
@@ -69,13 +69,13 @@ pub struct Network {
     /// Read by those who make or remove a container's link, written by those who look for lost ones.
     pub(crate) links_change: tokio::sync::RwLock<()>,
     pub(crate) alarms: Alarms,
-    pub(crate) repairs: Mutex<Repairs>,
+    pub(crate) journal: Mutex<Journal>,
     /// Notice changes as long as the network is open.
-    pub(crate) _watches: [Watch; 2],
+    pub(crate) watches: tokio::sync::Mutex<[Watch; 2]>,
 }
 
 /// The rules of the node's own network, as they were loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NodeTables {
     pub(crate) rules: Ruleset,
     /// The MTU of containers' links, in bytes.
@@ -227,10 +227,15 @@ impl Network {
         let after = change.after(self.ledger().forwards());
         let whole = || rules.sandbox_table(&after.iter().collect::<Vec<_>>());
         let script = rules.sandbox_change(change);
-        tables.sandbox = Loaded::load(&self.nft, &self.sandbox, &table, script, whole).await?;
+        let before = Some(tables.sandbox.clone());
+        let sandbox = Loaded::load(&self.nft, &self.sandbox, &table, before, script, whole).await?;
+        tables.sandbox = sandbox.loaded;
         let whole = || rules.host_table(&after.iter().collect::<Vec<_>>());
         let script = rules.host_change(change);
-        tables.host = Loaded::load(&self.nft, &self.host, &table, script, whole).await?;
+        let before = Some(tables.host.clone());
+        let host = Loaded::load(&self.nft, &self.host, &table, before, script, whole).await?;
+        tables.host = host.loaded;
+        self.note_repairs(&[sandbox.undone, host.undone].concat());
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use std::process::{Command, Output, Stdio};
 use thiserror::Error;
 
 use crate::namespace::{Namespace, NamespaceError};
-use crate::nft_dump::{Dump, Tables};
 use crate::traffic;
 
 /// How much of what nft says goes into an error, in characters: the first complaint and the line it is about.
@@ -85,39 +84,13 @@ impl Nft {
 
     /// Loads a script in a namespace: all of it or nothing. Errors name the table.
     pub async fn load(&self, namespace: &Namespace, table: &str, script: String) -> Result<(), NftError> {
-        let program = self.program.clone();
-        let name = table.to_owned();
-        let output = namespace.run(move || feed(&program, &name, &script)).await??;
-        accept(&output, namespace, table)
+        let (nft, table, path) = (self.clone(), table.to_owned(), namespace.path().to_owned());
+        namespace.run(move || nft.load_here(&path, &table, &script)).await?
     }
 
-    /// Loads a script as [`Nft::load`] does, and looks at what the kernel has then; the second value tells whether nobody
-    /// else changed any table meanwhile.
-    pub(crate) async fn load_and_look(
-        &self,
-        namespace: &Namespace,
-        table: &str,
-        script: String,
-    ) -> Result<(Tables, bool), NftError> {
-        let (program, name, path) = (self.program.clone(), table.to_owned(), namespace.path().to_owned());
-        let looked = namespace
-            .run(move || {
-                let failed = |source| NftError::Look { namespace: path.clone(), source };
-                let dump = Dump::open().map_err(failed)?;
-                let before = dump.generation().map_err(failed)?;
-                let output = feed(&program, &name, &script)?;
-                if !output.status.success() {
-                    return Ok::<_, NftError>(Err(output));
-                }
-                let tables = dump.tables(&name).map_err(failed)?;
-                let is_alone = tables.generation == before.wrapping_add(1);
-                Ok(Ok((tables, is_alone)))
-            })
-            .await?;
-        match looked? {
-            Ok(looked) => Ok(looked),
-            Err(output) => Err(refusal(&output, namespace, table)),
-        }
+    /// Loads a script for a table as [`Nft::load`] does, in the very namespace of the calling thread.
+    pub(crate) fn load_here(&self, namespace: &Path, table: &str, script: &str) -> Result<(), NftError> {
+        accept(&feed(&self.program, table, script)?, namespace, table)
     }
 
     /// Returns what the program says about its version.
@@ -136,13 +109,12 @@ impl Nft {
     }
 }
 
-fn accept(output: &Output, namespace: &Namespace, table: &str) -> Result<(), NftError> {
-    if output.status.success() { Ok(()) } else { Err(refusal(output, namespace, table)) }
-}
-
-fn refusal(output: &Output, namespace: &Namespace, table: &str) -> NftError {
+fn accept(output: &Output, namespace: &Path, table: &str) -> Result<(), NftError> {
+    if output.status.success() {
+        return Ok(());
+    }
     let complaint = String::from_utf8_lossy(&output.stderr).trim().chars().take(COMPLAINT_MAX).collect();
-    NftError::Refused { table: table.to_owned(), namespace: namespace.path().to_owned(), complaint }
+    Err(NftError::Refused { table: table.to_owned(), namespace: namespace.to_owned(), complaint })
 }
 
 fn feed(program: &Path, table: &str, script: &str) -> Result<Output, NftError> {

@@ -26,6 +26,8 @@ const GET_SETS: u16 = 10;
 const GET_ELEMENTS: u16 = 13;
 const GET_GENERATION: u16 = 16;
 const GENERATION_ID: u16 = 1;
+/// A table's flags: one that is dormant is there and does nothing.
+const TABLE_SHAPE: [u16; 1] = [2];
 const CHAIN_NAME: u16 = 3;
 /// Hook, policy, type, flags: what a chain is, without its counters and its handle.
 const CHAIN_SHAPE: [u16; 4] = [4, 5, 7, 10];
@@ -114,7 +116,8 @@ impl Dump {
         let mut parts = BTreeMap::new();
         for table in self.dump(GET_TABLES, ALL_FAMILIES, &[])? {
             if table.text(TABLE).as_deref() == Some(name) {
-                parts.insert(Part::Table(table.family), Content::default());
+                let content = Content { shape: hash_of(&table, &TABLE_SHAPE), ..Content::default() };
+                parts.insert(Part::Table(table.family), content);
                 self.add_chains(name, table.family, &mut parts)?;
                 self.add_sets(name, table.family, &mut parts)?;
             }

@@ -20,31 +20,64 @@ const NETDEV: u8 = 5;
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     name: String,
-    tables: Tables,
+    /// `None` when others changed tables so often that it could not be read.
+    tables: Option<Tables>,
+}
+
+/// What loading gives.
+#[derive(Debug)]
+pub(crate) struct Loading {
+    pub(crate) loaded: Loaded,
+    /// What somebody else had changed before, in words; it is gone now.
+    pub(crate) undone: Vec<String>,
 }
 
 impl Loaded {
-    /// Loads a script, and notes what the kernel has then. Should somebody else change tables in that very moment, it could
-    /// be this one: it is loaded anew, by the script of the `whole` table.
+    /// Loads a script, and notes what the kernel has then. What is there before is compared with what was loaded `before`:
+    /// should somebody else have changed that, or change any table in the very moment, the `whole` table is loaded anew.
     pub(crate) async fn load(
         nft: &Nft,
         namespace: &Namespace,
         name: &str,
+        before: Option<Self>,
         script: String,
         whole: impl Fn() -> String,
-    ) -> Result<Self, NftError> {
-        let (mut tables, mut is_alone) = nft.load_and_look(namespace, name, script).await?;
+    ) -> Result<Loading, NftError> {
+        let first = match before {
+            Some(Self { tables: Some(known), .. }) => Attempt { known: Some(known), script },
+            // A change of what nobody knows would make that what was loaded.
+            Some(Self { tables: None, .. }) => Attempt { known: None, script: whole() },
+            None => Attempt { known: None, script },
+        };
+        let (mut look, undone) = match first.carry_out(nft, namespace, name).await? {
+            Outcome::Loaded(look) => (Some(look), Vec::new()),
+            Outcome::Differs(undone) => (None, undone),
+        };
         for _ in 1..TRIES {
-            if is_alone {
+            if look.as_ref().is_some_and(|look| look.is_certain) {
                 break;
             }
-            (tables, is_alone) = nft.load_and_look(namespace, name, whole()).await?;
+            let again = Attempt { known: None, script: whole() };
+            if let Outcome::Loaded(mut again) = again.carry_out(nft, namespace, name).await? {
+                // What is the same twice, loaded anew each time, is what was loaded, whatever happens beside it.
+                again.is_certain |= look.is_some_and(|look| look.tables.parts == again.tables.parts);
+                look = Some(again);
+            }
         }
-        Ok(Self { name: name.to_owned(), tables })
+        let tables = look.filter(|look| look.is_certain).map(|look| look.tables);
+        Ok(Loading { loaded: Self { name: name.to_owned(), tables }, undone })
+    }
+
+    /// Takes over what a look at a copy of this showed, unless it was loaded anew since.
+    pub(crate) fn catch_up(&mut self, copied: &Self, seen: Self) {
+        let generation = |loaded: &Self| loaded.tables.as_ref().map(|tables| tables.generation);
+        if generation(self) == generation(copied) {
+            *self = seen;
+        }
     }
 
     /// Changes elements, and reckons what the kernel has then instead of reading it, which would cost as much as all of it.
-    /// Whether somebody else changed these very tables is found by the next look.
+    /// Whether somebody else changed these very tables is found by the next look. It must be known what they have.
     pub(crate) async fn change(
         mut self,
         nft: &Nft,
@@ -66,35 +99,92 @@ impl Loaded {
         let failed = |source| NftError::Change { table, namespace: place, source };
         let (before, after) = counted.await?.map_err(failed)?;
         self.reckon(change);
-        if before == self.tables.generation && after == before.wrapping_add(1) {
-            self.tables.generation = after;
+        let is_alone = after == before.wrapping_add(1);
+        if let Some(tables) = self.tables.as_mut().filter(|tables| is_alone && tables.generation == before) {
+            tables.generation = after;
         }
         Ok(self)
     }
 
+    /// Tells whether it is known what the tables have, so that elements can be changed.
+    pub(crate) fn is_known(&self) -> bool {
+        self.tables.is_some()
+    }
+
     fn reckon(&mut self, change: &ElementChange) {
+        let Some(tables) = &mut self.tables else { return };
         for element in &change.remove {
-            self.tables.parts.entry(part_of(element)).or_default().remove(&body_of(element));
+            tables.parts.entry(part_of(element)).or_default().remove(&body_of(element));
         }
         for element in &change.add {
-            self.tables.parts.entry(part_of(element)).or_default().add(&body_of(element));
+            tables.parts.entry(part_of(element)).or_default().add(&body_of(element));
         }
     }
 
     /// Says what is other than it was loaded. Changes of other tables are none, and cost one look each.
     pub(crate) async fn differences(&mut self, namespace: &Namespace) -> Result<Vec<String>, NftError> {
-        let (name, known) = (self.name.clone(), self.tables.generation);
+        let name = self.name.clone();
+        let Some(tables) = &mut self.tables else {
+            return Ok(vec![format!(
+                "the nft tables {name} could not be read, as others change theirs all the time"
+            )]);
+        };
+        let known = tables.generation;
         let looked = namespace.run(move || {
             let dump = Dump::open()?;
             if dump.generation()? == known { Ok(None) } else { dump.tables(&name).map(Some) }
         });
         let failed = |source| NftError::Look { namespace: namespace.path().to_owned(), source };
         let Some(found) = looked.await?.map_err(failed)? else { return Ok(Vec::new()) };
-        let told = compare(&self.name, &self.tables.parts, &found.parts);
+        let told = compare(&self.name, &tables.parts, &found.parts);
         if told.is_empty() {
-            self.tables.generation = found.generation;
+            tables.generation = found.generation;
         }
         Ok(told)
+    }
+}
+
+/// A script that is loaded if the tables are still what they were known to be.
+struct Attempt {
+    known: Option<Tables>,
+    script: String,
+}
+
+/// What became of it.
+enum Outcome {
+    Loaded(Look),
+    /// The tables were other than known, in words, and nothing was loaded.
+    Differs(Vec<String>),
+}
+
+/// What the kernel had after a script.
+struct Look {
+    tables: Tables,
+    /// Whether nobody else changed any table meanwhile.
+    is_certain: bool,
+}
+
+impl Attempt {
+    async fn carry_out(self, nft: &Nft, namespace: &Namespace, name: &str) -> Result<Outcome, NftError> {
+        let (nft, name, path) = (nft.clone(), name.to_owned(), namespace.path().to_owned());
+        let attempt = move || {
+            let failed = |source| NftError::Look { namespace: path.clone(), source };
+            let dump = Dump::open().map_err(failed)?;
+            let mut before = dump.generation().map_err(failed)?;
+            if let Some(known) = self.known.filter(|known| known.generation != before) {
+                let found = dump.tables(&name).map_err(failed)?;
+                let told = compare(&name, &known.parts, &found.parts);
+                if !told.is_empty() {
+                    return Ok(Outcome::Differs(told));
+                }
+                before = found.generation;
+            }
+            nft.load_here(&path, &name, &self.script)?;
+            let tables = dump.tables(&name).map_err(failed)?;
+            let is_certain = tables.generation == before.wrapping_add(1);
+            Ok(Outcome::Loaded(Look { tables, is_certain }))
+        };
+        namespace.run(attempt).await?
     }
 }
 
@@ -124,7 +214,8 @@ fn compare(table: &str, known: &BTreeMap<Part, Content>, found: &BTreeMap<Part, 
 fn change(part: &Part, table: &str, known: &Content, found: &Content) -> String {
     let (name, what) = match part {
         Part::Set(..) => (part.name(table), "elements"),
-        Part::Table(_) | Part::Chain(..) => (part.name(table), "rules"),
+        Part::Chain(..) => (part.name(table), "rules"),
+        Part::Table(_) => (part.name(table), "flags"),
     };
     match known.entries.checked_sub(found.entries) {
         Some(missing @ 1..) => format!("{name} lacks {missing} of {} {what}", known.entries),
@@ -149,164 +240,5 @@ impl Part {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::{IpAddr, SocketAddr};
-    use std::num::NonZeroU16;
-    use std::path::Path;
-    use worker_core::network::{PortKey, Protocol};
-    use worker_core::overlay::elements::{self, Elements};
-
-    const TABLE: &str = "add table inet t\ndelete table inet t\ntable inet t {\n\
-        set ports { type inet_service; elements = { 80, 443 }; }\n\
-        chain input { type filter hook input priority filter; policy accept;\n\
-        tcp dport @ports accept\n tcp dport { 22, 23 } drop\n ip saddr 10.0.0.0/8 drop\n }\n}\n";
-
-    struct Bench {
-        nft: Nft,
-        namespace: Namespace,
-        loaded: Loaded,
-    }
-
-    impl Bench {
-        async fn new() -> Self {
-            let (nft, namespace) = (Nft::new(Path::new("nft")), Namespace::temporary().await.unwrap());
-            let whole = || TABLE.to_owned();
-            let loaded = Loaded::load(&nft, &namespace, "t", whole(), whole).await.unwrap();
-            Self { nft, namespace, loaded }
-        }
-
-        /// What is told after somebody else's change.
-        async fn after(&mut self, script: &str) -> Vec<String> {
-            self.nft.load(&self.namespace, "", script.to_owned()).await.unwrap();
-            self.loaded.differences(&self.namespace).await.unwrap()
-        }
-    }
-
-    #[tokio::test]
-    async fn changes_of_other_tables_are_none() {
-        let mut bench = Bench::new().await;
-        assert_eq!(bench.after("table inet other {\nchain a {\naccept\n}\n}\n").await, [""; 0]);
-        assert_eq!(bench.after("table ip t2 {\nset ports {\ntype inet_service;\n}\n}\n").await, [""; 0]);
-        assert_eq!(bench.after("delete table inet other\n").await, [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn what_is_put_back_as_it_was_is_no_change() {
-        let mut bench = Bench::new().await;
-        assert_eq!(bench.after(TABLE).await, [""; 0]);
-        let script = "delete element inet t ports { 80 }\nadd element inet t ports { 80 }\n";
-        assert_eq!(bench.after(script).await, [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn what_others_take_change_or_add_is_named() {
-        for (script, said) in [
-            ("delete table inet t\n", "the nft table inet t is missing"),
-            (
-                "delete element inet t ports { 80 }\n",
-                "the set ports of the nft table inet t lacks 1 of 2 elements",
-            ),
-            ("flush chain inet t input\n", "the chain input of the nft table inet t lacks 3 of 3 rules"),
-            (
-                "add rule inet t input accept\n",
-                "the chain input of the nft table inet t has other rules than it was given",
-            ),
-            (
-                "delete element inet t ports { 80 }\nadd element inet t ports { 81 }\n",
-                "the set ports of the nft table inet t has other elements than it was given",
-            ),
-            ("add chain inet t more\n", "the chain more of the nft table inet t should not be there"),
-            (
-                "add chain inet t input { policy drop; }\n",
-                "the chain input of the nft table inet t has other rules than it was given",
-            ),
-        ] {
-            let told = Bench::new().await.after(script).await;
-            assert!(told.contains(&said.to_owned()), "{script}: {told:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_change_by_elements_is_noted_too() {
-        let mut bench = Bench::new().await;
-        let script = "add element inet t ports { 8080 }\n".to_owned();
-        let loaded = Loaded::load(&bench.nft, &bench.namespace, "t", script, || TABLE.to_owned()).await;
-        bench.loaded = loaded.unwrap();
-        assert_eq!(bench.loaded.differences(&bench.namespace).await.unwrap(), [""; 0]);
-        let told = bench.after("delete element inet t ports { 8080 }\n").await;
-        assert_eq!(told, ["the set ports of the nft table inet t lacks 1 of 3 elements"]);
-    }
-
-    /// Elements of every kind, for so many backends.
-    fn elements(backends: u8) -> Elements {
-        let port = PortKey { protocol: Protocol::Udp, port: NonZeroU16::new(8053).unwrap() };
-        let (mut all, mut sockets) = (elements::of_origin(0x0102), BTreeSet::new());
-        for (vip, pool) in [("10.0.1.200", "10.0.1."), ("fd00::c8", "fd00::")] {
-            let address = |number: u8| format!("{pool}{number}").parse::<IpAddr>().unwrap();
-            let backends: BTreeSet<IpAddr> = (1..=backends).map(address).collect();
-            sockets.extend(backends.iter().map(|backend| SocketAddr::new(*backend, 53)));
-            all.extend(elements::of_service(vip.parse().unwrap(), &backends, 7));
-            all.extend(elements::of_container("c2bdft1ypc1h4", &backends));
-        }
-        all.extend(elements::of_port(port, &sockets, 7));
-        all
-    }
-
-    /// A table with these elements, and with the sets of others too.
-    fn table_of(elements: &Elements, others: &Elements) -> String {
-        let mut script = String::from("add table inet t\ndelete table inet t\n");
-        let sets: BTreeSet<_> = elements.iter().chain(others).map(|element| element.set).collect();
-        for set in sets {
-            let (family, head, kind) = (set.table_family(), set.head(), set.kind());
-            script += &format!("table {family} t {{ {head} {{ {kind}; }}; }}\n");
-        }
-        let whole = ElementChange::between("t", &Elements::new(), elements);
-        script + &whole.unwrap().to_string()
-    }
-
-    #[tokio::test]
-    async fn a_change_over_netlink_is_the_one_that_the_program_would_make() {
-        for (from, to) in [(1, 2), (5, 4), (8, 9)].map(|(from, to)| (elements(from), elements(to))) {
-            let nft = Nft::new(Path::new("nft"));
-            let (changed, made) =
-                (Namespace::temporary().await.unwrap(), Namespace::temporary().await.unwrap());
-            let load = async |namespace, script: String| {
-                Loaded::load(&nft, namespace, "t", script.clone(), || script.clone()).await.unwrap()
-            };
-            let change = ElementChange::between("t", &from, &to).unwrap();
-            let loaded = load(&changed, table_of(&from, &to)).await;
-            let mut loaded = loaded.change(&nft, &changed, &change).await.unwrap();
-            let other = load(&made, table_of(&to, &from)).await;
-            assert_eq!(loaded.tables.parts, other.tables.parts);
-            // Somebody else's table has all of them read.
-            nft.load(&changed, "other", "table inet other {}".to_owned()).await.unwrap();
-            assert_eq!(loaded.differences(&changed).await.unwrap(), [""; 0]);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_change_that_the_kernel_refuses_changes_nothing() {
-        let (nft, namespace) = (Nft::new(Path::new("nft")), Namespace::temporary().await.unwrap());
-        let (there, wanted) = (elements(2), elements(3));
-        let whole = || table_of(&there, &wanted);
-        let mut before = Loaded::load(&nft, &namespace, "t", whole(), whole).await.unwrap();
-        // What is to go is not there.
-        let change = ElementChange::between("t", &wanted, &there).unwrap();
-        let refused = before.clone().change(&nft, &namespace, &change).await;
-        assert!(matches!(&refused, Err(NftError::Change { table, .. }) if table == "t"), "{refused:?}");
-        assert_eq!(before.differences(&namespace).await.unwrap(), [""; 0]);
-    }
-
-    #[tokio::test]
-    async fn a_change_too_large_for_one_message_is_made_all_the_same() {
-        let (nft, namespace) = (Nft::new(Path::new("nft")), Namespace::temporary().await.unwrap());
-        let (few, many) = (elements(1), elements(200));
-        let whole = || table_of(&few, &many);
-        let loaded = Loaded::load(&nft, &namespace, "t", whole(), whole).await.unwrap();
-        let change = ElementChange::between("t", &few, &many).unwrap();
-        assert!(Transaction::of(&change).is_none());
-        let mut loaded = loaded.change(&nft, &namespace, &change).await.unwrap();
-        assert_eq!(loaded.differences(&namespace).await.unwrap(), [""; 0]);
-    }
-}
+#[path = "nft_loaded_tests.rs"]
+mod tests;

@@ -61,6 +61,7 @@ impl Network {
             sandbox_links: &sandbox_links,
             guard,
             ipv6,
+            mtu: None,
         };
         let uplink = place.ensure().await?;
 
@@ -103,8 +104,8 @@ impl Network {
             tables: tokio::sync::Mutex::new(tables),
             links_change: tokio::sync::RwLock::default(),
             alarms,
-            repairs: Mutex::default(),
-            _watches: watches,
+            journal: Mutex::default(),
+            watches: tokio::sync::Mutex::new(watches),
         };
         Ok(Opened { network, lost })
     }
@@ -180,8 +181,8 @@ async fn load_table(
     table: &str,
     whole: impl Fn() -> String,
 ) -> Result<Loaded, NetworkError> {
-    match Loaded::load(nft, namespace, table, whole(), &whole).await {
-        Ok(loaded) => Ok(loaded),
+    match Loaded::load(nft, namespace, table, None, whole(), &whole).await {
+        Ok(loading) => Ok(loading.loaded),
         Err(source @ NftError::Refused { .. }) => Err(explained(nft, source).await),
         Err(error) => Err(error.into()),
     }

@@ -1,22 +1,20 @@
-//! The addresses and routes of one namespace.
+//! The addresses and routes of one namespace, put there and taken away.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use futures::TryStreamExt;
 use nix::errno::Errno;
 use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteProtocol,
-    RouteScope, RouteType,
+    RouteAttribute, RouteFlags, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
 };
 
 use crate::link_error::{LinkError, kernel_error};
 use crate::links::{Link, Links, is};
 
 /// The metric of an answer for addresses that no other route leads to, even one to the very same destination.
-const LAST_RESORT_METRIC: u32 = 1_000_000;
+pub(crate) const LAST_RESORT_METRIC: u32 = 1_000_000;
 
 /// A route to be made.
 #[derive(Debug, Clone, Copy)]
@@ -91,31 +89,6 @@ impl Route {
     }
 }
 
-/// A route as the kernel shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PresentRoute {
-    pub(crate) destination: IpAddr,
-    pub(crate) prefix: u8,
-    pub(crate) link: Option<u32>,
-    pub(crate) gateway: Option<IpAddr>,
-    /// Whether it leads nowhere, with an answer saying so.
-    pub(crate) unreachable: bool,
-    /// Whether it is taken after all others.
-    pub(crate) last_resort: bool,
-    /// Whether a program made it in the main table, and not the kernel by itself.
-    pub(crate) made: bool,
-    /// The routing table, as far as it has a number below 256.
-    pub(crate) table: u8,
-}
-
-/// An address as the kernel shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PresentAddress {
-    pub(crate) address: IpAddr,
-    pub(crate) prefix: u8,
-    pub(crate) link: u32,
-}
-
 impl Links {
     /// Puts an address on a link, usable at once and without a route of its own; it may be there already.
     pub(crate) async fn put_address(
@@ -180,14 +153,6 @@ impl Links {
         }
     }
 
-    /// Lists the addresses of all links.
-    pub(crate) async fn addresses(&self) -> Result<Vec<PresentAddress>, LinkError> {
-        let _alone = self.listing().await;
-        let listed: Result<Vec<_>, _> = self.handle.address().get().execute().try_collect().await;
-        let messages = listed.map_err(|error| self.unlisted("addresses", error))?;
-        Ok(messages.into_iter().filter_map(present_address).collect())
-    }
-
     /// Makes a route, or puts it in the place of one with the same destination.
     pub(crate) async fn put_route(&self, route: Route) -> Result<(), LinkError> {
         let request = self.handle.route().add(route.message()).replace();
@@ -225,71 +190,6 @@ impl Links {
             Err(rtnetlink::Error::NetlinkError(message)) if is(&message.to_io(), Errno::ESRCH) => Ok(()),
             Err(error) => Err(route.failed("delete", self, error)),
         }
-    }
-
-    /// Lists the routes of all tables.
-    pub(crate) async fn routes(&self) -> Result<Vec<PresentRoute>, LinkError> {
-        let mut routes = Vec::new();
-        let ipv4 = RouteMessageBuilder::<Ipv4Addr>::new().build();
-        let ipv6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
-        for (family, any) in
-            [(ipv4, IpAddr::V4(Ipv4Addr::UNSPECIFIED)), (ipv6, IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
-        {
-            let _alone = self.listing().await;
-            let listed: Result<Vec<_>, _> = self.handle.route().get(family).execute().try_collect().await;
-            let messages = listed.map_err(|error| self.unlisted("routes", error))?;
-            routes.extend(messages.into_iter().map(|message| present_route(&message, any)));
-        }
-        Ok(routes)
-    }
-}
-
-fn present_address(message: AddressMessage) -> Option<PresentAddress> {
-    let (link, prefix) = (message.header.index, message.header.prefix_len);
-    let local = |attribute: &AddressAttribute| match attribute {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    };
-    // IPv6 addresses that are not point-to-point come without IFA_LOCAL.
-    let either = |attribute: &AddressAttribute| match attribute {
-        AddressAttribute::Address(address) => Some(*address),
-        _ => None,
-    };
-    let attributes = &message.attributes;
-    let address = attributes.iter().find_map(local).or_else(|| attributes.iter().find_map(either))?;
-    Some(PresentAddress { address, prefix, link })
-}
-
-fn present_route(message: &RouteMessage, any: IpAddr) -> PresentRoute {
-    let header = &message.header;
-    let mut route = PresentRoute {
-        destination: any,
-        prefix: header.destination_prefix_length,
-        link: None,
-        gateway: None,
-        unreachable: header.kind == RouteType::Unreachable,
-        last_resort: false,
-        made: header.table == RouteHeader::RT_TABLE_MAIN
-            && matches!(header.protocol, RouteProtocol::Static | RouteProtocol::Boot),
-        table: header.table,
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(address) => route.destination = ip_of(address).unwrap_or(any),
-            RouteAttribute::Gateway(address) => route.gateway = ip_of(address),
-            RouteAttribute::Oif(link) => route.link = Some(*link),
-            RouteAttribute::Priority(metric) => route.last_resort = *metric == LAST_RESORT_METRIC,
-            _ => {}
-        }
-    }
-    route
-}
-
-fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(address) => Some((*address).into()),
-        RouteAddress::Inet6(address) => Some((*address).into()),
-        _ => None,
     }
 }
 

@@ -6,10 +6,12 @@ use worker_core::network::Subnets;
 use worker_core::network::addressing::GATEWAY_IPV6;
 
 use crate::error::NetworkError;
+use crate::link_error::LinkError;
 use crate::links::{Link, Links};
+use crate::marked::MarkedTable;
 use crate::namespace::Namespace;
 use crate::routes::{Route, Way, host_prefix};
-use crate::sysctl::{self, Setting};
+use crate::sysctl::{self, Setting, SysctlError};
 
 /// Makes a namespace a router; changes nothing in one that is a router already.
 pub(crate) async fn prepare(
@@ -17,7 +19,9 @@ pub(crate) async fn prepare(
     links: &Links,
     subnets: &Subnets,
 ) -> Result<(), NetworkError> {
-    sysctl::apply(sandbox, settings(subnets.ipv6.is_some())).await?;
+    let has_ipv6 = subnets.ipv6.is_some();
+    sysctl::apply(sandbox, settings(has_ipv6)).await?;
+    put_policy(links, has_ipv6, None).await?;
     let lo = links.expect("lo").await?;
     links.set_up(&lo).await?;
     // One gateway for every container link: ARP answers for it on any link, neighbour discovery does not (see `settle`).
@@ -35,6 +39,51 @@ pub(crate) async fn prepare(
     Ok(())
 }
 
+/// Has a sandbox ask the routing tables that it should.
+pub(crate) async fn put_policy(
+    links: &Links,
+    ipv6: bool,
+    marked: Option<MarkedTable>,
+) -> Result<(), LinkError> {
+    links.put_policy(false, marked).await?;
+    if ipv6 {
+        links.put_policy(true, marked).await?;
+    }
+    Ok(())
+}
+
+/// Says what of it is not so.
+pub(crate) async fn policy_differences(
+    links: &Links,
+    ipv6: bool,
+    marked: Option<MarkedTable>,
+) -> Result<Vec<String>, LinkError> {
+    let mut told = links.policy_differences(false, marked).await?;
+    if ipv6 {
+        told.extend(links.policy_differences(true, marked).await?);
+    }
+    Ok(told)
+}
+
+/// Says which settings of a sandbox that has these links are not as they should be.
+pub(crate) async fn setting_differences<'a>(
+    sandbox: &Namespace,
+    ipv6: bool,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<Vec<String>, SysctlError> {
+    let of_links = names.flat_map(|name| link_settings(name, ipv6));
+    sysctl::differences(sandbox, settings(ipv6).into_iter().chain(of_links).collect()).await
+}
+
+/// Makes the settings of these links of a sandbox.
+pub(crate) async fn settle_settings<'a>(
+    sandbox: &Namespace,
+    ipv6: bool,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), SysctlError> {
+    sysctl::apply(sandbox, names.flat_map(|name| link_settings(name, ipv6)).collect()).await
+}
+
 /// Readies the sandbox's end of a container's link: up, with the gateway, and routes to the container's addresses.
 pub(crate) async fn settle(links: &Links, link: &Link, addresses: &[IpAddr]) -> Result<(), NetworkError> {
     links.set_up(link).await?;
@@ -45,6 +94,16 @@ pub(crate) async fn settle(links: &Links, link: &Link, addresses: &[IpAddr]) -> 
         links.put_route(Route::to_neighbour(*address, link)).await?;
     }
     Ok(())
+}
+
+/// The settings of a link in a namespace that routes; those of a new one are so by themselves.
+fn link_settings(link: &str, ipv6: bool) -> Vec<Setting> {
+    let conf = |family: &str, key: &str, value| Setting::new(format!("{family}/conf/{link}/{key}"), value);
+    let mut settings = vec![conf("ipv4", "forwarding", "1"), conf("ipv4", "rp_filter", "0")];
+    if ipv6 {
+        settings.extend([conf("ipv6", "disable_ipv6", "0"), conf("ipv6", "forwarding", "1")]);
+    }
+    settings
 }
 
 /// The settings of a namespace that routes between containers.

@@ -69,6 +69,28 @@ pub(crate) async fn apply(namespace: &Namespace, settings: Vec<Setting>) -> Resu
     namespace.run(move || settings.iter().try_for_each(|setting| set(setting, &name))).await?
 }
 
+/// Says which settings of a namespace are other than these; one that is not there has gone with its link, which is told of
+/// links.
+pub(crate) async fn differences(
+    namespace: &Namespace,
+    settings: Vec<Setting>,
+) -> Result<Vec<String>, SysctlError> {
+    let name = namespace.path().to_owned();
+    let look = move || {
+        let mut told = Vec::new();
+        for Setting { key, value } in &settings {
+            match get(&Path::new(ROOT).join(key), &name) {
+                Ok(found) if found == *value => {}
+                Ok(found) => told.push(format!("the setting net/{key} is {found} instead of {value}")),
+                Err(SysctlError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(told)
+    };
+    namespace.run(look).await?
+}
+
 /// Reads one setting in a namespace, without the line's end.
 pub(crate) async fn read(namespace: &Namespace, key: &'static str) -> Result<String, SysctlError> {
     let name = namespace.path().to_owned();

@@ -13,7 +13,7 @@ use crate::link_error::LinkError;
 use crate::links::{Link, Links, VethPair};
 use crate::namespace::Namespace;
 use crate::routes::{Route, Way};
-use crate::sysctl::{self, Setting};
+use crate::sysctl::{self, Setting, SysctlError};
 
 /// The MTU where the host has no default route to take it from.
 const MTU_UNKNOWN: u32 = 1500;
@@ -36,6 +36,8 @@ pub(crate) struct UplinkPlace<'a> {
     pub(crate) sandbox_links: &'a Links,
     pub(crate) guard: Guard,
     pub(crate) ipv6: bool,
+    /// The MTU of an uplink that was made before, in bytes; without, one that is there keeps its own.
+    pub(crate) mtu: Option<u32>,
 }
 
 impl UplinkPlace<'_> {
@@ -45,11 +47,18 @@ impl UplinkPlace<'_> {
         let present = self.host_links.find(name).await?;
         if let Some(link) = &present {
             check_owner(self.config, self.host, link)?;
-            if let Some(addresses) = self.whole(link).await? {
+            if let Some((addresses, far)) = self.whole(link).await? {
+                let mtu = self.mtu.unwrap_or(link.mtu);
+                for (links, end) in [(self.host_links, link), (self.sandbox_links, &far)] {
+                    if end.mtu != mtu {
+                        links.set_mtu(end, mtu).await?;
+                    }
+                }
                 self.host_links.set_group(link, self.guard.link_group()).await?;
+                self.sandbox_links.set_group(&far, 0).await?;
                 self.raise(link).await?;
                 self.settle(link, addresses).await?;
-                return Ok(Uplink { addresses, mtu: link.mtu });
+                return Ok(Uplink { addresses, mtu });
             }
             info!(link = %name, "uplink is not whole, made anew");
         }
@@ -58,14 +67,13 @@ impl UplinkPlace<'_> {
         self.make(name).await
     }
 
-    /// Returns the addresses of an uplink both of whose ends are in place.
-    async fn whole(&self, link: &Link) -> Result<Option<UplinkAddresses>, NetworkError> {
+    /// Returns the addresses and the sandbox's end of an uplink both of whose ends are in place.
+    async fn whole(&self, link: &Link) -> Result<Option<(UplinkAddresses, Link)>, NetworkError> {
         let far = self.sandbox_links.find(SANDBOX_UPLINK).await?;
-        let joined = far.is_some_and(|far| far.peer == Some(link.index) && link.peer == Some(far.index));
-        if !joined {
+        let Some(far) = far.filter(|far| far.is_plain_pair() && link.is_paired_with(far)) else {
             return Ok(None);
-        }
-        Ok(addresses_of(self.host_links, link).await?)
+        };
+        Ok(addresses_of(self.host_links, link).await?.map(|addresses| (addresses, far)))
     }
 
     async fn make(&self, name: &str) -> Result<Uplink, NetworkError> {
@@ -158,6 +166,15 @@ pub(crate) fn check_owner(config: &NetworkConfig, host: &Namespace, link: &Link)
         namespace: host.path().to_owned(),
         alias: link.alias.clone().unwrap_or_default(),
     })
+}
+
+/// Says which settings of an uplink's end on the host are not as they were made.
+pub(crate) async fn setting_differences(
+    host: &Namespace,
+    link: &str,
+    ipv6: bool,
+) -> Result<Vec<String>, SysctlError> {
+    sysctl::differences(host, host_settings(link, ipv6)).await
 }
 
 /// Settings of the host's end: 127.0.0.1 reaches published ports through it, nothing is learned from it.

@@ -49,4 +49,4 @@ pub use refusal::LedgerError;
 pub use ruleset::Ruleset;
 pub use subnet::{Ipv4Subnet, Ipv6Subnet, SubnetError};
 pub use uplink::{Occupied, UplinkAddresses};
-pub use wiring::{Leads, Wiring};
+pub use wiring::{Leads, LedRoute, LinkShape, PairEnd, Wiring, usual_metric};

@@ -13,22 +13,67 @@ use super::uplink::{PREFIX_IPV4, PREFIX_IPV6, UplinkAddresses};
 /// The prefix length of the gateway's link-local address.
 const GATEWAY_IPV6_PREFIX: u8 = 64;
 
+/// The metric of an IPv6 route that is made without one (the kernel's `IP6_RT_PRIO_USER`).
+const METRIC_IPV6: u32 = 1024;
+
 /// The loopback, which carries the sandbox's own addresses.
 const LOOPBACK: &str = "lo";
 
 /// A part of what one namespace holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wiring {
-    /// Links, and whether they are switched on.
-    pub links: BTreeMap<String, bool>,
+    /// Links by name.
+    pub links: BTreeMap<String, LinkShape>,
     /// Addresses of links, each with its prefix length.
     pub addresses: BTreeSet<(String, IpNet)>,
-    /// Where routes lead.
-    pub routes: BTreeMap<IpNet, Leads>,
+    /// Where routes of the main table lead, without those that the kernel makes by itself.
+    pub routes: BTreeSet<LedRoute>,
+}
+
+/// What a link is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkShape {
+    /// Whether it is switched on.
+    pub up: bool,
+    /// What it is as one end of a pair; `None` if it is anything else, or bent: part of a bridge or the like, or kept from
+    /// asking for neighbours.
+    pub end: Option<PairEnd>,
+}
+
+/// One end of a pair of links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairEnd {
+    /// The largest packet it takes, in bytes.
+    pub mtu: u32,
+    /// The group it is in.
+    pub group: u32,
+}
+
+/// A route of the main table. Of two to the same destination the one of the smaller metric is taken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LedRoute {
+    /// The destination.
+    pub net: IpNet,
+    /// The metric.
+    pub metric: u32,
+    /// Where it leads.
+    pub leads: Leads,
+}
+
+impl LedRoute {
+    /// Returns a route with the usual metric.
+    pub fn new(net: IpNet, leads: Leads) -> Self {
+        Self { net, metric: usual_metric(net), leads }
+    }
+}
+
+/// Returns the metric that the kernel gives a route that comes without.
+pub fn usual_metric(net: IpNet) -> u32 {
+    if net.addr().is_ipv4() { 0 } else { METRIC_IPV6 }
 }
 
 /// Where a route leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leads {
     /// To a link.
     To(String),
@@ -36,22 +81,24 @@ pub enum Leads {
     Through(IpAddr, String),
     /// Nowhere, with an answer saying so.
     Nowhere,
+    /// In a way that no route of ours does.
+    Otherwise,
 }
 
 impl Leads {
     fn hangs_on(&self, name: &str) -> bool {
         match self {
             Self::To(link) | Self::Through(_, link) => link == name,
-            Self::Nowhere => false,
+            Self::Nowhere | Self::Otherwise => false,
         }
     }
 }
 
 impl Wiring {
     /// Returns what the host has of an uplink whose end there has this name.
-    pub fn of_host(uplink: &str, addresses: &UplinkAddresses, ipv6: bool) -> Self {
+    pub fn of_host(uplink: &str, end: PairEnd, addresses: &UplinkAddresses, ipv6: bool) -> Self {
         let mut wiring = Self::default();
-        wiring.link(uplink);
+        wiring.link(uplink, end);
         wiring.address(uplink, addresses.host_ipv4().into(), PREFIX_IPV4);
         wiring.route(addresses.network_ipv4().into(), PREFIX_IPV4, Leads::To(uplink.to_owned()));
         if ipv6 {
@@ -61,11 +108,11 @@ impl Wiring {
         wiring
     }
 
-    /// Returns what a sandbox has of its uplink.
-    pub fn of_uplink(addresses: &UplinkAddresses, ipv6: bool) -> Self {
+    /// Returns what a sandbox has of its uplink, whose packets have this many bytes at most.
+    pub fn of_uplink(mtu: u32, addresses: &UplinkAddresses, ipv6: bool) -> Self {
         let mut wiring = Self::default();
         let through = |gateway| Leads::Through(gateway, SANDBOX_UPLINK.to_owned());
-        wiring.link(SANDBOX_UPLINK);
+        wiring.link(SANDBOX_UPLINK, PairEnd { mtu, group: 0 });
         wiring.address(SANDBOX_UPLINK, addresses.sandbox_ipv4().into(), PREFIX_IPV4);
         let host = IpAddr::V4(addresses.host_ipv4());
         wiring.route(IpAddr::from([0; 4]), 0, through(host));
@@ -77,10 +124,15 @@ impl Wiring {
         wiring
     }
 
-    /// Returns what the sandbox of the node's own network has besides, with these containers.
-    pub fn of_sandbox<'a>(subnets: &Subnets, containers: impl Iterator<Item = &'a Attachment>) -> Self {
+    /// Returns what the sandbox of the node's own network has besides, with these containers, whose packets have this many
+    /// bytes at most.
+    pub fn of_sandbox<'a>(
+        mtu: u32,
+        subnets: &Subnets,
+        containers: impl Iterator<Item = &'a Attachment>,
+    ) -> Self {
         let mut wiring = Self::default();
-        wiring.link(LOOPBACK);
+        wiring.links.insert(LOOPBACK.to_owned(), LinkShape { up: true, end: None });
         let (ipv4, ipv6) = (subnets.ipv4, subnets.ipv6);
         let routers =
             [IpAddr::V4(subnets.gateway_ipv4())].into_iter().chain(subnets.router_ipv6().map(IpAddr::V6));
@@ -89,23 +141,23 @@ impl Wiring {
         if let Some(subnet) = ipv6 {
             wiring.route(subnet.network().into(), subnet.prefix(), Leads::Nowhere);
         }
-        containers.for_each(|attachment| wiring.container(attachment));
+        containers.for_each(|attachment| wiring.container(attachment, mtu));
         wiring
     }
 
-    fn container(&mut self, attachment: &Attachment) {
+    fn container(&mut self, attachment: &Attachment, mtu: u32) {
         // One without addresses has no link; a task's id was checked when it was attached.
         let Some(short) = TaskShort::of(&attachment.task).ok().filter(|_| !attachment.addresses.is_empty())
         else {
             return;
         };
         let name = short.link();
-        self.link(&name);
+        self.link(&name, PairEnd { mtu, group: attachment.access.link_group() });
         for held in &attachment.addresses {
             if held.address.is_ipv6() {
                 self.address(&name, GATEWAY_IPV6.into(), GATEWAY_IPV6_PREFIX);
             }
-            self.routes.insert(held.address.into(), Leads::To(name.clone()));
+            self.routes.insert(LedRoute::new(held.address.into(), Leads::To(name.clone())));
         }
     }
 
@@ -117,38 +169,61 @@ impl Wiring {
         self
     }
 
-    /// Says what of this another wiring lacks; what hangs on a missing link is not told besides.
+    /// Says what of this another wiring lacks; what hangs on a link that is no use is not told besides.
     pub fn missing_in(&self, found: &Self) -> Vec<String> {
         let mut told = Vec::new();
         let mut lost = BTreeSet::new();
-        for name in self.links.keys() {
-            match found.links.get(name) {
-                Some(true) => continue,
-                Some(false) => told.push(format!("the link {name} is switched off")),
-                None => told.push(format!("the link {name} is missing")),
-            }
-            lost.insert(name.as_str());
+        for (name, wanted) in &self.links {
+            let (said, is_lost) = wanted.differences(name, found.links.get(name));
+            told.extend(said);
+            lost.extend(is_lost.then_some(name.as_str()));
         }
         let is_lost = |link: &str| lost.contains(link);
         for (link, address) in self.addresses.difference(&found.addresses).filter(|(link, _)| !is_lost(link))
         {
             told.push(format!("the address {address} of {link} is missing"));
         }
-        for (net, leads) in &self.routes {
+        for route in self.routes.difference(&found.routes) {
+            let LedRoute { net, metric, leads } = route;
             if lost.iter().any(|link| leads.hangs_on(link)) {
                 continue;
             }
-            match found.routes.get(net) {
-                None => told.push(format!("the route to {net} is missing")),
-                Some(other) if other != leads => told.push(format!("the route to {net} leads elsewhere")),
-                Some(_) => {}
-            }
+            let is_there = found.routes.iter().any(|other| (other.net, other.metric) == (*net, *metric));
+            let what = if is_there { "leads elsewhere" } else { "is missing" };
+            told.push(format!("the route to {net} {what}"));
         }
         told
     }
 
-    fn link(&mut self, name: &str) {
-        self.links.insert(name.to_owned(), true);
+    /// Says which routes and addresses of its links another wiring has that are none of this one's. Routes in the place of
+    /// one of this one's are told by [`Wiring::missing_in`].
+    pub fn foreign_in(&self, found: &Self) -> Vec<String> {
+        let foreign = found.routes.iter().filter(|route| self.is_foreign(route));
+        let is_instead = |route: &LedRoute| {
+            let is_same = |ours: &&LedRoute| (ours.net, ours.metric) == (route.net, route.metric);
+            self.routes.iter().find(is_same).is_some_and(|ours| !found.routes.contains(ours))
+        };
+        let routes = foreign.filter(|route| !is_instead(route));
+        let routes = routes
+            .map(|route| format!("a route to {} of metric {} should not be there", route.net, route.metric));
+        let addresses = self.foreign_addresses(found);
+        let addresses =
+            addresses.map(|(link, address)| format!("the address {address} of {link} should not be there"));
+        addresses.chain(routes).collect()
+    }
+
+    /// Returns the addresses that links of this have in another wiring and not here.
+    pub fn foreign_addresses<'a>(&'a self, found: &'a Self) -> impl Iterator<Item = &'a (String, IpNet)> {
+        found.addresses.difference(&self.addresses).filter(|(link, _)| self.links.contains_key(link))
+    }
+
+    /// Tells whether a route is none of this.
+    pub fn is_foreign(&self, route: &LedRoute) -> bool {
+        !self.routes.contains(route)
+    }
+
+    fn link(&mut self, name: &str, end: PairEnd) {
+        self.links.insert(name.to_owned(), LinkShape { up: true, end: Some(end) });
     }
 
     fn address(&mut self, link: &str, address: IpAddr, prefix: u8) {
@@ -158,51 +233,39 @@ impl Wiring {
 
     fn route(&mut self, destination: IpAddr, prefix: u8, leads: Leads) {
         let net = IpNet::new(destination, prefix).expect("invariant: prefix lengths are those of the family");
-        self.routes.insert(net, leads);
+        self.routes.insert(LedRoute::new(net, leads));
+    }
+}
+
+impl LinkShape {
+    /// Says how a link is other than this one, and tells whether it is no use as it is.
+    fn differences(&self, name: &str, found: Option<&Self>) -> (Vec<String>, bool) {
+        let Some(found) = found else { return (vec![format!("the link {name} is missing")], true) };
+        let mut told = Vec::new();
+        if let Some(wanted) = self.end {
+            let Some(end) = found.end else {
+                return (vec![format!("the link {name} is no plain end of a pair")], true);
+            };
+            if end.mtu != wanted.mtu {
+                told.push(format!(
+                    "the link {name} has an MTU of {} bytes instead of {}",
+                    end.mtu, wanted.mtu
+                ));
+            }
+            if end.group != wanted.group {
+                told.push(format!(
+                    "the link {name} is in the group {} instead of {}",
+                    end.group, wanted.group
+                ));
+            }
+        }
+        if !found.up {
+            told.push(format!("the link {name} is switched off"));
+        }
+        (told, !found.up)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::network::{Access, Ipv4Subnet, Ipv6Subnet, NodeShort};
-
-    fn wiring() -> Wiring {
-        let node = NodeShort::of("node1").unwrap();
-        let addresses = UplinkAddresses::candidates(&node).next().unwrap();
-        let subnets = Subnets { ipv4: Ipv4Subnet::default(), ipv6: Some(Ipv6Subnet::default()) };
-        let attachment = |task: &str, addresses| Attachment {
-            task: task.to_owned(),
-            netns: format!("/run/{task}").into(),
-            addresses,
-            access: Access::SIBLINGS,
-            has_other_way_out: false,
-        };
-        let (web, bare) = (attachment("web", subnets.addresses(2)), attachment("job", vec![]));
-        let sandbox = Wiring::of_sandbox(&subnets, [web, bare].iter());
-        sandbox.with(Wiring::of_uplink(&addresses, true))
-    }
-
-    #[test]
-    fn a_wiring_lacks_nothing_of_itself_and_more_may_be_there() {
-        let mut found = wiring();
-        found.links.insert("foreign0".to_owned(), false);
-        assert_eq!(wiring().missing_in(&found), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_missing_is_said_and_what_hangs_on_a_missing_link_is_not() {
-        let mut found = wiring();
-        found.links.remove("cweb");
-        found.addresses.retain(|(link, _)| link != "cweb");
-        found.routes.retain(|_, leads| !leads.hangs_on("cweb"));
-        found.links.insert("up0".to_owned(), false);
-        found.routes.insert("172.30.0.0/16".parse().unwrap(), Leads::To("up0".to_owned()));
-        let expected = [
-            "the link cweb is missing",
-            "the link up0 is switched off",
-            "the route to 172.30.0.0/16 leads elsewhere",
-        ];
-        assert_eq!(wiring().missing_in(&found), expected);
-    }
-}
+#[path = "wiring_tests.rs"]
+mod tests;

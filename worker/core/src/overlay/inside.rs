@@ -4,6 +4,7 @@
 //! addresses. So clients that come by the ingress network's link are led to the address programs answer from by
 //! themselves, and what answers them is marked, which leads it back.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::mesh::ANSWER_MARK;
@@ -13,6 +14,12 @@ use crate::network::nft_table::Table;
 
 /// The table's name; containers are of one node each.
 pub const TABLE: &str = "shoal-mesh";
+
+/// Returns how many rules each chain of the table has.
+pub fn sizes(addresses: &[(IpAddr, IpAddr)]) -> BTreeMap<String, usize> {
+    let chains = [("marking", 1), ("deliver", addresses.len()), ("answer", 1)];
+    chains.map(|(name, rules)| (name.to_owned(), rules)).into()
+}
 
 /// Renders the table; each address that clients come to is paired with the one programs answer from.
 pub fn script(interface: Interface, addresses: &[(IpAddr, IpAddr)]) -> String {

@@ -6,4 +6,5 @@
 mod container;
 mod local;
 mod relay;
+mod rules;
 mod server;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proto::model::NodeId;
-use worker_core::network::UplinkAddresses;
-use worker_core::overlay::{Kernel, Plan, PlanError, Step, View, diff};
+use worker_core::overlay::{Kernel, Plan, PlanError, Rules, Step, View, diff};
 
 use crate::nft_loaded::Loaded;
 
@@ -41,10 +40,10 @@ impl Applied {
         Some(&plan.desired().kernel)
     }
 
-    /// The link to the host that the rules were made for.
-    pub(crate) fn uplink(&self) -> Option<UplinkAddresses> {
-        let plan = self.plan.as_ref().filter(|_| self.rules.is_some())?;
-        plan.desired().rules.mesh.as_ref().map(|mesh| mesh.uplink)
+    /// Tells whether the rules, as far as they are known, were made as others than these.
+    pub(crate) fn has_other_rules_than(&self, wanted: &Rules) -> bool {
+        let plan = self.plan.as_ref().filter(|_| self.rules.is_some());
+        plan.is_some_and(|plan| plan.desired().rules != *wanted)
     }
 
     /// The nodes that were out of reach; `None` when nothing is known.

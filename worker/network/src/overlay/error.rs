@@ -54,6 +54,14 @@ pub enum OverlayError {
         /// The number.
         vni: u32,
     },
+    /// What something else changed is still so after it was put back.
+    #[error("what something else changed of network {network} could not be put back: {differences}")]
+    Stays {
+        /// The network.
+        network: NetworkId,
+        /// What is not as it should be, in words.
+        differences: String,
+    },
     /// The kernel did not do what was asked.
     #[error("cannot {verb} network {network} on this node")]
     Failed {

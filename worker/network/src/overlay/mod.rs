@@ -3,9 +3,10 @@
 //! [`Overlays`] is told of networks and lets containers join and leave. `settle` performs the difference between what was
 //! `applied` last for one network and what is wanted; after a restart, and after anything that failed half-way, it
 //! reads back what the kernel has (`observe`) and starts from there. `perform` carries out one step, `tunnel` makes the
-//! VXLAN device, `underlay` finds the link below it, `mesh` makes what the ingress network has besides, on the `host_side`
+//! VXLAN device, `underlay` finds the link below it, `audit` puts back what others change, `mesh` makes what the ingress network has besides, on the `host_side`
 //! too.
 
+mod answers;
 mod applied;
 mod audit;
 mod error;
@@ -14,6 +15,7 @@ mod mesh;
 mod observe;
 mod overlays;
 mod perform;
+mod sandbox;
 mod settle;
 mod tunnel;
 mod underlay;

@@ -1,20 +1,18 @@
 //! What a sandbox holds, read back from the kernel.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use proto::model::TaskId;
-use worker_core::network::TaskShort;
-use worker_core::network::addressing::GATEWAY_IPV6;
+use worker_core::network::{TaskShort, usual_metric};
 use worker_core::overlay::mesh::ANSWERS_TABLE;
-use worker_core::overlay::names::{LOOPBACK, TUNNEL, parse_alias};
+use worker_core::overlay::names::{LOOPBACK, TUNNEL, UPLINK, parse_alias};
 use worker_core::overlay::{Container, ContainerLink, Kernel, Way};
 
 use crate::link_error::LinkError;
 use crate::links::{Link, Links};
 use crate::overlay::tunnel;
-use crate::routes::PresentRoute;
+use crate::present::{PresentRoute, is_the_kernels};
 
 /// What was found in a sandbox.
 #[derive(Debug)]
@@ -23,10 +21,12 @@ pub(crate) struct Observed {
     pub(crate) kernel: Kernel,
     /// Links that are not as we make them: half-made ones of ours, or what somebody put there.
     pub(crate) strangers: Vec<String>,
+    /// Routes that are not as we make them, whoever made them.
+    pub(crate) foreign: Vec<PresentRoute>,
 }
 
-/// Reads what a sandbox holds. Links of other names, such as the kernel's `sit0` or somebody's own, are passed over with all
-/// that hangs on them.
+/// Reads what a sandbox holds. Links of other names, such as the kernel's `sit0` or somebody's own, are passed over with
+/// their addresses.
 pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
     let known: BTreeMap<u32, Link> = links.list().await?.into_iter().map(|link| (link.index, link)).collect();
     let (mut kernel, strangers) = links_of(known.values());
@@ -48,12 +48,21 @@ pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
     let routes = links.routes().await?;
     let answers = routes.iter().filter(|route| route.table == ANSWERS_TABLE && route.prefix == 0);
     kernel.answers = answers.filter_map(|route| route.gateway).collect();
+    let uplink = known.values().find(|link| link.name == UPLINK).map(|link| link.index);
+    let mut foreign = Vec::new();
     for route in routes.into_iter().filter(|route| route.made) {
         let Ok(net) = IpNet::new(route.destination, route.prefix) else { continue };
-        if route.unreachable && route.last_resort {
+        let is_usual = route.metric == usual_metric(net) && !route.odd && !route.unreachable;
+        if route.unreachable && route.is_last_resort() {
             kernel.unreachable.insert(net);
-        } else if let Some(way) = way_of(&route, name) {
+        } else if is_usual && uplink.is_some() && route.link == uplink && route.prefix == 0 {
+            // As is the link itself.
+        } else if let Some(way) =
+            way_of(&route, name).filter(|_| is_usual && !kernel.routes.contains_key(&net))
+        {
             kernel.routes.insert(net, way);
+        } else {
+            foreign.push(route);
         }
     }
     let down = known.values().filter(of_network).filter(|link| !link.up);
@@ -63,7 +72,7 @@ pub(crate) async fn observe(links: &Links) -> Result<Observed, LinkError> {
     if kernel.tunnel.is_none() {
         kernel.drop_tunnel();
     }
-    Ok(Observed { kernel, strangers })
+    Ok(Observed { kernel, strangers, foreign })
 }
 
 fn is_container_link(name: &str) -> bool {
@@ -75,29 +84,22 @@ fn links_of<'a>(present: impl Iterator<Item = &'a Link>) -> (Kernel, Vec<String>
     let (mut kernel, mut strangers) = (Kernel::default(), Vec::new());
     for link in present {
         if link.name == TUNNEL {
-            kernel.tunnel = tunnel::read(link);
+            kernel.tunnel = tunnel::read(link).filter(|_| !link.is_bent);
             strangers.extend(kernel.tunnel.is_none().then(|| link.name.clone()));
         } else if is_container_link(&link.name) {
-            match container_of(link) {
+            match container_of(link).filter(|_| link.is_plain_pair()) {
                 Some((task, container)) => {
                     let held = ContainerLink { task, container, mtu: link.mtu };
                     kernel.links.insert(link.name.clone(), held);
                 }
                 None => strangers.push(link.name.clone()),
             }
+        } else if tunnel::read(link).is_some() {
+            // Ours under another name: the network's number is taken as long as it is there.
+            strangers.push(link.name.clone());
         }
     }
     (kernel, strangers)
-}
-
-/// Tells whether the kernel gives a link this address by itself.
-fn is_the_kernels(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback(),
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unicast_link_local() && address != GATEWAY_IPV6
-        }
-    }
 }
 
 /// Reads which containers a sandbox has links to.

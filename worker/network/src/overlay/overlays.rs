@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::model::{NetworkId, NetworkTable, TaskId};
@@ -19,6 +20,7 @@ use crate::overlay::error::OverlayError;
 use crate::overlay::host_side::HostSide;
 use crate::overlay::mesh;
 use crate::overlay::settle::{Ground, Overlay};
+use crate::overlay::underlay::Underlay;
 use crate::repairs::Inspection;
 
 type Entry = Arc<tokio::sync::Mutex<Overlay>>;
@@ -170,25 +172,47 @@ impl Overlays {
         }
     }
 
-    /// Binds the sandbox of every network to its file again if somebody unbound it.
-    pub(crate) async fn put_in_place(&self) -> Result<(), OverlayError> {
-        let entries: Vec<Entry> = self.networks().values().cloned().collect();
-        for entry in entries {
-            entry.lock().await.put_in_place()?;
+    /// Puts back what containers have lost of a network; tells of each network what came of it.
+    pub(crate) async fn repair_inside(&self) -> Vec<(NetworkId, Result<(), OverlayError>)> {
+        let mut tried = Vec::new();
+        for (network, entry) in self.entries() {
+            tried.push((network, entry.lock().await.repair_inside(self.ground()).await));
         }
-        Ok(())
+        tried
     }
 
-    /// Returns the networks that have a part in the host's namespace.
-    pub(crate) async fn on_host(&self) -> Vec<NetworkId> {
-        let entries: Vec<_> = self.networks().iter().map(|(id, entry)| (*id, entry.clone())).collect();
+    /// Binds the sandbox of every network to its file again if somebody unbound it; tells of each file what came of it.
+    pub(crate) async fn put_in_place(&self) -> Vec<(PathBuf, Result<(), OverlayError>)> {
+        let mut put = Vec::new();
+        for (network, entry) in self.entries() {
+            put.push((self.config.netns_of_network(network), entry.lock().await.put_in_place()));
+        }
+        put
+    }
+
+    /// Sees to it that changes of every sandbox are noticed.
+    pub(crate) async fn renew_watches(&self) {
+        for (_, entry) in self.entries() {
+            if let Some(sandbox) = &mut entry.lock().await.sandbox {
+                sandbox.watch.renew().await;
+            }
+        }
+    }
+
+    /// Returns the networks that a change on the host may have something to do with.
+    pub(crate) async fn concerned_by_host(&self) -> Vec<NetworkId> {
+        let underlay = Underlay::read(&self.host.links).await.ok();
         let mut found = Vec::new();
-        for (id, entry) in entries {
-            if entry.lock().await.gate.is_some() {
+        for (id, entry) in self.entries() {
+            if entry.lock().await.is_concerned_by_host(self.ground(), underlay.as_ref()) {
                 found.push(id);
             }
         }
         found
+    }
+
+    fn entries(&self) -> Vec<(NetworkId, Entry)> {
+        self.networks().iter().map(|(id, entry)| (*id, entry.clone())).collect()
     }
 
     /// Returns the networks this node has sandboxes of or was told of.

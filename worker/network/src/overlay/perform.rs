@@ -22,9 +22,10 @@ use crate::namespace::Namespace;
 use crate::neighbours::Neighbour;
 use crate::nft::Nft;
 use crate::nft_loaded::Loaded;
+use crate::overlay::answers::lead_answers_back;
 use crate::overlay::error::{OverlayError, OverlayFault};
 use crate::overlay::host_side::HostSide;
-use crate::overlay::mesh::{self, ANSWERS};
+use crate::overlay::mesh::ANSWERS;
 use crate::overlay::tunnel;
 use crate::routes::{self, Route};
 use crate::tracked::Tracked;
@@ -42,6 +43,8 @@ pub(crate) struct Hands<'a> {
     known: BTreeMap<String, Link>,
     /// The rules that the sandbox has.
     pub(crate) loaded: Option<Loaded>,
+    /// What somebody else had changed of the rules before they were loaded, in words.
+    pub(crate) undone: Vec<String>,
 }
 
 impl<'a> Hands<'a> {
@@ -52,7 +55,8 @@ impl<'a> Hands<'a> {
         (sandbox, links): (&'a Namespace, &'a Links),
     ) -> Result<Self, LinkError> {
         let known = links.list().await?.into_iter().map(|link| (link.name.clone(), link)).collect();
-        Ok(Self { config, nft, host, info, plan, sandbox, links, known, loaded })
+        let undone = Vec::new();
+        Ok(Self { config, nft, host, info, plan, sandbox, links, known, loaded, undone })
     }
 
     /// Carries out one step.
@@ -102,7 +106,7 @@ impl<'a> Hands<'a> {
             Step::AddUnreachable(net) => links.put_route(last_resort(net)).await?,
             Step::RemoveUnreachable(net) => links.delete_route(last_resort(net)).await?,
             Step::Load(script) => self.load(script.clone()).await?,
-            Step::Change(change) => match self.loaded.take() {
+            Step::Change(change) => match self.loaded.take().filter(Loaded::is_known) {
                 Some(loaded) => self.loaded = Some(loaded.change(self.nft, self.sandbox, change).await?),
                 None => self.load(self.plan.desired().rules.script()).await?,
             },
@@ -142,8 +146,10 @@ impl<'a> Hands<'a> {
 
     async fn load(&mut self, script: String) -> Result<(), OverlayFault> {
         let rules = &self.plan.desired().rules;
-        let loaded = Loaded::load(self.nft, self.sandbox, &rules.table, script, || rules.script()).await?;
-        self.loaded = Some(loaded);
+        let (before, whole) = (self.loaded.take(), || rules.script());
+        let loading = Loaded::load(self.nft, self.sandbox, &rules.table, before, script, whole).await?;
+        self.loaded = Some(loading.loaded);
+        self.undone.extend(loading.undone);
         Ok(())
     }
 
@@ -172,7 +178,7 @@ impl<'a> Hands<'a> {
         furnish(&namespace, &interface, &addresses, reach).await.map_err(Box::new)?;
         if self.info.ingress {
             let interface = held.container.interface;
-            mesh::lead_answers_back(self.nft, &namespace, interface, &addresses, held.mtu).await?;
+            lead_answers_back(self.nft, &namespace, interface, &addresses, held.mtu).await?;
         }
         self.links.set_up(&link).await?;
         self.links.set_alias(&link, &alias(held.task, &held.container)).await?;

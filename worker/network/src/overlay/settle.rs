@@ -7,24 +7,22 @@ use std::path::Path;
 use proto::model::{NetworkId, NetworkTable, NodeId, TaskId};
 use tracing::{debug, info, warn};
 use worker_core::overlay::names::{TUNNEL, container_link, short};
-use worker_core::overlay::{Container, View};
+use worker_core::overlay::{Container, Step, View};
 
-use crate::alarms::{Alarms, Place, Watch};
+use crate::alarms::Alarms;
 use crate::config::NetworkConfig;
-use crate::link_error::LinkError;
-use crate::links::Links;
 use crate::namespace::Namespace;
 use crate::nft::Nft;
 use crate::overlay::applied::{Applied, Work};
 use crate::overlay::error::{OverlayError, OverlayFault};
 use crate::overlay::host_side::HostSide;
 use crate::overlay::mesh::{self, LoadedGate};
-use crate::overlay::observe::{Observed, containers, observe};
+use crate::overlay::observe::containers;
 use crate::overlay::perform::Hands;
-use crate::overlay::underlay;
-use crate::repairs::Repairs;
-use crate::sandbox::settings;
-use crate::sysctl;
+use crate::overlay::sandbox::Sandbox;
+use crate::overlay::underlay::Underlay;
+use crate::repairs::Journal;
+use crate::uplink::Uplink;
 
 /// The MTU of networks whose packets do not leave the node, in bytes: Ethernet's, for programs that expect it.
 const MTU_ON_NODE: u32 = 1500;
@@ -38,26 +36,9 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    fn node(&self) -> Result<NodeId, OverlayError> {
+    pub(crate) fn node(&self) -> Result<NodeId, OverlayError> {
         let id = &self.config.node_id;
         id.parse().map_err(|_| OverlayError::Node { id: id.clone() })
-    }
-}
-
-/// A sandbox that is there.
-#[derive(Debug)]
-pub(crate) struct Sandbox {
-    pub(crate) namespace: Namespace,
-    pub(crate) links: Links,
-    /// Notices changes as long as the sandbox is known.
-    _watch: Watch,
-}
-
-impl Sandbox {
-    async fn of(namespace: Namespace, network: NetworkId, alarms: &Alarms) -> Result<Self, LinkError> {
-        let links = Links::of(&namespace).await?;
-        let _watch = Watch::begin(&namespace, Place::Network(network), alarms).await;
-        Ok(Self { namespace, links, _watch })
     }
 }
 
@@ -72,7 +53,11 @@ pub(crate) struct Overlay {
     pub(crate) applied: Applied,
     /// The gate of the ingress network that the host has; `None` when it is not known: at the start, and after a failure.
     pub(crate) gate: Option<LoadedGate>,
-    pub(crate) repairs: Repairs,
+    /// The link to the host, if this is the ingress network.
+    pub(crate) uplink: Option<Uplink>,
+    /// The MTU below the tunnel that it was made for, in bytes.
+    pub(crate) below: Option<u32>,
+    pub(crate) journal: Journal,
     /// Whether it was removed: who waited for it must look for it anew.
     pub(crate) retired: bool,
 }
@@ -86,7 +71,9 @@ impl Overlay {
             containers: BTreeMap::new(),
             applied: Applied::default(),
             gate: None,
-            repairs: Repairs::default(),
+            uplink: None,
+            below: None,
+            journal: Journal::default(),
             retired: false,
         }
     }
@@ -146,25 +133,32 @@ impl Overlay {
         view.check()?;
         let failed = |fault: OverlayFault| OverlayError::failed("set up", network)(fault);
         if self.sandbox.is_none() {
-            let made = make_sandbox(ground, table.info.ipv6.is_some(), network).await;
+            let made = Sandbox::make(ground, &table.info).await;
             self.sandbox = Some(made.map_err(failed)?);
         }
         let sandbox = self.sandbox.as_ref().expect("the sandbox was just made");
         if table.info.ingress {
-            view.uplink = Some(mesh::uplink(ground, sandbox).await.map_err(failed)?);
+            let uplink = mesh::uplink(ground, sandbox, self.uplink).await.map_err(failed)?;
+            self.uplink = Some(uplink);
+            view.uplink = Some(uplink.addresses);
         }
         let applied = mem::take(&mut self.applied);
         let found = match applied.kernel() {
             Some(_) => None,
-            None => Some(clean(sandbox).await.map_err(failed)?.kernel),
+            None => Some(sandbox.clean(ground, &table.info).await.map_err(failed)?.kernel),
         };
-        let known = applied.out_of_reach().cloned();
+        let (known, is_known) = (applied.out_of_reach().cloned(), found.is_none());
         let Work { plan, steps, mut rules } = applied.work(&view, found)?;
         let nodes = &plan.desired().out_of_reach;
         if known.as_ref() != Some(nodes) && !nodes.is_empty() {
             warn!(%network, ?nodes, "nodes are out of reach: their data path is of the other address family");
         }
         let mut done = steps.len();
+        let is_made_anew = |step: &Step| matches!(step, Step::RemoveTunnel | Step::AddTunnel(_));
+        if table.info.ingress && steps.iter().any(is_made_anew) {
+            // Rules that hang on a tunnel go with it, and nobody else did that.
+            rules = None;
+        }
         if !steps.is_empty() {
             let common = (ground.config, ground.nft, ground.host);
             let place = (&sandbox.namespace, &sandbox.links);
@@ -175,14 +169,20 @@ impl Overlay {
                 hands.perform(step).await?;
             }
             rules = hands.loaded;
+            self.journal.note(&network, &hands.undone);
+        }
+        if !is_known {
+            sandbox.settle_links(&table.info, &plan.desired().kernel).await.map_err(failed)?;
         }
         // Last: a port is never handed to a sandbox that does not know it yet.
         if let Some(gate) = mesh::gate(ground, &plan.desired().rules).map_err(failed)? {
-            let (gate, is_new) = mesh::load_gate(ground, self.gate.take(), gate).await.map_err(failed)?;
-            done += usize::from(is_new);
+            let (gate, change) = mesh::load_gate(ground, self.gate.take(), gate).await.map_err(failed)?;
+            done += usize::from(change.is_some());
+            self.journal.note(&network, &change.unwrap_or_default());
             self.gate = Some(gate);
         }
         self.applied = Applied::all_of(plan, rules);
+        self.below = Some(underlay_mtu);
         Ok(done)
     }
 
@@ -217,6 +217,7 @@ impl Overlay {
         let network = self.network;
         (self.applied, self.table) = (Applied::default(), None);
         let had_gate = self.gate.take().is_some();
+        self.uplink = None;
         let failed = |fault: OverlayFault| OverlayError::failed("remove", network)(fault);
         let linked = match &self.sandbox {
             Some(sandbox) => mesh::is_linked(sandbox).await.map_err(|error| failed(error.into()))?,
@@ -241,37 +242,21 @@ impl Overlay {
         Ok(())
     }
 
-    async fn underlay_mtu(&self, ground: Ground<'_>, table: &NetworkTable) -> Result<u32, OverlayError> {
+    pub(crate) async fn underlay_mtu(
+        &self,
+        ground: Ground<'_>,
+        table: &NetworkTable,
+    ) -> Result<u32, OverlayError> {
         let network = self.network;
         if table.info.kind.is_local() {
             return Ok(MTU_ON_NODE);
         }
         // Without a data path there is no MTU to find; the plan says what is wrong.
         let Some(me) = table.peers.get(&ground.node()?) else { return Ok(0) };
-        let found = underlay::mtu_of(&ground.host.links, me.data_path).await;
-        found
+        let underlay = Underlay::read(&ground.host.links).await;
+        underlay
             .map_err(OverlayError::failed("find the data path of", network))?
+            .mtu(me.data_path)
             .ok_or(OverlayError::NoDataPath { network, address: me.data_path })
     }
-}
-
-/// Makes an empty sandbox, or opens the one that is there.
-async fn make_sandbox(ground: Ground<'_>, ipv6: bool, network: NetworkId) -> Result<Sandbox, OverlayFault> {
-    let namespace = Namespace::create(&ground.config.netns_of_network(network)).await?;
-    let sandbox = Sandbox::of(namespace, network, &ground.host.alarms).await?;
-    sysctl::apply(&sandbox.namespace, settings(ipv6)).await?;
-    let lo = sandbox.links.expect("lo").await?;
-    sandbox.links.set_up(&lo).await?;
-    info!(%network, "network made");
-    Ok(sandbox)
-}
-
-/// Reads what a sandbox holds, and deletes what is not ours to keep.
-async fn clean(sandbox: &Sandbox) -> Result<Observed, OverlayFault> {
-    let observed = observe(&sandbox.links).await?;
-    for name in &observed.strangers {
-        warn!(link = %name, sandbox = %sandbox.namespace.path().display(), "half-made or foreign link removed");
-        sandbox.links.delete(name).await?;
-    }
-    Ok(observed)
 }

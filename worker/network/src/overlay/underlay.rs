@@ -1,16 +1,28 @@
 //! The link below the tunnels: the one that has the data path's address.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::link_error::LinkError;
 use crate::links::Links;
+use crate::present::PresentAddress;
 
-/// Finds the MTU of the host's link with this address, in bytes; `None` when no link has it.
-pub(crate) async fn mtu_of(host: &Links, address: IpAddr) -> Result<Option<u32>, LinkError> {
-    let addresses = host.addresses().await?;
-    let Some(present) = addresses.into_iter().find(|present| present.address == address) else {
-        return Ok(None);
-    };
-    let links = host.list().await?;
-    Ok(links.into_iter().find(|link| link.index == present.link).map(|link| link.mtu))
+/// The host's addresses, each with the MTU of its link, in bytes.
+#[derive(Debug)]
+pub(crate) struct Underlay(BTreeMap<IpAddr, u32>);
+
+impl Underlay {
+    /// Reads what the host has.
+    pub(crate) async fn read(host: &Links) -> Result<Self, LinkError> {
+        let links = host.list().await?;
+        let mtus: BTreeMap<u32, u32> = links.into_iter().map(|link| (link.index, link.mtu)).collect();
+        let addresses = host.addresses().await?.into_iter();
+        let mtu = |present: PresentAddress| Some((present.address, *mtus.get(&present.link)?));
+        Ok(Self(addresses.filter_map(mtu).collect()))
+    }
+
+    /// Returns the MTU of the link with this address, in bytes; `None` when no link has it.
+    pub(crate) fn mtu(&self, address: IpAddr) -> Option<u32> {
+        self.0.get(&address).copied()
+    }
 }

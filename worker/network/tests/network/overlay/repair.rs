@@ -2,42 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use proto::model::NetworkTable;
 use worker_network::{Container, Interface, Namespace, Network};
 
 use crate::overlay::cluster::{Cluster, Host, VIP, sockets, table};
 use crate::overlay::mesh::{at, ingress, publish, server};
 use crate::overlay::restart::worker_link;
-use crate::repair::{kept, until_same, without_numbers};
+use crate::repair::{damage, kept, until_same};
 use crate::sockets::{listen, seen_over_tcp};
 use crate::world::{adopted, ip, run};
-
-/// What a sandbox holds, without what differs each time a link is made.
-async fn dump(host: &Host, table: &NetworkTable) -> String {
-    let sandbox = host.sandbox(table).await;
-    let mut dump = String::new();
-    for command in [
-        "ip -br link show",
-        "ip -br address show",
-        "ip -4 route show table all",
-        "ip -6 route show table all",
-        "ip neighbour show nud permanent",
-        "bridge fdb show",
-        "nft list ruleset",
-    ] {
-        let text = run(&sandbox, command).await;
-        let mut lines: Vec<_> = text.lines().map(without_numbers).collect();
-        lines.sort_unstable();
-        dump.push_str(&format!("== {command}\n{}\n", lines.join("\n")));
-    }
-    dump
-}
-
-async fn damage(host: &Host, table: &NetworkTable, place: &Namespace, command: &str) {
-    let before = dump(host, table).await;
-    run(place, command).await;
-    until_same(command, &before, || dump(host, table)).await;
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_from_a_sandbox_is_back_soon() {
@@ -48,8 +20,30 @@ async fn what_is_taken_from_a_sandbox_is_back_soon() {
     cluster.serve(&mut table, &[client, server], &[server]).await;
     let host = &cluster.hosts[0];
     let sandbox = host.sandbox(&table).await;
+    let link = worker_link(client.task);
+    run(&sandbox, "ip link add theirs0 type bridge").await;
     kept(host.network(), async {
         for command in [
+            "ip link set vx0 mtu 700",
+            "ip link set vx0 master theirs0",
+            "ip link set vx0 arp off",
+            "ip link set vx0 down && ip link set vx0 name vx9 && ip link set vx9 up",
+            &format!("ip link set {link} mtu 700"),
+            &format!("ip link set {link} master theirs0"),
+            &format!("ip link delete {link} && ip link add {link} type bridge && ip link set {link} up"),
+            "bridge fdb replace 02:73:00:00:00:03 dev vx0 dst 192.0.2.2 port 9999 self",
+            "ip rule flush",
+            "ip -6 rule flush",
+            "ip rule add from all lookup 77",
+            "ip route add blackhole 10.0.1.33/32",
+            "ip route add 10.0.1.33/32 dev lo proto 99",
+            "ip route append 10.0.1.32/28 via 10.0.1.4 dev vx0 onlink",
+            "ip route add unreachable 10.0.1.32/28 metric 4000",
+            "ip -6 route add blackhole fd00:1::21/128",
+            "sysctl -qw net.ipv4.ip_forward=0",
+            "sysctl -qw net.ipv6.conf.all.forwarding=0",
+            "sysctl -qw net.ipv4.conf.vx0.rp_filter=1",
+            &format!("nft add table inet {} {{ flags dormant; }}", tables(host)),
             "ip route delete 10.0.1.32/28",
             "ip -6 route delete fd00:1::20/124",
             "ip route replace 10.0.1.32/28 via 10.0.1.4 dev vx0 onlink",
@@ -66,7 +60,7 @@ async fn what_is_taken_from_a_sandbox_is_back_soon() {
             "nft flush ruleset",
             "ip link add cstranger type veth peer name other",
         ] {
-            damage(host, &table, &sandbox, command).await;
+            damage(&[&sandbox], &sandbox, command).await;
         }
     })
     .await;
@@ -102,6 +96,112 @@ async fn a_look_tells_what_is_missing_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_lost_the_way_of_its_answers_gets_it_back() {
+    let cluster = Cluster::new().await;
+    let mut table = ingress();
+    cluster.apply(&table).await;
+    let (client, server) = (cluster.outsider(8).await, server(&cluster, &table, 0, 16).await);
+    publish(&cluster, &mut table, &[&server], &[&server]).await;
+    let tcp = listen(&server.namespace, 80).await;
+    let host = &cluster.hosts[0];
+    let told = async || {
+        let inspection = host.network().overlays().inspect(table.info.id).await.unwrap().unwrap();
+        inspection.differences.join("; ")
+    };
+    assert_eq!(told().await, "");
+    for command in [
+        "nft flush ruleset",
+        "ip rule delete lookup 100",
+        "ip route flush table 100",
+        "ip route replace default via 172.30.0.1 dev eth0 onlink",
+    ] {
+        run(&server.namespace, command).await;
+        assert!(told().await.contains("the container of task"), "{command}: {}", told().await);
+        // What is begun with is an audit.
+        kept(host.network(), until_same(command, "", told)).await;
+    }
+    seen_over_tcp(&client, at(0, false, 8080), &tcp).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_changed_right_before_the_managers_change_something_is_found_and_put_back() {
+    let cluster = Cluster::new().await;
+    let mut table = table(1);
+    cluster.apply(&table).await;
+    let [client, server, _] = &cluster.members(&table).await;
+    cluster.serve(&mut table, &[client, server], &[server]).await;
+    let host = &cluster.hosts[0];
+    let sandbox = host.sandbox(&table).await;
+    let rules = async || run(&sandbox, "nft list ruleset").await;
+    let before = rules().await;
+    run(&sandbox, &format!("nft flush chain inet {} border", tables(host))).await;
+    cluster.serve(&mut table, &[client, server], &[client, server]).await;
+    cluster.serve(&mut table, &[client, server], &[server]).await;
+    let inspect = async || host.network().overlays().inspect(table.info.id).await.unwrap().unwrap();
+    assert!(inspect().await.differences.join("; ").contains("the chain border"));
+    let told = async || inspect().await.differences.join("; ");
+    kept(host.network(), until_same("the flush", "", told)).await;
+    assert_eq!(rules().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_link_that_takes_smaller_packets_makes_those_of_networks_smaller() {
+    let cluster = Cluster::new().await;
+    let table = table(1);
+    cluster.apply(&table).await;
+    let host = &cluster.hosts[0];
+    ip(&host.namespace, "link set lan0 mtu 1400").await;
+    let inspection = host.network().overlays().inspect(table.info.id).await.unwrap().unwrap();
+    assert_eq!(inspection.differences, ["the tunnel vx0 is not as it was made"]);
+    let sandbox = host.sandbox(&table).await;
+    let is_smaller = async || ip(&sandbox, "link show vx0").await.contains("mtu 1350").to_string();
+    kept(host.network(), async {
+        until_same("the first", "true", is_smaller).await;
+        // The network is not of those that have a part on the host: it is looked at for its MTU alone.
+        ip(&host.namespace, "link set lan0 mtu 1500").await;
+        let is_larger = async || ip(&sandbox, "link show vx0").await.contains("mtu 1450").to_string();
+        until_same("the second", "true", is_larger).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_whose_file_cannot_be_bound_keeps_its_interface() {
+    let cluster = Cluster::new().await;
+    let table = table(1);
+    cluster.apply(&table).await;
+    let [client, ..] = &cluster.members(&table).await;
+    let host = &cluster.hosts[0];
+    let file = client.namespace.path();
+    Namespace::remove(file).unwrap();
+    // Nothing can be bound to a folder.
+    std::fs::create_dir(file).unwrap();
+    host.apply(&table).await.unwrap();
+    assert!(ip(&host.sandbox(&table).await, "-br link show").await.contains(&worker_link(client.task)));
+    std::fs::remove_dir(file).unwrap();
+    let bound = async || Namespace::is_bound(file).unwrap().to_string();
+    kept(host.network(), until_same("the folder", "true", bound)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_cannot_be_put_back_keeps_no_other_from_it() {
+    let cluster = Cluster::new().await;
+    let (first, second) = (table(1), table(2));
+    for table in [&first, &second] {
+        cluster.apply(table).await;
+    }
+    let host = &cluster.hosts[0];
+    let files = [host.sandbox(&first).await.path().to_owned(), host.sandbox(&second).await.path().to_owned()];
+    for file in &files {
+        Namespace::remove(file).unwrap();
+    }
+    std::fs::create_dir(&files[0]).unwrap();
+    let bound = async || Namespace::is_bound(&files[1]).unwrap().to_string();
+    kept(host.network(), until_same("the second", "true", bound)).await;
+    std::fs::remove_dir(&files[0]).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sandbox_that_lost_its_file_gets_it_back() {
     let cluster = Cluster::new().await;
     let table = table(1);
@@ -128,6 +228,13 @@ async fn what_is_taken_from_the_ingress_networks_host_side_is_back_soon() {
     let short = &host.config.node_id[..8];
     kept(host.network(), async {
         for (place, command) in [
+            (&host.namespace, format!("ip link set sh{short}m group 0")),
+            (&host.namespace, format!("ip link set sh{short}m mtu 700")),
+            (&host.namespace, format!("nft add table inet shoal-{short}-mesh {{ flags dormant; }}")),
+            (&sandbox, "ip link set up0 mtu 700".to_owned()),
+            (&sandbox, "ip route add unreachable default metric 4000".to_owned()),
+            (&sandbox, "ip rule flush".to_owned()),
+            (&sandbox, "ip -6 rule flush".to_owned()),
             (&host.namespace, format!("ip link delete sh{short}m")),
             (&host.namespace, format!("nft delete table inet shoal-{short}-mesh")),
             (
@@ -139,11 +246,7 @@ async fn what_is_taken_from_the_ingress_networks_host_side_is_back_soon() {
             (&sandbox, "ip route flush table 100".to_owned()),
             (&sandbox, format!("nft delete table netdev shoal-{short}")),
         ] {
-            let overlays = host.network().overlays();
-            let repairs = async || overlays.inspect(table.info.id).await.unwrap().unwrap().repairs.count;
-            let before = repairs().await;
-            run(place, &command).await;
-            until_same(&command, "true", async || (repairs().await > before).to_string()).await;
+            damage(&[&host.namespace, &sandbox], place, &command).await;
             seen_over_tcp(&client, at(0, false, 8080), &tcp).await;
         }
     })
