@@ -13,7 +13,7 @@
 //! * `driver`: tells `worker_core::agent` what happens and does what it wants.
 //! * `executor`: performs the steps of each task.
 //! * [`ledger`]: what survives a restart; `recover`: what a restart finds.
-//! * `networks`: carries out what the managers tell of networks, which `known_networks` holds; `name_servers`: the
+//! * `networks`: carries out what the managers tell of networks, and `network_states` how far each is; `name_servers`: the
 //!   containers' DNS, with the host's servers (`host_servers`) behind it.
 //! * `network_checks`: looks whether networks are as the managers told, when they ask.
 //! * `surroundings`: what is around the node; `own_network`: which subnets its own containers have.
@@ -34,12 +34,12 @@ mod driver;
 mod every_nodes_ports;
 mod executor;
 mod host_servers;
-mod known_networks;
 pub mod ledger;
 mod logs;
 mod name_servers;
 mod network_checks;
 mod network_kernel;
+mod network_states;
 mod networks;
 mod own_network;
 mod recover;

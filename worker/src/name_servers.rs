@@ -1,8 +1,6 @@
 //! The name servers of containers: one for each container that is in a network of the cluster.
 
-use crate::{
-    chain::Chain, executor::blocking, host_servers::HostServers, known_networks::Known, networks::Networks,
-};
+use crate::{chain::Chain, executor::blocking, host_servers::HostServers, networks::Networks};
 use proto::model::{NetworkId, TaskId};
 use std::{
     collections::BTreeMap,
@@ -16,6 +14,7 @@ use tokio::{
     time::sleep,
 };
 use tracing::{debug, info, warn};
+use worker_core::known::Known;
 use worker_dns::{Names, Resolver, ResolverError, Upstream};
 use worker_network::Namespace;
 use worker_runtime::{Running, RunningError};

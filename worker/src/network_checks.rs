@@ -1,6 +1,6 @@
 //! Looks, when managers ask, whether this node's networks are as they told.
 
-use crate::{chain::Chain, executor::Node, networks::Progress};
+use crate::{chain::Chain, executor::Node, network_states::Progress};
 use proto::{
     model::{NetworkId, NetworkKind, NetworkTable},
     wire::{NetworkFinding, NetworkFindings, NetworkQuestion},

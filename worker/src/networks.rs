@@ -9,24 +9,25 @@
 use crate::{
     chain::Chain,
     executor::blocking,
-    known_networks::Known,
     ledger::Ledger,
-    network_kernel::{Extent, Kernel},
+    network_kernel::Kernel,
+    network_states::{NetworkStates, Progress, Usable},
 };
 use proto::model::{NetworkId, NetworkTable, Task};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-use worker_core::tables::{Row, Tables, Told, UnknownNetwork};
+use worker_core::{
+    acknowledgement,
+    known::Known,
+    tables::{Row, Tables, Told, UnknownNetwork},
+};
 
 /// How long after a fault it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -42,11 +43,10 @@ const GATHER: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Networks {
     known: watch::Sender<Known>,
-    /// The edition that is carried out, with all before it.
-    carried_out: watch::Sender<u64>,
+    carried_out: watch::Sender<acknowledgement::Progress>,
     /// What is not in the ledger yet.
     unsaved: Mutex<BTreeSet<Row>>,
-    state: watch::Sender<BTreeMap<NetworkId, State>>,
+    states: NetworkStates,
     retry: Duration,
     patience: Duration,
 }
@@ -55,30 +55,6 @@ impl Default for Networks {
     fn default() -> Self {
         Self::recovered(None)
     }
-}
-
-/// How far a network is.
-#[derive(Debug, Clone)]
-enum State {
-    /// The kernel holds this.
-    CarriedOut(Arc<NetworkTable>),
-    /// The kernel holds this but for published ports that programs of the node have.
-    Partly(Arc<NetworkTable>),
-    /// This could not be carried out, and why.
-    Failed(Arc<NetworkTable>, String),
-}
-
-/// How far what the managers told of a network is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// All of it.
-    Done,
-    /// All but published ports that programs of the node have.
-    ButPorts,
-    /// It can't be, and why.
-    Failed(String),
-    /// It is about to be.
-    Pending,
 }
 
 /// Says why a task's network can't be used.
@@ -100,7 +76,7 @@ impl Networks {
             known: watch::Sender::new(Known::recovered(tables)),
             carried_out: watch::Sender::default(),
             unsaved: Mutex::default(),
-            state: watch::Sender::default(),
+            states: NetworkStates::default(),
             retry: RETRY,
             patience: PATIENCE,
         }
@@ -129,8 +105,8 @@ impl Networks {
         self.known.subscribe()
     }
 
-    /// The edition that is carried out, now and whenever it grows.
-    pub(crate) fn carried_out(&self) -> watch::Receiver<u64> {
+    /// How far the kernel is, now and whenever that changes.
+    pub(crate) fn carried_out(&self) -> watch::Receiver<acknowledgement::Progress> {
         self.carried_out.subscribe()
     }
 
@@ -172,14 +148,10 @@ impl Networks {
 
     /// What the managers told, and how far each network is.
     pub(crate) fn told(&self) -> Vec<(Arc<NetworkTable>, Progress)> {
-        let (known, state) = (self.known.borrow().clone(), self.state.borrow());
-        let progress = |id: NetworkId, told: &Arc<NetworkTable>| match state.get(&id) {
-            Some(State::CarriedOut(table)) if table == told => Progress::Done,
-            Some(State::Partly(table)) if table == told => Progress::ButPorts,
-            Some(State::Failed(table, reason)) if table == told => Progress::Failed(reason.clone()),
-            _ => Progress::Pending,
-        };
-        known.tables().iter().map(|(id, table)| (table.clone(), progress(id, table))).collect()
+        let known = self.known.borrow().clone();
+        let progress =
+            |(id, table): (NetworkId, &Arc<NetworkTable>)| (table.clone(), self.states.progress(id, table));
+        known.tables().iter().map(progress).collect()
     }
 
     /// Waits until a network can be used, and returns what is carried out of it. While the managers are
@@ -188,24 +160,15 @@ impl Networks {
         let may_be_ready = |known: &Known| known.is_all() || known.get(id).is_some();
         // Waiting fails only when the senders are gone, which `self` holds.
         drop(self.known.subscribe().wait_for(may_be_ready).await);
-        let mut state = self.state.subscribe();
         loop {
-            let is_ready = |state: &BTreeMap<_, _>| {
-                matches!(state.get(&id), Some(State::CarriedOut(_) | State::Partly(_)))
-            };
-            // Its outcome is looked up below. Read guards must not live on until the next wait.
-            drop(timeout(self.patience, state.wait_for(is_ready)).await);
-            match state.borrow().get(&id) {
-                Some(State::CarriedOut(table) | State::Partly(table)) => return Ok(table.clone()),
-                Some(State::Failed(table, reason)) => {
-                    return Err(NetworkFault::SetUp {
-                        name: table.info.name.to_string(),
-                        reason: reason.clone(),
-                    });
+            match self.states.usable(id, self.patience).await {
+                Usable::Yes(table) => return Ok(table),
+                Usable::No(table, reason) => {
+                    return Err(NetworkFault::SetUp { name: table.info.name.to_string(), reason });
                 }
-                None if self.wanted(id).is_none() => return Err(NetworkFault::Untold(id)),
+                Usable::NotYet if self.wanted(id).is_none() => return Err(NetworkFault::Untold(id)),
                 // Others are carried out before it.
-                None => {}
+                Usable::NotYet => {}
             }
         }
     }
@@ -216,9 +179,9 @@ impl Networks {
         while !stop.is_cancelled() {
             let wanted = known.borrow_and_update().clone();
             let retry = self.carry_out(&wanted, kernel, stop).await;
-            if self.holds(wanted.tables()) {
-                self.carried_out.send_replace(wanted.edition());
-            }
+            let lacking = self.states.lacking(wanted.tables());
+            let progress = acknowledgement::Progress { edition: wanted.edition(), lacking };
+            self.carried_out.send_if_modified(|before| mem::replace(before, progress) != *before);
             tokio::select! {
                 // Fails only when the sender is gone, which `self` holds.
                 _ = known.changed() => {}
@@ -232,7 +195,7 @@ impl Networks {
     /// have got its number on the wire.
     async fn carry_out(&self, wanted: &Known, kernel: &impl Kernel, stop: &CancellationToken) -> bool {
         // From here on tasks wait for a network that goes, even if it is told again meanwhile.
-        self.state.send_modify(|state| state.retain(|id, _| wanted.get(*id).is_some()));
+        self.states.retain(wanted.tables());
         let mut failed = false;
         // What the managers told last may be missing in the ledger, and have containers.
         let goes = |id: &NetworkId| wanted.is_all() && wanted.get(*id).is_none();
@@ -250,43 +213,11 @@ impl Networks {
             }
         }
         for (id, table) in wanted.tables().iter() {
-            let state = self.state.borrow().get(&id).cloned();
-            // A table that says the same is the same one.
-            let is_done = matches!(state, Some(State::CarriedOut(done)) if Arc::ptr_eq(&done, table));
-            if !is_done && !stop.is_cancelled() {
-                failed |= !self.carry_out_one(id, table, kernel).await;
+            if !self.states.is_done(id, table) && !stop.is_cancelled() {
+                failed |= !self.states.note(id, table, kernel.apply(table).await);
             }
         }
         failed
-    }
-
-    /// Carries one table out; says whether all of it is.
-    async fn carry_out_one(&self, id: NetworkId, table: &Arc<NetworkTable>, kernel: &impl Kernel) -> bool {
-        let state = match kernel.apply(table).await {
-            Ok(Extent::Whole) => State::CarriedOut(table.clone()),
-            Ok(Extent::ButPorts) => State::Partly(table.clone()),
-            Err(error) => {
-                let reason = Chain(&error).to_string();
-                // It is tried every second, and people want to read of it once.
-                if !matches!(self.state.borrow().get(&id), Some(State::Failed(_, known)) if *known == reason)
-                {
-                    warn!(network = %table.info.name, error = reason, "network could not be carried out");
-                }
-                State::Failed(table.clone(), reason)
-            }
-        };
-        let is_done = matches!(state, State::CarriedOut(_));
-        self.state.send_modify(|known| drop(known.insert(id, state)));
-        is_done
-    }
-
-    /// Whether all networks are carried out as these tables have them.
-    fn holds(&self, wanted: &Tables) -> bool {
-        let state = self.state.borrow();
-        wanted.iter().all(|(id, table)| match state.get(&id) {
-            Some(State::CarriedOut(done) | State::Partly(done)) => Arc::ptr_eq(done, table),
-            Some(State::Failed(..)) | None => false,
-        })
     }
 
     /// What the managers want of a network now.

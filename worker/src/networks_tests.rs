@@ -1,17 +1,19 @@
 //! What tasks and the kernel see of networks that are told, gone, told again or faulty.
 
 use super::*;
-use crate::network_kernel::KernelError;
+use crate::network_kernel::{Extent, KernelError};
 use futures::FutureExt;
 use manager_store::disk::MemDisk;
 use proto::model::{Id, Ipv4Pool, NetworkInfo, NetworkUpdate};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
+use tokio::time::timeout;
+use worker_core::acknowledgement::Progress;
 use worker_network::OverlayError;
 
 /// Holds networks as the kernel does: two never have the same number on the wire.
@@ -24,6 +26,8 @@ struct FakeKernel {
     tries: AtomicU32,
     /// Whether a program of the node listens on a published port.
     has_busy_port: AtomicBool,
+    /// One that it never carries out.
+    broken: Option<NetworkId>,
 }
 
 impl Kernel for FakeKernel {
@@ -37,7 +41,10 @@ impl Kernel for FakeKernel {
         let fails = |left: u32| left.checked_sub(1);
         let has_fault = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails).is_ok();
         let mut held = self.held.lock().unwrap();
-        if has_fault || held.iter().any(|(id, taken)| *id != network && *taken == vni) {
+        if has_fault
+            || self.broken == Some(network)
+            || held.iter().any(|(id, taken)| *id != network && *taken == vni)
+        {
             return Err(OverlayError::VniTaken { network, vni }.into());
         }
         held.insert(network, vni);
@@ -107,7 +114,7 @@ async fn a_network_that_takes_the_place_of_a_removed_one_is_carried_out_at_once(
     networks.take(all(&[1])).unwrap();
     while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
     assert_eq!((kernel.list(), kernel.tries.load(Ordering::Relaxed)), (vec![id(1)], 2));
-    assert!(!networks.state.borrow().contains_key(&id(2)));
+    assert_eq!(networks.told().len(), 1);
 }
 
 #[tokio::test]
@@ -190,6 +197,25 @@ async fn a_task_waits_for_managers_that_are_away_and_not_for_a_network_they_do_n
 }
 
 #[tokio::test]
+async fn a_network_that_cannot_be_carried_out_is_lacking_and_keeps_no_other_back() {
+    let (networks, kernel) = (patient(), FakeKernel { broken: Some(id(1)), ..FakeKernel::default() });
+    let mut reached = networks.carried_out();
+    let mut is_reached = async |edition, lacking: &[u128]| {
+        let lacking = lacking.iter().map(|&number| id(number)).collect();
+        let wanted = Progress { edition, lacking };
+        let waited = async { reached.wait_for(|reached| *reached == wanted).await.map(drop) };
+        while_following(&networks, &kernel, waited).await.unwrap();
+    };
+    let edition = networks.take(all(&[1])).unwrap();
+    is_reached(edition, &[1]).await;
+    let edition = networks.take(all(&[1, 2])).unwrap();
+    is_reached(edition, &[1]).await;
+    assert_eq!(kernel.list(), [id(2)]);
+    let edition = networks.take(all(&[2])).unwrap();
+    is_reached(edition, &[]).await;
+}
+
+#[tokio::test]
 async fn a_port_in_use_keeps_no_task_from_its_network_and_is_tried_again() {
     let (networks, kernel) = (patient(), FakeKernel::default());
     kernel.has_busy_port.store(true, Ordering::Relaxed);
@@ -214,7 +240,7 @@ async fn a_network_that_is_told_again_while_it_goes_is_not_taken_from_under_a_ta
     networks.ready(id(1)).await.unwrap();
     networks.carry_out(&without, &kernel, &stop).await;
     assert_eq!(*kernel.removed.lock().unwrap(), BTreeSet::new());
-    assert!(networks.state.borrow().is_empty(), "it is carried out anew before others may use it");
+    assert!(networks.states.is_empty(), "it is carried out anew before others may use it");
     while_following(&networks, &kernel, networks.ready(id(1))).await.unwrap();
 }
 

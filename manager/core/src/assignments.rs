@@ -60,7 +60,10 @@ impl Told {
         let assigned = |task: &&Arc<Task>| task.status.state >= TaskState::Assigned;
         let held: BTreeMap<TaskId, &Arc<Task>> =
             state.tasks_on(node).filter(assigned).map(|task| (task.id, task)).collect();
-        let wish = |task: &Task| Wish::of(task, is_held(task.id));
+        // A stop that was told is not taken back: the node has begun it.
+        let was_told =
+            |id: TaskId| self.tasks.get(&id).is_some_and(|wish| wish.desired > DesiredState::Running);
+        let wish = |task: &Task| Wish::of(task, is_held(task.id) && !was_told(task.id));
         let news = held.values().map(|&task| (task, wish(task)));
         let news = news.filter(|(task, wish)| self.tasks.get(&task.id) != Some(wish));
         let put: Vec<Arc<Task>> = news.map(|(task, wish)| wish.upon(task)).collect();
@@ -179,6 +182,7 @@ mod tests {
         assert!(first.put.iter().all(|task| task.desired == DesiredState::Running));
         let stop = tell(&mut told, &bench, node).unwrap();
         assert_eq!(stop.put.iter().map(|task| task.desired).collect::<Vec<_>>(), [DesiredState::Remove]);
+        assert_eq!(held(&mut told), None, "what was told is not taken back");
     }
 
     #[test]

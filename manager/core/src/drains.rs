@@ -5,10 +5,13 @@
 //!                                             '--> a node says nothing for PATIENCE --------'
 //! ```
 //!
-//! Until then its own node is told that it is to run. Nothing of this is stored: a new leader asks anew.
+//! Until then its own node is told that it is to run. A node lets go network by network: one that can't be
+//! carried out there holds up the stops that concern it, and no others. That a session is over says nothing of
+//! the node's kernel, which goes on balancing; only a node that counts as down is not waited for.
+//! Nothing of this is stored: a new leader asks anew.
 
-use crate::networks::Tables;
-use proto::model::{NodeId, TaskId, Timestamp};
+use crate::{networks::Tables, under_way::Reached};
+use proto::model::{NetworkId, NodeId, TaskId, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -30,61 +33,82 @@ struct Wait {
     /// The first version of the state in which it drains.
     since: u64,
     until: Timestamp,
-    /// Those that have not carried that out.
-    nodes: BTreeSet<NodeId>,
+    /// In which networks each node has let go of it.
+    let_go: BTreeSet<(NodeId, NetworkId)>,
+    /// Where nodes have not.
+    pending: BTreeSet<(NodeId, NetworkId)>,
+    /// Whether all had, so that its node may have been told to stop it. That is not taken back.
+    is_over: bool,
 }
 
 impl Drains {
-    /// Takes in newer tables; only nodes that can answer are waited for.
-    pub fn follow(&mut self, tables: &Tables, can_answer: impl Fn(NodeId) -> bool, now: Timestamp) {
+    /// Takes in newer tables; nodes that are not up are not waited for. Gives the nodes of tasks that may be stopped now.
+    pub fn follow(
+        &mut self,
+        tables: &Tables,
+        is_up: impl Fn(NodeId) -> bool,
+        now: Timestamp,
+    ) -> BTreeSet<NodeId> {
         let draining = tables.draining();
         self.waits.retain(|task, _| draining.contains_key(task));
+        let mut released = BTreeSet::new();
         for (task, drained) in draining {
-            self.waits.entry(task).or_insert_with(|| Wait {
+            let wait = self.waits.entry(task).or_insert_with(|| Wait {
                 node: drained.node,
                 since: tables.version(),
                 until: now + PATIENCE,
-                nodes: drained.balancers.into_iter().filter(|&node| can_answer(node)).collect(),
+                let_go: BTreeSet::new(),
+                pending: BTreeSet::new(),
+                is_over: false,
             });
+            let waited_for = drained.balancers.into_iter().filter(|(node, _)| is_up(*node));
+            wait.pending = waited_for.filter(|place| !wait.let_go.contains(place)).collect();
+            released.extend(wait.end());
         }
+        released
     }
 
-    /// Notes that a node's kernel has what it was told of a version; gives the nodes of tasks that may be
-    /// stopped now.
-    pub fn carried_out(&mut self, node: NodeId, version: u64) -> BTreeSet<NodeId> {
-        self.release(node, |wait| wait.since <= version)
-    }
-
-    /// Notes that a node's session is over; gives the nodes of tasks that may be stopped now.
-    pub fn session_ended(&mut self, node: NodeId) -> BTreeSet<NodeId> {
-        self.release(node, |_| true)
-    }
-
-    fn release(&mut self, node: NodeId, lets_go: impl Fn(&Wait) -> bool) -> BTreeSet<NodeId> {
+    /// Notes what a node's kernel has; gives the nodes of tasks that may be stopped now.
+    pub fn carried_out(&mut self, node: NodeId, reached: &Reached) -> BTreeSet<NodeId> {
         let mut released = BTreeSet::new();
-        for wait in self.waits.values_mut().filter(|wait| lets_go(wait)) {
-            if wait.nodes.remove(&node) && wait.nodes.is_empty() {
-                released.insert(wait.node);
-            }
+        for wait in self.waits.values_mut().filter(|wait| wait.since <= reached.version) {
+            let lets_go =
+                |place: &(NodeId, NetworkId)| place.0 == node && !reached.lacking.contains(&place.1);
+            wait.let_go.extend(wait.pending.extract_if(.., lets_go));
+            released.extend(wait.end());
         }
         released
     }
 
     /// The tasks of a node that must not be stopped yet.
     pub fn held(&self, node: NodeId, now: Timestamp) -> BTreeSet<TaskId> {
-        let holds = |wait: &Wait| wait.node == node && !wait.nodes.is_empty() && now < wait.until;
-        self.waits.iter().filter(|(_, wait)| holds(wait)).map(|(&task, _)| task).collect()
+        let held = self.waits.iter().filter(|(_, wait)| wait.node == node && wait.holds(now));
+        held.map(|(&task, _)| task).collect()
     }
 
     /// The nodes that have not let go of a task.
-    pub fn silent(&self, task: TaskId) -> impl Iterator<Item = NodeId> {
-        self.waits.get(&task).into_iter().flat_map(|wait| &wait.nodes).copied()
+    pub fn silent(&self, task: TaskId) -> BTreeSet<NodeId> {
+        let wait = self.waits.get(&task).filter(|wait| !wait.is_over);
+        wait.into_iter().flat_map(|wait| &wait.pending).map(|(node, _)| *node).collect()
     }
 
-    /// When the next task of a node may be stopped, whoever is silent.
-    pub fn deadline(&self, node: NodeId) -> Option<Timestamp> {
-        let waits = self.waits.values().filter(|wait| wait.node == node && !wait.nodes.is_empty());
+    /// When the next task of a node may be stopped, whoever is silent; `None` if none is held.
+    pub fn deadline(&self, node: NodeId, now: Timestamp) -> Option<Timestamp> {
+        let waits = self.waits.values().filter(|wait| wait.node == node && wait.holds(now));
         waits.map(|wait| wait.until).min()
+    }
+}
+
+impl Wait {
+    fn holds(&self, now: Timestamp) -> bool {
+        !self.is_over && now < self.until
+    }
+
+    /// Ends it if nobody is waited for any more; gives the task's node if that is new.
+    fn end(&mut self) -> Option<NodeId> {
+        let ends = !self.is_over && self.pending.is_empty();
+        self.is_over |= ends;
+        ends.then_some(self.node)
     }
 }
 
@@ -95,54 +119,101 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1000);
 
-    /// A service of two tasks on two of three nodes, of which a third has a client in the network; the task
-    /// that goes when it is scaled down, and the tables then.
-    fn bench() -> (Bench, [NodeId; 3], TaskId, Tables) {
-        let mut bench = Bench::new();
-        let ids = [1, 2, 3].map(|n| bench.add(node(n)));
-        let front = bench.add_network(network_spec("front"));
-        bench.create(service("client").global().network(front));
-        let web = bench.create(service("web").replicas(2).network(front));
-        bench.settle();
-        let before: BTreeSet<TaskId> = bench.live(web).iter().map(|task| task.id).collect();
-        bench.scale(web, 1);
-        bench.pass();
-        let draining = bench.tables().draining();
-        let task = *draining.keys().next().unwrap();
-        assert!(draining.len() == 1 && before.contains(&task));
-        let tables = bench.tables();
-        (bench, ids, task, tables)
+    struct Scene {
+        bench: Bench,
+        nodes: [NodeId; 3],
+        networks: [NetworkId; 2],
+        /// The task that goes when the service is scaled down, and where it runs.
+        task: TaskId,
+        its: NodeId,
+        /// The tables then.
+        tables: Tables,
+        drains: Drains,
+    }
+
+    impl Scene {
+        /// A service of two tasks in two networks, on two of three nodes; all of them have a client in both networks.
+        fn new() -> Self {
+            let mut bench = Bench::new();
+            let nodes = [1, 2, 3].map(|n| bench.add(node(n)));
+            let networks = ["front", "back"].map(|name| bench.add_network(network_spec(name)));
+            bench.create(service("client").global().network(networks[0]).network(networks[1]));
+            let web = service("web").replicas(2).network(networks[0]).network(networks[1]);
+            let web = bench.create(web);
+            bench.settle();
+            bench.scale(web, 1);
+            bench.pass();
+            let tables = bench.tables();
+            let draining = tables.draining();
+            assert_eq!(draining.len(), 1);
+            let (&task, drained) = draining.first_key_value().unwrap();
+            let mut drains = Drains::default();
+            drains.follow(&tables, |_| true, NOW);
+            Self { bench, nodes, networks, task, its: drained.node, tables, drains }
+        }
+
+        fn carried_out(&mut self, node: NodeId, lacking: &[NetworkId]) -> BTreeSet<NodeId> {
+            let lacking = lacking.iter().copied().collect();
+            self.drains.carried_out(node, &Reached { version: self.tables.version(), lacking })
+        }
+
+        fn is_held(&self, now: Timestamp) -> bool {
+            let held = self.drains.held(self.its, now);
+            assert!(held.is_empty() || held == BTreeSet::from([self.task]));
+            assert_eq!(self.drains.deadline(self.its, now), (!held.is_empty()).then_some(NOW + PATIENCE));
+            !held.is_empty()
+        }
     }
 
     #[test]
     fn a_task_is_held_until_all_nodes_of_its_networks_have_let_go() {
-        let (_, ids, task, tables) = bench();
-        let mut drains = Drains::default();
-        drains.follow(&tables, |_| true, NOW);
-        let its = tables.draining()[&task].node;
-        assert_eq!(drains.carried_out(ids[0], tables.version() - 1), BTreeSet::new());
-        for id in ids {
-            assert_eq!(drains.held(its, NOW), BTreeSet::from([task]));
-            let released = drains.carried_out(id, tables.version());
-            assert_eq!(released, BTreeSet::from_iter((id == ids[2]).then_some(its)));
+        let mut scene = Scene::new();
+        let before = Reached { version: scene.tables.version() - 1, ..Reached::default() };
+        for id in scene.nodes {
+            assert!(scene.is_held(NOW));
+            assert_eq!(scene.drains.carried_out(id, &before), BTreeSet::new(), "it does not know of it");
+            let released = scene.carried_out(id, &[]);
+            assert_eq!(released, BTreeSet::from_iter((id == scene.nodes[2]).then_some(scene.its)));
         }
-        assert!(drains.held(its, NOW).is_empty());
-        drains.follow(&tables, |_| true, NOW);
-        assert!(drains.held(its, NOW).is_empty(), "it is not begun again");
+        assert!(!scene.is_held(NOW));
+        scene.drains.follow(&scene.tables, |_| true, NOW);
+        assert!(!scene.is_held(NOW), "it is not begun again");
     }
 
     #[test]
-    fn nodes_without_a_session_are_not_waited_for_and_silent_ones_not_for_ever() {
-        let (_, ids, task, tables) = bench();
-        let its = tables.draining()[&task].node;
-        let mut drains = Drains::default();
-        drains.follow(&tables, |node| node != ids[0], NOW);
-        drains.carried_out(ids[1], tables.version());
-        assert_eq!(drains.deadline(its), Some(NOW + PATIENCE));
-        assert_eq!((drains.held(its, NOW).len(), drains.held(its, NOW + PATIENCE).len()), (1, 0));
-        assert_eq!(drains.silent(task).collect::<Vec<_>>(), [ids[2]]);
-        assert_eq!(drains.session_ended(ids[2]), BTreeSet::from([its]));
-        assert_eq!((drains.held(its, NOW).len(), drains.deadline(its)), (0, None));
+    fn a_network_that_a_node_cannot_carry_out_is_waited_for_and_no_other() {
+        let mut scene = Scene::new();
+        let (nodes, [front, back]) = (scene.nodes, scene.networks);
+        nodes.iter().skip(1).for_each(|&node| drop(scene.carried_out(node, &[])));
+        scene.carried_out(nodes[0], &[front]);
+        assert!(scene.is_held(NOW));
+        assert_eq!(scene.carried_out(nodes[0], &[back]), BTreeSet::from([scene.its]), "it had that before");
+        assert!(!scene.is_held(NOW));
+        let elsewhere = NetworkId::from_bits(99);
+        let mut scene = Scene::new();
+        scene.nodes.into_iter().for_each(|node| drop(scene.carried_out(node, &[elsewhere])));
+        assert!(!scene.is_held(NOW));
+    }
+
+    #[test]
+    fn a_node_that_is_down_is_not_waited_for_and_a_silent_one_not_for_ever() {
+        let mut scene = Scene::new();
+        scene.carried_out(scene.nodes[1], &[]);
+        let down = scene.nodes[0];
+        assert_eq!(scene.drains.follow(&scene.tables, |node| node != down, NOW), BTreeSet::new());
+        assert_eq!(scene.drains.silent(scene.task), BTreeSet::from([scene.nodes[2]]));
+        assert!(scene.is_held(NOW) && !scene.is_held(NOW + PATIENCE));
+        let released = scene.drains.follow(&scene.tables, |node| node == scene.nodes[1], NOW);
+        assert_eq!(released, BTreeSet::from([scene.its]));
+        assert!(!scene.is_held(NOW));
+    }
+
+    #[test]
+    fn what_may_be_stopped_is_not_held_again_when_a_node_comes_back() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.drains.follow(&scene.tables, |_| false, NOW), BTreeSet::from([scene.its]));
+        assert_eq!(scene.drains.follow(&scene.tables, |_| true, NOW), BTreeSet::new());
+        assert!(!scene.is_held(NOW) && scene.drains.silent(scene.task).is_empty());
     }
 
     #[test]
@@ -159,11 +230,9 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_forgotten() {
-        let (mut bench, _, _, tables) = bench();
-        let mut drains = Drains::default();
-        drains.follow(&tables, |_| true, NOW);
-        bench.settle();
-        drains.follow(&bench.tables(), |_| true, NOW);
-        assert!(drains.waits.is_empty());
+        let mut scene = Scene::new();
+        scene.bench.settle();
+        scene.drains.follow(&scene.bench.tables(), |_| true, NOW);
+        assert!(scene.drains.waits.is_empty());
     }
 }

@@ -19,6 +19,8 @@
 //! | [`networks`] | what a node knows of the networks it takes part in |
 //! | [`assignments`] | what a node is told |
 //! | [`drains`] | when a task that gets connections may be stopped |
+//! | [`under_way`] | how far a node is with what it was told of networks |
+//! | [`network_news`] | both for all nodes of a leadership |
 //! | [`membership`] | who may be promoted, demoted or removed, and who votes |
 //! | [`requests`] | what a person may do, and what comes of it |
 
@@ -30,6 +32,7 @@ pub mod enforcer;
 pub mod ipam;
 pub mod liveness;
 pub mod membership;
+pub mod network_news;
 pub mod networks;
 pub mod orchestrator;
 pub mod placement;
@@ -41,6 +44,7 @@ pub mod scheduler;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod under_way;
 pub mod updater;
 
 pub use decision::{CHANGES_MAX, Decision};

@@ -7,15 +7,16 @@ use super::{
 use manager_core::{
     assignments::Told,
     state::{Change, State, Transaction},
+    under_way::UnderWay,
 };
 use proto::{
-    model::{DesiredState, NodeId, Role, TaskId, TaskStatus, Timestamp},
+    model::{CarriedOut, DesiredState, NodeId, Role, TaskId, TaskStatus, Timestamp},
     wire::{
         self, AgentMessage, ManagerMessage, ManagerPeer, Registered, StatusAck, StatusReport, agent_message,
         manager_message::Kind,
     },
 };
-use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use tonic::{Status, Streaming};
 use tracing::{debug, info, warn};
@@ -58,9 +59,7 @@ enum End {
 #[derive(Default)]
 struct Sent {
     tasks: Told,
-    /// Assignments that the agent has not said it carried out, by their sequence, and the version of the
-    /// state up to which they tell of networks.
-    under_way: VecDeque<(u64, u64)>,
+    under_way: UnderWay,
     managers: Option<(Vec<ManagerPeer>, Role)>,
 }
 
@@ -119,11 +118,15 @@ impl Session {
         let tables = self.service.hub.tables(&state, now);
         let (held, again) = self.service.hub.held(self.node, now);
         let told = sent.tasks.tell(&state, &tables, self.node, |task| held.contains(&task));
-        match (&told, sent.under_way.back_mut()) {
-            (Some(told), _) => sent.under_way.push_back((told.sequence, state.version())),
-            (None, Some((_, version))) => *version = state.version(),
-            // It knows all there is.
-            (None, None) => self.service.hub.carried_out(self.node, state.version()),
+        let reached = match &told {
+            Some(told) => {
+                sent.under_way.told(told.sequence, state.version());
+                None
+            }
+            None => sent.under_way.nothing_to_tell(state.version()),
+        };
+        if let Some(reached) = reached {
+            self.service.hub.carried_out(self.node, &reached);
         }
         if let Some(assignments) = told {
             debug!(
@@ -149,7 +152,7 @@ impl Session {
             };
             self.say(Kind::Assignments(message)).await?;
         }
-        Ok(again.filter(|_| !held.is_empty()))
+        Ok(again)
     }
 
     async fn hear(&self, message: Result<Option<AgentMessage>, Status>, sent: &mut Sent) -> Result<(), End> {
@@ -165,15 +168,24 @@ impl Session {
                 self.service.hub.goodbye(self.node);
                 Err(End::Goodbye)
             }
-            Some(agent_message::Kind::CarriedOut(carried_out)) => {
-                let done = sent.under_way.partition_point(|(sequence, _)| *sequence <= carried_out.sequence);
-                if let Some((_, version)) = sent.under_way.drain(..done).next_back() {
-                    self.service.hub.carried_out(self.node, version);
-                }
+            Some(agent_message::Kind::CarriedOut(said)) => {
+                self.take_carried_out(said, sent);
                 Ok(())
             }
             // A heartbeat has said all by arriving; a second registration changes nothing.
             Some(agent_message::Kind::Heartbeat(_) | agent_message::Kind::Register(_)) | None => Ok(()),
+        }
+    }
+
+    fn take_carried_out(&self, said: wire::CarriedOut, sent: &mut Sent) {
+        match CarriedOut::try_from(said) {
+            Ok(said) => {
+                for reached in sent.under_way.carried_out(said) {
+                    self.service.hub.carried_out(self.node, &reached);
+                }
+            }
+            // Stops that concern its networks take their time then.
+            Err(error) => warn!(%error, "malformed word of networks ignored"),
         }
     }
 

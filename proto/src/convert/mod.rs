@@ -13,6 +13,7 @@
 mod address_pools;
 mod bounds;
 mod capability;
+mod carried_out;
 mod cluster;
 mod connection;
 mod container;

@@ -1,6 +1,7 @@
 //! Checked types: once a value of one of these exists, it is well formed.
 
 pub mod address_pools;
+pub mod carried_out;
 pub mod cluster;
 pub mod connection;
 pub mod constraint;
@@ -24,6 +25,7 @@ pub mod task_state;
 pub mod time;
 
 pub use address_pools::AddressPools;
+pub use carried_out::CarriedOut;
 pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
 pub use connection::TaskConnection;
 pub use constraint::{Constraint, Preference};

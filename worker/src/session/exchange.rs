@@ -5,10 +5,9 @@ use crate::{
     board::Board, connect::Connector, logs::Demands, network_checks::NetworkChecks, networks::Networks,
 };
 use proto::wire::{
-    AgentMessage, CarriedOut, Goodbye, Heartbeat, ManagerMessage, NetworkQuestion, agent_message,
-    manager_message,
+    AgentMessage, Goodbye, Heartbeat, ManagerMessage, NetworkQuestion, agent_message, manager_message,
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -17,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Streaming, transport::Channel};
 use tracing::debug;
-use worker_core::agent::Event;
+use worker_core::{acknowledgement::Acknowledgement, agent::Event};
 
 /// How long the manager may take to close a session that we said goodbye in.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -35,9 +34,7 @@ pub(super) struct Exchange {
     /// Questions that are being answered.
     answering: JoinSet<()>,
     networks: Arc<Networks>,
-    /// The last assignments that are not known to be carried out: their sequence, and the edition of the
-    /// networks that they led to.
-    under_way: VecDeque<(u64, u64)>,
+    acknowledgement: Acknowledgement,
 }
 
 impl Exchange {
@@ -61,7 +58,7 @@ impl Exchange {
             checks: sessions.checks.clone(),
             answering: JoinSet::new(),
             networks: sessions.networks.clone(),
-            under_way: VecDeque::new(),
+            acknowledgement: Acknowledgement::default(),
         }
     }
 
@@ -71,7 +68,7 @@ impl Exchange {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut carried_out = self.networks.carried_out();
         loop {
-            self.say_carried_out(*carried_out.borrow_and_update());
+            self.acknowledgement.reached(&carried_out.borrow_and_update());
             tokio::select! {
                 // Cancel-safe: a message is taken from the stream only when this arm completes.
                 received = self.inbound.message() => match received.map_err(SessionError::Broken)? {
@@ -81,7 +78,9 @@ impl Exchange {
                 // A lost tick is made up for by the next one.
                 _ = heartbeat.tick() => self.send(agent_message::Kind::Heartbeat(Heartbeat {})),
                 // Fails only when the sender is gone, which `self` holds.
-                _ = carried_out.changed(), if !self.under_way.is_empty() => {}
+                _ = carried_out.changed() => {}
+                // Cancel-safe: the word is taken only when there is a place for it.
+                () = send_word(&mut self.acknowledgement, &self.outbound) => {}
                 () = self.end.cancelled() => return Ok(End::Over),
                 () = stop.cancelled() => return Ok(self.say_goodbye().await),
             }
@@ -93,8 +92,11 @@ impl Exchange {
         let event = match message.kind {
             Some(Kind::Assignments(told)) => {
                 let (networks, tasks) = convert::assignments(told).map_err(SessionError::Malformed)?;
-                let edition = self.networks.take(networks).map_err(SessionError::Missed)?;
-                self.under_way.push_back((tasks.sequence, edition));
+                // The agent judges the same, and asks for a new session if something is missing.
+                if self.acknowledgement.is_next(tasks.full, tasks.sequence) {
+                    let edition = self.networks.take(networks).map_err(SessionError::Missed)?;
+                    self.acknowledgement.told(tasks.sequence, edition);
+                }
                 Event::Assigned(tasks)
             }
             Some(Kind::Ack(ack)) => Event::Acked { sequence: ack.sequence },
@@ -117,15 +119,6 @@ impl Exchange {
         // Fails only if the daemon is ending.
         let _ = self.incoming.send(Incoming::Told(event)).await;
         Ok(())
-    }
-
-    /// Tells the manager which of its assignments are carried out as far as networks go.
-    fn say_carried_out(&mut self, edition: u64) {
-        let done = self.under_way.partition_point(|(_, its)| *its <= edition);
-        let last = self.under_way.drain(..done).next_back();
-        if let Some((sequence, _)) = last {
-            self.send(agent_message::Kind::CarriedOut(CarriedOut { sequence }));
-        }
     }
 
     /// Looks at networks beside the session, which goes on meanwhile.
@@ -158,5 +151,44 @@ impl Exchange {
             debug!("manager did not close the session after goodbye");
         }
         End::Stopped
+    }
+}
+
+/// Says how far the node is with networks once there is something to say and a place for it in the queue. What comes
+/// while there is none is in the word that is sent then.
+async fn send_word(acknowledgement: &mut Acknowledgement, outbound: &mpsc::Sender<AgentMessage>) {
+    if !acknowledgement.has_word() {
+        return pending().await;
+    }
+    // Fails only when the session is over, which the stream from the managers tells as well.
+    let Ok(place) = outbound.reserve().await else { return pending().await };
+    if let Some(word) = acknowledgement.say() {
+        place.send(message(agent_message::Kind::CarriedOut((&word).into())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+    use proto::wire;
+    use worker_core::acknowledgement::Progress;
+
+    #[test]
+    fn a_word_that_finds_the_queue_full_is_sent_later_with_what_came_meanwhile() {
+        let (outbound, mut sent) = mpsc::channel(1);
+        let mut acknowledgement = Acknowledgement::default();
+        assert_eq!(send_word(&mut acknowledgement, &outbound).now_or_never(), None, "there is none yet");
+        outbound.try_send(message(agent_message::Kind::Heartbeat(Heartbeat {}))).unwrap();
+        for edition in 1..=3 {
+            acknowledgement.told(edition, edition);
+            acknowledgement.reached(&Progress { edition, ..Progress::default() });
+            assert_eq!(send_word(&mut acknowledgement, &outbound).now_or_never(), None);
+        }
+        assert_eq!(sent.try_recv().unwrap(), message(agent_message::Kind::Heartbeat(Heartbeat {})));
+        assert_eq!(send_word(&mut acknowledgement, &outbound).now_or_never(), Some(()));
+        let word = wire::CarriedOut { sequence: 3, ..Default::default() };
+        assert_eq!(sent.try_recv().unwrap(), message(agent_message::Kind::CarriedOut(word)));
+        assert_eq!(send_word(&mut acknowledgement, &outbound).now_or_never(), None);
     }
 }

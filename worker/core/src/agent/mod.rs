@@ -17,7 +17,6 @@ mod held;
 mod message;
 mod ports;
 mod reports;
-mod sequence;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -25,10 +24,10 @@ mod work;
 pub use message::{Action, Assignments, Event, Found, LedgerChange, Now, Outcome, Report};
 pub use reports::{REPORT_INTERVAL, REPORT_TASKS_MAX};
 
+use crate::sequence::{Sequence, Verdict};
 use held::Held;
 use proto::model::{DesiredState, Task, TaskConnection, TaskId, TaskState, TaskStatus};
 use reports::Reports;
-use sequence::{Sequence, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::Duration,
@@ -125,7 +124,7 @@ impl Agent {
     /// Takes assignments; `false` if one before them was missed.
     fn assigned(&mut self, assignments: Assignments, now: Now, changes: &mut Changes) -> bool {
         let Some(session) = self.session.as_mut().filter(|_| !self.leaving) else { return true };
-        match session.judge(&assignments) {
+        match session.judge(assignments.full, assignments.sequence) {
             Verdict::Apply => {}
             Verdict::Ignore => return true,
             Verdict::Resync => return false,

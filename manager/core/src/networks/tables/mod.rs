@@ -46,8 +46,8 @@ pub struct Table {
 pub struct Drained {
     /// Where it runs.
     pub node: NodeId,
-    /// The nodes that may send connections to it.
-    pub balancers: BTreeSet<NodeId>,
+    /// The nodes that may send connections to it, and in which network.
+    pub balancers: BTreeSet<(NodeId, NetworkId)>,
 }
 
 impl Tables {
@@ -95,10 +95,10 @@ impl Tables {
     /// The tasks that drain.
     pub fn draining(&self) -> BTreeMap<TaskId, Drained> {
         let mut all: BTreeMap<TaskId, Drained> = BTreeMap::new();
-        for table in self.networks.values() {
+        for (&network, table) in &self.networks {
             for (&task, &node) in &table.draining {
                 let drained = all.entry(task).or_insert_with(|| Drained { node, balancers: BTreeSet::new() });
-                drained.balancers.extend(table.peers.keys());
+                drained.balancers.extend(table.peers.keys().map(|&peer| (peer, network)));
             }
         }
         all

@@ -1,15 +1,15 @@
 //! What is known of the networks this node takes part in, and from whom.
 
-use proto::model::{NetworkId, NetworkTable};
-use std::sync::Arc;
-use worker_core::{
+use crate::{
     dns::{Names, Zones},
     tables::{Row, Tables, Told, UnknownNetwork},
 };
+use proto::model::{NetworkId, NetworkTable};
+use std::sync::Arc;
 
 /// What is known of the networks this node takes part in. Clones cost nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Known {
+pub struct Known {
     tables: Tables,
     zones: Zones,
     source: Source,
@@ -30,7 +30,7 @@ enum Source {
 
 impl Known {
     /// Begins with what the ledger has.
-    pub(crate) fn recovered(tables: Option<Tables>) -> Self {
+    pub fn recovered(tables: Option<Tables>) -> Self {
         let known = tables.map(|tables| Self {
             zones: Zones::of(&tables),
             tables,
@@ -41,7 +41,7 @@ impl Known {
     }
 
     /// Takes in what the managers told, at the cost of what is new, which is returned; `None` if nothing is.
-    pub(crate) fn take(&mut self, told: Told) -> Result<Option<Vec<Row>>, UnknownNetwork> {
+    pub fn take(&mut self, told: Told) -> Result<Option<Vec<Row>>, UnknownNetwork> {
         let source = if told.full { Source::Managers } else { self.source };
         let rows = self.tables.take(told)?;
         let is_new = !rows.is_empty() || self.source != source;
@@ -52,27 +52,27 @@ impl Known {
     }
 
     /// Whether the managers have told it to this daemon, so that there is nothing besides.
-    pub(crate) fn is_all(&self) -> bool {
+    pub fn is_all(&self) -> bool {
         self.source == Source::Managers
     }
 
     /// Grows with everything new that the managers tell this daemon.
-    pub(crate) fn edition(&self) -> u64 {
+    pub fn edition(&self) -> u64 {
         self.edition
     }
 
     /// The tables of all networks.
-    pub(crate) fn tables(&self) -> &Tables {
+    pub fn tables(&self) -> &Tables {
         &self.tables
     }
 
     /// What is known of a network.
-    pub(crate) fn get(&self, id: NetworkId) -> Option<&Arc<NetworkTable>> {
+    pub fn get(&self, id: NetworkId) -> Option<&Arc<NetworkTable>> {
         self.tables.get(id)
     }
 
     /// The names that a container in these networks can ask for.
-    pub(crate) fn names_of(&self, networks: &[NetworkId]) -> Names {
+    pub fn names_of(&self, networks: &[NetworkId]) -> Names {
         self.zones.of_container(networks, self.is_all())
     }
 }

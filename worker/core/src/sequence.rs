@@ -1,10 +1,8 @@
 //! Whether assignments arrive whole: a full set first, then each change exactly once.
 
-use super::Assignments;
-
 /// Follows the sequence numbers of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Sequence {
+pub enum Sequence {
     /// Nothing came yet.
     #[default]
     Waiting,
@@ -16,25 +14,28 @@ pub(super) enum Sequence {
 
 /// What to do with assignments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
+    /// They are the next ones.
     Apply,
     /// They were taken before, or come after a gap that was already noticed.
     Ignore,
+    /// There is a gap before them: a new session is to begin.
     Resync,
 }
 
 impl Sequence {
     /// Whether the managers' wishes are known.
-    pub(super) fn is_synced(self) -> bool {
+    pub fn is_synced(self) -> bool {
         matches!(self, Sequence::At(_))
     }
 
-    pub(super) fn judge(&mut self, next: &Assignments) -> Verdict {
+    /// Takes the next assignments' number, and whether they are all there is.
+    pub fn judge(&mut self, full: bool, sequence: u64) -> Verdict {
         match *self {
             Sequence::Broken => Verdict::Ignore,
-            Sequence::At(last) if next.sequence <= last => Verdict::Ignore,
-            Sequence::At(last) if next.full || next.sequence == last + 1 => self.apply(next),
-            Sequence::Waiting if next.full => self.apply(next),
+            Sequence::At(last) if sequence <= last => Verdict::Ignore,
+            Sequence::At(last) if full || sequence == last + 1 => self.apply(sequence),
+            Sequence::Waiting if full => self.apply(sequence),
             Sequence::At(_) | Sequence::Waiting => {
                 *self = Sequence::Broken;
                 Verdict::Resync
@@ -42,8 +43,8 @@ impl Sequence {
         }
     }
 
-    fn apply(&mut self, next: &Assignments) -> Verdict {
-        *self = Sequence::At(next.sequence);
+    fn apply(&mut self, sequence: u64) -> Verdict {
+        *self = Sequence::At(sequence);
         Verdict::Apply
     }
 }
@@ -54,7 +55,7 @@ mod tests {
 
     fn judge_all(messages: &[(bool, u64)]) -> Vec<Verdict> {
         let mut session = Sequence::default();
-        let judge = |&(full, sequence)| session.judge(&Assignments { full, sequence, ..Default::default() });
+        let judge = |&(full, sequence)| session.judge(full, sequence);
         messages.iter().map(judge).collect()
     }
 
