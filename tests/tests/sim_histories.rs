@@ -14,7 +14,7 @@ use std::{
     hash::{BuildHasher, Hasher},
     time::{Duration, Instant},
 };
-use tests::sim::{Settings, Summary, run};
+use tests::sim::{Settings, Summary, Tally, run};
 
 /// Seeds that every run goes through: some tens of seconds in a debug build.
 const SEEDS: u64 = 16;
@@ -45,7 +45,40 @@ fn whatever_happens_the_promises_are_kept_and_in_the_end_everything_converges() 
     // A simulation in which nothing happens would find nothing.
     let containers: usize = summaries.iter().map(|summary| summary.containers).sum();
     assert!(containers as u64 > 20 * seeds, "only {containers} containers ran");
+    let mut tally = Tally::default();
+    summaries.iter().for_each(|summary| tally.add(&summary.tally));
+    let (held, words, partly) = (tally.held.len(), tally.acknowledged, tally.partly);
+    println!("{:?}; {held} stops held back; {words} words of nodes, {partly} of a part", tally.requests);
+    assert_eq!(missing(&tally, seeds), [""; 0]);
 }
+
+/// What too little was done of in that many histories, so that they would find less than they could.
+fn missing(tally: &Tally, seeds: u64) -> Vec<&'static str> {
+    let requests =
+        KINDS.iter().map(|&(kind, of_ten)| (kind, tally.requests.get(kind).copied().unwrap_or(0), of_ten));
+    let others = [
+        ("stops that were held back", tally.held.len(), 20),
+        ("words of how far nodes are", tally.acknowledged, 500),
+        ("words of nodes that lack a network", tally.partly, 20),
+    ];
+    let is_rare = |(_, count, of_ten): &(&str, usize, u64)| (*count as u64) * 10 < of_ten * seeds;
+    requests.chain(others).filter(is_rare).map(|(what, ..)| what).collect()
+}
+
+/// How often at least people get what they ask for in ten histories.
+const KINDS: [(&str, u64); 11] = [
+    ("create a service", 50),
+    ("update a service", 50),
+    ("roll a service back", 5),
+    ("remove a service", 10),
+    ("join a node", 5),
+    ("change a node", 20),
+    ("remove a node", 2),
+    ("create a network", 5),
+    ("remove a network", 2),
+    ("connect a task", 10),
+    ("disconnect a task", 3),
+];
 
 #[test]
 fn a_seed_that_nobody_tried_before_is_good_as_well() {

@@ -37,12 +37,11 @@ struct Wait {
     let_go: BTreeSet<(NodeId, NetworkId)>,
     /// Where nodes have not.
     pending: BTreeSet<(NodeId, NetworkId)>,
-    /// Whether all had, so that its node may have been told to stop it. That is not taken back.
-    is_over: bool,
 }
 
 impl Drains {
-    /// Takes in newer tables; nodes that are not up are not waited for. Gives the nodes of tasks that may be stopped now.
+    /// Takes in newer tables; nodes that are not up are not waited for. Gives the nodes of tasks that nobody is waited
+    /// for with.
     pub fn follow(
         &mut self,
         tables: &Tables,
@@ -59,11 +58,10 @@ impl Drains {
                 until: now + PATIENCE,
                 let_go: BTreeSet::new(),
                 pending: BTreeSet::new(),
-                is_over: false,
             });
             let waited_for = drained.balancers.into_iter().filter(|(node, _)| is_up(*node));
             wait.pending = waited_for.filter(|place| !wait.let_go.contains(place)).collect();
-            released.extend(wait.end());
+            released.extend(wait.pending.is_empty().then_some(wait.node));
         }
         released
     }
@@ -74,8 +72,10 @@ impl Drains {
         for wait in self.waits.values_mut().filter(|wait| wait.since <= reached.version) {
             let lets_go =
                 |place: &(NodeId, NetworkId)| place.0 == node && !reached.lacking.contains(&place.1);
+            let before = wait.let_go.len();
             wait.let_go.extend(wait.pending.extract_if(.., lets_go));
-            released.extend(wait.end());
+            let is_last = wait.let_go.len() > before && wait.pending.is_empty();
+            released.extend(is_last.then_some(wait.node));
         }
         released
     }
@@ -88,7 +88,7 @@ impl Drains {
 
     /// The nodes that have not let go of a task.
     pub fn silent(&self, task: TaskId) -> BTreeSet<NodeId> {
-        let wait = self.waits.get(&task).filter(|wait| !wait.is_over);
+        let wait = self.waits.get(&task);
         wait.into_iter().flat_map(|wait| &wait.pending).map(|(node, _)| *node).collect()
     }
 
@@ -101,14 +101,7 @@ impl Drains {
 
 impl Wait {
     fn holds(&self, now: Timestamp) -> bool {
-        !self.is_over && now < self.until
-    }
-
-    /// Ends it if nobody is waited for any more; gives the task's node if that is new.
-    fn end(&mut self) -> Option<NodeId> {
-        let ends = !self.is_over && self.pending.is_empty();
-        self.is_over |= ends;
-        ends.then_some(self.node)
+        !self.pending.is_empty() && now < self.until
     }
 }
 
@@ -209,11 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_stopped_is_not_held_again_when_a_node_comes_back() {
+    fn a_node_that_comes_back_with_what_it_had_is_waited_for_after_all() {
         let mut scene = Scene::new();
         assert_eq!(scene.drains.follow(&scene.tables, |_| false, NOW), BTreeSet::from([scene.its]));
-        assert_eq!(scene.drains.follow(&scene.tables, |_| true, NOW), BTreeSet::new());
         assert!(!scene.is_held(NOW) && scene.drains.silent(scene.task).is_empty());
+        assert_eq!(scene.drains.follow(&scene.tables, |_| true, NOW), BTreeSet::new());
+        assert!(scene.is_held(NOW) && !scene.is_held(NOW + PATIENCE));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use super::{
     Broken, Kept, agents_know_what_managers_know, drained_nodes_empty_out, no_leases_are_left,
-    nothing_else_runs, rollouts_end, services_run_as_wanted, tasks_that_wait_have_to,
+    nodes_know_their_networks, nothing_else_runs, rollouts_end, services_run_as_wanted,
+    tasks_that_wait_have_to,
 };
 use crate::sim::{World, wishes::Behaviour};
 use manager_core::state::State;
@@ -28,7 +29,8 @@ pub fn check(world: &World) -> Kept {
     drained_nodes_empty_out::check(state)?;
     no_leases_are_left::check(state)?;
     nothing_else_runs::check(world)?;
-    agents_know_what_managers_know::check(world)
+    agents_know_what_managers_know::check(world)?;
+    nodes_know_their_networks::check(world)
 }
 
 /// A service that was removed goes with the last of its tasks, which may be on a node that is not heard.

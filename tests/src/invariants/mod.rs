@@ -14,9 +14,10 @@ mod drained_nodes_empty_out;
 pub mod members_agree;
 mod no_host_port_twice;
 mod no_leases_are_left;
-mod no_number_twice;
+pub mod no_number_twice;
 mod no_port_of_every_node_twice;
 mod no_two_tasks_of_a_slot_run;
+mod nodes_know_their_networks;
 mod nothing_else_runs;
 pub mod plan_rests;
 mod reservations_fit;
@@ -24,6 +25,7 @@ mod rollouts_end;
 mod services_run_as_wanted;
 pub mod specs_are_the_users;
 pub mod state_never_goes_back;
+pub mod stops_wait_for_balancers;
 mod tasks_that_wait_have_to;
 mod update_respects_parallelism;
 
@@ -33,6 +35,7 @@ use manager_core::state::{Event, EventKind, ObjectId, State, Transaction};
 use proto::model::{NodeId, ServiceId, Task, TaskId, TaskState};
 use specs_are_the_users::Written;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use stops_wait_for_balancers::Draining;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +109,8 @@ pub struct Promises {
     pub written: Written,
     /// What people were told is done.
     pub acknowledged: Acknowledged,
+    /// The tasks that drain.
+    pub draining: Draining,
     containers: Containers,
 }
 
@@ -128,6 +133,7 @@ impl Promises {
         a_task_is_started_once::check(&self.containers, task)?;
         no_two_tasks_of_a_slot_run::check_containers(&self.containers, task, node, now, state)?;
         no_host_port_twice::check_containers(&self.containers, task, node)?;
+        no_number_twice::check_containers(&self.containers, task, state)?;
         reservations_fit::check_containers(&self.containers, task, node, state)?;
         self.containers.start(task, node);
         Ok(())

@@ -10,19 +10,30 @@ use crate::invariants::a_node_gets_only_its_own_tasks;
 use manager_core::{
     assignments::Told,
     liveness::Contact,
+    networks::Tables,
     state::{Change, Event, Expect, ObjectId, Transaction},
+    under_way::{Reached, UnderWay},
 };
 use proto::{
-    model::{Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus},
+    model::{
+        CarriedOut, Node, NodeDescription, NodeId, NodeState, NodeStatus, TaskId, TaskStatus, Timestamp,
+    },
     wire,
 };
-use std::collections::VecDeque;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 /// A session as the leader has it.
 #[derive(Debug)]
 pub struct Session {
     node: NodeId,
     told: Told,
+    /// How far the node is with what it was told of networks.
+    under_way: UnderWay,
+    /// When it is looked again whether a task that is held may be stopped.
+    look_at: Option<Timestamp>,
     /// Whether a report is being written; the session does nothing else meanwhile.
     busy: bool,
     /// What came in meanwhile.
@@ -118,8 +129,16 @@ impl World {
         let contact = Contact { last_heard: Some(now), connected: true, goodbye: false };
         leading.contacts.insert(node, contact);
         let before = leading.current.insert(node, connection);
-        let (told, inbox) = (Told::default(), VecDeque::new());
-        leading.sessions.insert(connection, Session { node, told, busy: false, inbox, tell_is_due: false });
+        let session = Session {
+            node,
+            told: Told::default(),
+            under_way: UnderWay::default(),
+            look_at: None,
+            busy: false,
+            inbox: VecDeque::new(),
+            tell_is_due: false,
+        };
+        leading.sessions.insert(connection, session);
         self.send(connection, Side::Node, Message::Registered { heartbeat_period });
         self.tell_soon(member, connection);
         if let Some(before) = before {
@@ -140,8 +159,15 @@ impl World {
             contact.last_heard = Some(now);
             contact.goodbye |= matches!(message, Message::Goodbye);
         }
-        if let Message::Report(report) = message {
-            self.take_report(member, connection, node, report);
+        match message {
+            Message::Report(report) => self.take_report(member, connection, node, report),
+            Message::CarriedOut(said) => {
+                let said = CarriedOut::try_from(said).expect("nodes name networks well");
+                let reached = session.under_way.carried_out(said.clone());
+                self.tally.acknowledged(&said);
+                self.let_go(member, node, &reached);
+            }
+            _ => {}
         }
     }
 
@@ -199,12 +225,8 @@ impl World {
     pub(super) fn wake_sessions(&mut self, member: MemberNo, events: &[Event]) {
         let concerns_all = |event: &Event| matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster);
         let all = events.iter().any(concerns_all);
-        let state = self.group.members[member].state.clone();
+        let (_, of_networks) = self.follow_networks(member);
         let Some(leading) = self.leading(member) else { return };
-        // A task's change concerns the other nodes of its networks as well.
-        let tables = leading.tables.next(&state);
-        let of_networks = tables.concerned(&leading.tables);
-        leading.tables = tables;
         let mut woken: Vec<ConnectionId> = match all {
             true => leading.sessions.keys().copied().collect(),
             false => {
@@ -215,6 +237,33 @@ impl World {
         woken.sort_unstable();
         woken.dedup();
         for connection in woken {
+            self.tell_soon(member, connection);
+        }
+    }
+
+    /// Takes in what a leader's state says of networks; gives the tables, and the nodes that are concerned.
+    fn follow_networks(&mut self, member: MemberNo) -> (Arc<Tables>, BTreeSet<NodeId>) {
+        let (state, now) = (self.group.members[member].state.clone(), self.clock_of(member));
+        let Some(leading) = self.leading(member) else { return Default::default() };
+        let (tables, concerned) = leading.news.follow(&state, now);
+        let term = leading.term;
+        self.promises.draining.note(term, &tables, now);
+        (tables, concerned)
+    }
+
+    /// A node's kernel has something: what was held for its sake is told.
+    fn let_go(&mut self, member: MemberNo, node: NodeId, reached: &[Reached]) {
+        let Some(leading) = self.leading(member) else { return };
+        let released = reached.iter().flat_map(|reached| leading.news.carried_out(node, reached));
+        let released: BTreeSet<NodeId> = released.collect();
+        self.tell_nodes_soon(member, &released);
+    }
+
+    fn tell_nodes_soon(&mut self, member: MemberNo, nodes: &BTreeSet<NodeId>) {
+        let Some(leading) = self.leading(member) else { return };
+        let sessions: Vec<ConnectionId> =
+            nodes.iter().filter_map(|node| leading.current.get(node).copied()).collect();
+        for connection in sessions {
             self.tell_soon(member, connection);
         }
     }
@@ -231,8 +280,8 @@ impl World {
 
     /// Tells a session's agent what it does not know yet.
     pub(super) fn tell(&mut self, member: MemberNo, connection: ConnectionId) {
-        let state = self.group.members[member].state.clone();
-        let Some(tables) = self.leading(member).map(|leading| leading.tables.next(&state)) else { return };
+        let (state, now) = (self.group.members[member].state.clone(), self.clock_of(member));
+        let careless = self.settings.careless;
         let Some(session) = self.session(member, connection) else { return };
         session.tell_is_due = false;
         if session.busy {
@@ -242,8 +291,23 @@ impl World {
         if state.node(node).is_none() {
             return self.hang_up(connection, Side::Manager);
         }
-        let Some(told) = session.told.tell(&state, &tables, node, |_| false) else { return };
+        let (tables, concerned) = self.follow_networks(member);
+        self.tell_nodes_soon(member, &concerned);
+        let Some(leading) = self.leading(member) else { return };
+        let (held, look_at) = leading.news.held(node, now);
+        let term = leading.term;
+        self.tally.held(&held);
+        self.look_again(member, connection, look_at);
+        let Some(session) = self.session(member, connection) else { return };
+        let told = session.told.tell(&state, &tables, node, |task| !careless && held.contains(&task));
+        let Some(told) = told else {
+            let reached = session.under_way.nothing_to_tell(state.version());
+            return self.let_go(member, node, reached.as_slice());
+        };
+        session.under_way.told(told.sequence, state.version());
         let kept = a_node_gets_only_its_own_tasks::check(node, &told, &state);
+        self.must(kept);
+        let kept = self.promises.draining.check(term, &told, &state, &tables, &self.hosts, now);
         self.must(kept);
         let message = wire::Assignments {
             full: told.full,
@@ -253,7 +317,24 @@ impl World {
             networks: told.networks.iter().map(wire::NetworkUpdate::from).collect(),
             remove_networks: told.remove_networks.iter().map(ToString::to_string).collect(),
         };
-        self.send(connection, Side::Node, Message::Assignments(message));
+        if self.misfortune && self.rng.chance(2) {
+            // What is told twice does no harm.
+            self.send(connection, Side::Node, Message::Assignments(Box::new(message.clone())));
+        }
+        self.send(connection, Side::Node, Message::Assignments(Box::new(message)));
+    }
+
+    /// Has a session be looked at when the next task that is held may be stopped.
+    fn look_again(&mut self, member: MemberNo, connection: ConnectionId, at: Option<Timestamp>) {
+        let now = self.clock_of(member);
+        if let Some(session) = self.session(member, connection)
+            && session.look_at != at
+        {
+            session.look_at = at;
+            if let Some(at) = at {
+                self.after(at.since(now), Happening::Tell { member, connection });
+            }
+        }
     }
 
     /// The leader's end of a session is over.

@@ -50,6 +50,10 @@ pub enum Happening {
     Tick { host: HostNo, incarnation: u64 },
     /// Something came of an order to the node; of an order that was overtaken by another nothing does.
     Step { host: HostNo, incarnation: u64, task: TaskId, order: Option<u64>, outcome: Outcome },
+    /// A daemon carries out what it knows of networks.
+    CarryOut { host: HostNo, incarnation: u64 },
+    /// A daemon says how far it is with that.
+    Acknowledge { host: HostNo, incarnation: u64 },
     /// A container begins to run.
     ContainerStarts { host: HostNo, incarnation: u64, task: TaskId },
     /// A container's process ends.
@@ -87,12 +91,14 @@ pub enum Message {
     Heartbeat,
     /// What the node observed of its tasks.
     Report(wire::StatusReport),
+    /// How far the node's kernel is with networks.
+    CarriedOut(wire::CarriedOut),
     /// The daemon will be back.
     Goodbye,
     /// The session is open.
     Registered { heartbeat_period: Duration },
     /// What is wanted of the node.
-    Assignments(wire::Assignments),
+    Assignments(Box<wire::Assignments>),
     /// A report is written down.
     Ack { sequence: u64 },
 }

@@ -1,7 +1,7 @@
 //! A history from its beginning to its end: a faulty phase, then a quiet one in which everything has
 //! to converge.
 
-use super::{failure::Failure, happening::Happening, settings::Settings, world::World};
+use super::{failure::Failure, happening::Happening, settings::Settings, tally::Tally, world::World};
 use crate::invariants::converged;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const STAY: Duration = Duration::from_secs(30);
 
 /// What came of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Stands for everything that happened.
     pub hash: u64,
@@ -20,6 +20,8 @@ pub struct Summary {
     pub events: u64,
     /// How many containers ran.
     pub containers: usize,
+    /// How much of what happened.
+    pub tally: Tally,
     /// How long it lasted.
     pub lasted: Duration,
     /// How long the cluster took to converge.
@@ -38,6 +40,7 @@ pub fn run(settings: Settings) -> Result<Summary, Failure> {
         events: world.events(),
         containers: world.promises.containers_started(),
         lasted: world.now,
+        tally: world.tally.clone(),
         converged_after,
     })
 }

@@ -4,6 +4,7 @@ use super::{
     containers::{Container, Order},
     group::EPOCH_MS,
     happening::Happening,
+    kernels::{Kernel, Networking},
     network::{ConnectionId, HostNo, Side},
     sessions::Line,
     world::World,
@@ -37,6 +38,8 @@ pub struct Host {
     pub incarnation: u64,
     /// What is on its disk: the daemon's ledger.
     pub ledger: BTreeMap<TaskId, Task>,
+    /// What there is of networks.
+    pub kernel: Kernel,
     /// What there is of containers.
     pub containers: BTreeMap<TaskId, Container>,
     /// Its daemon, if that runs.
@@ -50,6 +53,8 @@ pub struct Daemon {
     pub agent: Agent,
     /// When it was started.
     started: Duration,
+    /// What it knows of networks, and how far it is with them.
+    pub networking: Networking,
     /// Its session.
     pub line: Line,
     /// Its waits between sessions.
@@ -79,6 +84,7 @@ impl Host {
             boot: 0,
             incarnation: 0,
             ledger: BTreeMap::new(),
+            kernel: Kernel::default(),
             containers: BTreeMap::new(),
             daemon: None,
         }
@@ -134,9 +140,11 @@ impl World {
             self.discard(host, task);
         }
         let (agent, actions) = Agent::recover(ledger, found, self.host_now(host));
+        let networking = self.hosts[host].kernel.taken_over();
         self.hosts[host].daemon = Some(Daemon {
             agent,
             started: self.now,
+            networking,
             line: Line::Down,
             backoff: Backoff::default(),
             tick_at: None,
@@ -186,6 +194,7 @@ impl World {
                 Happening::Silence { connection, side: Side::Manager },
             );
         }
+        self.hosts[host].kernel.lose_power();
         self.lose_containers(host);
     }
 
@@ -309,6 +318,7 @@ impl World {
         if self.hosts[host].daemon.as_ref().is_some_and(over) {
             self.kill_daemon(host);
             self.hosts[host].left = true;
+            self.hosts[host].kernel = Kernel::default();
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::invariants::plan_rests;
 use manager_core::{
     liveness::{Contact, Liveness},
-    networks::Tables,
+    network_news::NetworkNews,
     reconcile,
     state::{Event, Refusal},
 };
@@ -43,8 +43,8 @@ pub struct Leading {
     pub current: BTreeMap<NodeId, ConnectionId>,
     /// The sessions that are open.
     pub sessions: BTreeMap<ConnectionId, Session>,
-    /// What nodes are to know of networks.
-    pub tables: Tables,
+    /// What nodes are to know of networks, and what is held until they do.
+    pub news: NetworkNews,
     writing: Option<Writing>,
     waiting: Vec<Proposal>,
     /// Who waits for what, until it is answered or given up.
@@ -112,7 +112,7 @@ impl Leading {
             contacts: BTreeMap::new(),
             current: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            tables: Tables::default(),
+            news: NetworkNews::default(),
             writing: None,
             waiting: Vec::new(),
             tickets: BTreeMap::new(),

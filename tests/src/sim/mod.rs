@@ -13,7 +13,8 @@
 //! | [`group`], [`elections`], [`leader`] | the managers: the log, who leads, what a leader does |
 //! | [`dispatcher`], [`sessions`] | the two halves of the agents' sessions |
 //! | [`network`], [`wire`] | links, partitions, and connections that deliver in order or break |
-//! | [`hosts`], [`containers`] | machines, daemons, ledgers, containers |
+//! | [`hosts`], [`containers`], [`kernels`] | machines, daemons, ledgers, containers, what kernels hold of networks |
+//! | [`tally`] | how much of what is happened, so that a simulation in which nothing does is noticed |
 //! | [`users`], [`requests`], [`wishes`] | what people ask for, and how they are answered |
 //! | [`faults`] | what goes wrong |
 //! | [`trace`], [`failure`] | what happened, and what is told of it when a promise was broken |
@@ -29,6 +30,7 @@ pub mod group;
 mod happening;
 pub mod history;
 pub mod hosts;
+pub mod kernels;
 mod leader;
 pub mod network;
 mod queue;
@@ -37,6 +39,7 @@ pub mod rng;
 pub mod script;
 mod sessions;
 pub mod settings;
+pub mod tally;
 pub mod trace;
 mod users;
 mod wire;
@@ -46,4 +49,5 @@ pub mod world;
 pub use failure::Failure;
 pub use history::{Summary, run};
 pub use settings::Settings;
+pub use tally::Tally;
 pub use world::World;

@@ -62,6 +62,23 @@ pub enum Object {
 }
 
 impl Request {
+    /// What kind of thing it asks for.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Request::Create(..) => "create a service",
+            Request::Update(..) => "update a service",
+            Request::Rollback(_) => "roll a service back",
+            Request::Remove(_) => "remove a service",
+            Request::Join(_) => "join a node",
+            Request::SetNode(..) => "change a node",
+            Request::RemoveNode(_) => "remove a node",
+            Request::CreateNetwork(..) => "create a network",
+            Request::RemoveNetwork(_) => "remove a network",
+            Request::Connect(..) => "connect a task",
+            Request::Disconnect(..) => "disconnect a task",
+        }
+    }
+
     /// What it is about, if that is something that stays: what a task is connected to goes with the task.
     pub fn object(&self) -> Option<Object> {
         Some(match self {
@@ -186,6 +203,9 @@ impl World {
             under_way.outcome = Outcome::Unknown;
         }
         self.note(format_args!("request {id} is {:?}", under_way.outcome));
+        if under_way.outcome == Outcome::Done {
+            self.tally.done(under_way.request.kind());
+        }
         let kept = self.promises.acknowledged.check(&self.group.state);
         self.must(kept);
         self.answers.insert(id, under_way.outcome);

@@ -2,13 +2,17 @@
 
 use super::{
     failure::Failure,
+    hosts::Host,
     network::{Cut, HostNo, Point},
     requests::{Outcome, Request},
     world::World,
 };
 use crate::invariants::Broken;
-use proto::model::{Availability, Id, IdSource, NodeSpec, Service, ServiceId, ServiceSpec, Task};
+use proto::model::{
+    Availability, DesiredState, Id, IdSource, NetworkId, NodeSpec, Service, ServiceId, ServiceSpec, Task,
+};
 use std::{sync::Arc, time::Duration};
+use worker_core::agent::Agent;
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -88,13 +92,33 @@ impl World {
 
     /// The machine that a task is on.
     pub fn host_of(&self, task: &Task) -> HostNo {
-        let is_it = |host: &super::hosts::Host| Some(host.id) == task.node;
+        let is_it = |host: &Host| Some(host.id) == task.node;
         self.hosts.iter().position(is_it).expect("a task is on one of the machines")
+    }
+
+    /// How many tasks of a service their nodes know that they are to stop.
+    pub fn told_to_stop(&self, id: ServiceId) -> usize {
+        let is_told = |agent: &Agent| {
+            let tasks = agent.tasks().filter(|(_, desired, _)| *desired > DesiredState::Running);
+            tasks.filter(|(task, ..)| agent.task(*task).is_some_and(|task| task.service == id)).count()
+        };
+        self.hosts.iter().filter_map(Host::agent).map(is_told).sum()
+    }
+
+    /// The network of that name.
+    pub fn network_named(&self, name: &str) -> NetworkId {
+        let name = name.parse().expect("the script uses good names");
+        self.state().network_named(&name).expect("the script knows its networks").id
+    }
+
+    /// Has a machine not be able to carry out what it is told of a network from now on.
+    pub fn break_network(&mut self, host: HostNo, network: NetworkId) {
+        self.hosts[host].kernel.broken.insert(network);
     }
 
     /// How many containers of a service run on all machines.
     pub fn containers_of(&self, id: ServiceId) -> usize {
-        let of_it = |host: &super::hosts::Host| {
+        let of_it = |host: &Host| {
             let running =
                 host.containers.iter().filter(|(_, it)| **it == super::containers::Container::Running);
             running.filter(|(task, _)| host.ledger.get(task).is_some_and(|held| held.service == id)).count()

@@ -8,7 +8,10 @@ use super::{
 };
 use proto::{model::Task, wire};
 use std::time::Duration;
-use worker_core::agent::{Assignments, Event, Report};
+use worker_core::{
+    agent::{Assignments, Event, Report},
+    tables::Told,
+};
 
 /// How long a manager may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,15 +90,28 @@ impl World {
             Message::Registered { heartbeat_period } => {
                 self.note_of(host, format_args!("has a session"));
                 self.set_line(host, Line::Up { connection, since: self.now, heartbeat_period });
+                self.begin_to_acknowledge(host);
                 self.tell_agent(host, Event::SessionUp);
                 self.heartbeat(host, connection);
             }
-            Message::Assignments(told) => self.tell_agent(host, Event::Assigned(assignments(told))),
+            Message::Assignments(told) => self.take_assignments(host, connection, *told),
             Message::Ack { sequence } => self.tell_agent(host, Event::Acked { sequence }),
-            Message::Register(_) | Message::Heartbeat | Message::Report(_) | Message::Goodbye => {
-                unreachable!("managers do not say this")
-            }
+            Message::Register(_)
+            | Message::Heartbeat
+            | Message::Report(_)
+            | Message::CarriedOut(_)
+            | Message::Goodbye => unreachable!("managers do not say this"),
         }
+    }
+
+    /// What assignments tell of networks is taken first, as tasks may need them.
+    fn take_assignments(&mut self, host: HostNo, connection: ConnectionId, mut told: wire::Assignments) {
+        let of_networks = networks(&mut told);
+        if self.take_networks(host, told.full, told.sequence, of_networks) {
+            return self.tell_agent(host, Event::Assigned(tasks(told)));
+        }
+        self.note_of(host, format_args!("has missed what networks are"));
+        self.after(Duration::ZERO, Happening::Closed { connection, side: Side::Node });
     }
 
     /// A node says that it is alive, and will again.
@@ -144,9 +160,20 @@ impl World {
     }
 }
 
-/// Assignments as the worker's shell reads them.
-fn assignments(told: wire::Assignments) -> Assignments {
+/// The tasks of assignments, as the worker's shell reads them.
+fn tasks(told: wire::Assignments) -> Assignments {
     let put = told.put.into_iter().map(|task| Task::try_from(task).expect("managers send good tasks"));
     let remove = told.remove.into_iter().map(|id| id.parse().expect("managers send good ids"));
     Assignments { full: told.full, sequence: told.sequence, put: put.collect(), remove: remove.collect() }
+}
+
+/// What they tell of networks.
+fn networks(told: &mut wire::Assignments) -> Told {
+    let update = |wire: wire::NetworkUpdate| wire.try_into().expect("managers send good networks");
+    let gone = |id: &String| id.parse().expect("managers send good ids");
+    Told {
+        full: told.full,
+        updates: std::mem::take(&mut told.networks).into_iter().map(update).collect(),
+        remove: told.remove_networks.iter().map(gone).collect(),
+    }
 }

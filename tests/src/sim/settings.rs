@@ -16,6 +16,8 @@ pub struct Settings {
     pub users: bool,
     /// Whether things go wrong during the faulty phase.
     pub faults: bool,
+    /// Whether leaders tell every stop at once, as they must not: to see whether that is noticed.
+    pub careless: bool,
     /// How long the faulty phase lasts.
     pub faulty: Duration,
     /// How long the cluster may take to converge after it. Waits that are meant to be, such as the
@@ -34,6 +36,7 @@ impl Settings {
             nodes: rng.place(6) + 2,
             users: true,
             faults: !rng.chance(10),
+            careless: false,
             faulty: rng.millis(120_000, 300_000),
             quiet_max: Duration::from_secs(900),
         }

@@ -47,15 +47,15 @@ impl World {
         let node = self.rng.pick(&nodes);
         match self.rng.between(0, 99) {
             0..=19 => (services.len() < SERVICES_MAX).then(|| self.new_service()),
-            20..=26 => self.connection_request(),
-            27..=64 => service.map(|it| {
+            20..=29 => self.connection_request(),
+            30..=64 => service.map(|it| {
                 Request::Update(it.id, Box::new(wishes::changed(&it.spec, &state, &mut self.rng)), it.version)
             }),
             65..=71 => service.map(|it| Request::Rollback(it.id)),
             72..=76 => service.map(|it| Request::Remove(it.id)),
             77..=89 => node.map(|it| self.new_availability(it)),
-            90..=91 => node.map(|it| self.new_label(it)),
-            92..=94 => self.network_request(),
+            90 => node.map(|it| self.new_label(it)),
+            91..=94 => self.network_request(),
             95..=96 => node.filter(|_| nodes.len() > 2).map(|it| Request::RemoveNode(it.id)),
             _ => (self.hosts.len() < HOSTS_MAX).then(|| self.new_machine()),
         }
@@ -73,13 +73,16 @@ impl World {
     /// Networks come, and go if nobody uses them.
     fn network_request(&mut self) -> Option<Request> {
         let state = self.group.state.clone();
-        let made: Vec<&Arc<Network>> = state.networks().filter(|network| network.spec.attachable).collect();
+        let was_made = |network: &&Arc<Network>| self.made_networks.contains(&network.id);
+        let made: Vec<&Arc<Network>> = state.networks().filter(was_made).collect();
         if self.rng.chance(40) || made.is_empty() {
             let id: NetworkId = Id::from_bits(self.rng.next_bits());
             // Names are used again.
             let name = format!("n{}", self.rng.between(1, NETWORKS_MAX as u64));
             let spec = NetworkSpec { attachable: true, ..network_spec(&name) };
-            return (made.len() < NETWORKS_MAX).then(|| Request::CreateNetwork(id, Box::new(spec)));
+            let has_room = made.len() < NETWORKS_MAX;
+            self.made_networks.insert(id);
+            return has_room.then(|| Request::CreateNetwork(id, Box::new(spec)));
         }
         self.rng.pick(&made).map(|network| Request::RemoveNetwork(network.id))
     }

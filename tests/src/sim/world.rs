@@ -10,16 +10,18 @@ use super::{
     requests::{Outcome, Request, RequestId, UnderWay},
     rng::Rng,
     settings::Settings,
+    tally::Tally,
     trace::Trace,
     users::newcomer,
 };
 use crate::invariants::{Broken, Kept, Promises};
 use manager_core::{
+    ipam::ingress_network,
     requests::network,
     state::{Change, Event, EventKind, ObjectId, State, Transaction},
     testing::{cluster, network_in},
 };
-use proto::model::{Cluster, Id, IdSource, NodeId, TaskState, Timestamp};
+use proto::model::{Cluster, Id, IdSource, NetworkId, NetworkSpec, NodeId, TaskState, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -45,10 +47,14 @@ pub struct World {
     pub promises: Promises,
     /// The requests that are under way.
     pub requests: BTreeMap<RequestId, UnderWay>,
+    /// How much of what happened.
+    pub tally: Tally,
     /// What came of the others.
     pub answers: BTreeMap<RequestId, Outcome>,
     /// Nodes that were removed.
     pub removed: BTreeSet<NodeId>,
+    /// Networks that people asked for, of which they may grow tired.
+    pub(super) made_networks: BTreeSet<NetworkId>,
     pub(super) requested: RequestId,
     pub(super) rng: Rng,
     /// Ids have a stream of their own, so that asking a loop once more changes nothing else.
@@ -88,8 +94,10 @@ impl World {
             trace: Trace::default(),
             promises: Promises::default(),
             requests: BTreeMap::new(),
+            tally: Tally::default(),
             answers: BTreeMap::new(),
             removed: BTreeSet::new(),
+            made_networks: BTreeSet::new(),
             requested: 0,
             rng,
             ids,
@@ -135,11 +143,15 @@ impl World {
         }
     }
 
-    /// Makes a network that has room for all, and one that has not.
+    /// Makes the ingress network, one that has room for all and that single tasks may join, and one that has not.
     fn make_networks(&mut self, now: Timestamp) {
+        let id = Id::from_bits(self.rng.next_bits());
+        let ingress = ingress_network(self.state(), id, now).expect("it is the first network");
+        self.commit(&[vec![Transaction::of(vec![Change::PutNetwork(Box::new(ingress))])]], None);
         for (name, subnet) in [("front", "10.1.0.0/24"), ("tiny", "10.2.0.0/28")] {
             let id = Id::from_bits(self.rng.next_bits());
-            let created = network::create(self.state(), id, network_in(name, subnet), now);
+            let spec = NetworkSpec { attachable: name == "front", ..network_in(name, subnet) };
+            let created = network::create(self.state(), id, spec, now);
             let created = created.expect("their names and addresses are different");
             self.commit(&[vec![created]], None);
         }
@@ -262,6 +274,8 @@ impl World {
             Happening::Step { host, incarnation, task, order, outcome } => {
                 self.step_done(host, incarnation, task, order, outcome);
             }
+            Happening::CarryOut { host, incarnation } => self.carry_out_networks(host, incarnation),
+            Happening::Acknowledge { host, incarnation } => self.acknowledge(host, incarnation),
             Happening::ContainerStarts { host, incarnation, task } => {
                 self.container_starts(host, incarnation, task);
             }
