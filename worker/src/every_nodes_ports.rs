@@ -1,20 +1,31 @@
 //! The ports that every node answers for: not taken from programs of this node that listened there before.
 
-use crate::{chain::Chain, executor::Listeners};
-use proto::model::{NetworkTable, PublishedPort};
+use crate::{
+    chain::Chain,
+    executor::{Listeners, blocking},
+    ledger::{AnsweredPorts, Ledger},
+};
+use proto::model::{NetworkId, NetworkTable, PublishedPort};
 use std::collections::BTreeSet;
 use tracing::{info, warn};
 use worker_core::network::{Opening, PortKey};
 use worker_network::Namespace;
 
 /// Which of the ports this node answers for, and which it leaves to programs of its own.
-#[derive(Debug, Default)]
 pub(crate) struct EveryNodesPorts {
-    answered: BTreeSet<Opening>,
+    ledger: Ledger,
+    /// As it is in the ledger; `None` until that was read.
+    answered: Option<AnsweredPorts>,
+    is_read: bool,
     left: BTreeSet<Opening>,
 }
 
 impl EveryNodesPorts {
+    /// Goes on with what a ledger has.
+    pub(crate) fn kept_in(ledger: Ledger) -> Self {
+        Self { ledger, answered: None, is_read: false, left: BTreeSet::new() }
+    }
+
     /// The table without ports that programs of the node listen on; `None` if there are none of them. A port that the
     /// node answers for already stays, whoever listens there since: nobody but a program of the node would notice.
     pub(crate) async fn limit(&mut self, host: &Namespace, table: &NetworkTable) -> Option<NetworkTable> {
@@ -23,13 +34,15 @@ impl EveryNodesPorts {
         }
         let ports = table.services.values().flat_map(|service| &service.ports);
         let wanted: BTreeSet<Opening> = ports.filter_map(opening).collect();
-        self.answered.retain(|port| wanted.contains(port));
-        let asked: BTreeSet<Opening> = wanted.difference(&self.answered).copied().collect();
+        let mut answered = self.answered_in(table.info.id).await;
+        answered.retain(|port| wanted.contains(port));
+        let asked: BTreeSet<Opening> = wanted.difference(&answered).copied().collect();
         let left = match asked.is_empty() {
             true => BTreeSet::new(),
             false => self.in_use(host, &asked).await,
         };
-        self.answered.extend(asked.difference(&left));
+        answered.extend(asked.difference(&left));
+        self.keep(Some(AnsweredPorts { network: table.info.id, ports: answered })).await;
         for port in self.left.difference(&left).filter(|port| wanted.contains(port)) {
             info!(port = %port.key, "node answers for a published port that was in use");
         }
@@ -41,6 +54,41 @@ impl EveryNodesPorts {
             table.change_services(|service| service.ports.retain(&is_answered));
             table
         })
+    }
+
+    /// Notes that the node takes no part in a network any more, and so answers for none of its ports.
+    pub(crate) async fn network_removed(&mut self, network: NetworkId) {
+        if !self.answered_in(network).await.is_empty() {
+            self.keep(None).await;
+        }
+    }
+
+    /// The ports of a network that the node answers for.
+    async fn answered_in(&mut self, network: NetworkId) -> BTreeSet<Opening> {
+        if !self.is_read {
+            let ledger = self.ledger.clone();
+            match blocking(move || ledger.answered_ports()).await {
+                Ok(answered) => (self.answered, self.is_read) = (answered, true),
+                Err(error) => {
+                    warn!(error = %Chain(&error), "not known which published ports the node answered for before");
+                }
+            }
+        }
+        let answered = self.answered.as_ref().filter(|answered| answered.network == network);
+        answered.map(|answered| answered.ports.clone()).unwrap_or_default()
+    }
+
+    /// Takes them down before the kernel has them: were it the other way round, a daemon that is killed in between would
+    /// leave them to others.
+    async fn keep(&mut self, answered: Option<AnsweredPorts>) {
+        if answered == self.answered {
+            return;
+        }
+        self.answered.clone_from(&answered);
+        let ledger = self.ledger.clone();
+        if let Err(error) = blocking(move || ledger.keep_answered_ports(answered.as_ref())).await {
+            warn!(error = %Chain(&error), "which published ports the node answers for could not be written down");
+        }
     }
 
     async fn in_use(&self, host: &Namespace, ports: &BTreeSet<Opening>) -> BTreeSet<Opening> {
@@ -72,8 +120,9 @@ fn opening(port: &PublishedPort) -> Option<Opening> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proto::model::{Ipv4Pool, NetworkId, NetworkInfo, NetworkService, PortProtocol, ServiceId};
-    use std::net::TcpListener;
+    use manager_store::disk::MemDisk;
+    use proto::model::{Ipv4Pool, NetworkInfo, NetworkService, PortProtocol, ServiceId};
+    use std::{net::TcpListener, sync::Arc};
 
     /// The ingress network with a service that publishes 8080 and 8081.
     fn table() -> NetworkTable {
@@ -106,14 +155,47 @@ mod tests {
         table
     }
 
+    /// Those of a daemon that starts with that disk.
+    fn started(disk: &MemDisk) -> EveryNodesPorts {
+        EveryNodesPorts::kept_in(Ledger::open(Arc::new(disk.clone())).unwrap())
+    }
+
+    fn published(table: &NetworkTable) -> Vec<u16> {
+        let ports = table.services.values().flat_map(|service| &service.ports);
+        ports.filter_map(|port| port.published).map(u16::from).collect()
+    }
+
+    #[tokio::test]
+    async fn a_restarted_daemon_knows_which_ports_are_the_clusters_and_which_it_left() {
+        let host = Namespace::temporary().await.unwrap();
+        let (disk, table) = (MemDisk::new(), table());
+        let before = host.run(|| TcpListener::bind("127.0.0.1:8080").unwrap()).await.unwrap();
+        started(&disk).limit(&host, &table).await.unwrap();
+        let _late = host.run(|| TcpListener::bind("127.0.0.1:8081").unwrap()).await.unwrap();
+        let mut restarted = started(&disk);
+        assert_eq!(published(&restarted.limit(&host, &table).await.unwrap()), [8081]);
+        drop(before);
+        assert_eq!(restarted.limit(&host, &table).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_network_that_was_removed_holds_no_port_when_it_is_back() {
+        let host = Namespace::temporary().await.unwrap();
+        let (disk, table) = (MemDisk::new(), table());
+        let mut ports = started(&disk);
+        assert_eq!(ports.limit(&host, &table).await, None);
+        ports.network_removed(table.info.id).await;
+        let _program = host.run(|| TcpListener::bind("127.0.0.1:8080").unwrap()).await.unwrap();
+        assert_eq!(published(&ports.limit(&host, &table).await.unwrap()), [8081]);
+    }
+
     #[tokio::test]
     async fn a_port_is_left_to_the_program_that_listens_there_until_it_ends() {
         let host = Namespace::temporary().await.unwrap();
-        let (mut ports, table) = (EveryNodesPorts::default(), table());
+        let (mut ports, table) = (started(&MemDisk::new()), table());
         let program = host.run(|| TcpListener::bind("127.0.0.1:8080").unwrap()).await.unwrap();
         let limited = ports.limit(&host, &table).await.unwrap();
-        let published = limited.services.values().flat_map(|service| &service.ports);
-        assert_eq!(published.filter_map(|port| port.published).map(u16::from).collect::<Vec<_>>(), [8081]);
+        assert_eq!(published(&limited), [8081]);
         drop(program);
         assert_eq!(ports.limit(&host, &table).await, None);
         // Who comes later does not take the port from the cluster.

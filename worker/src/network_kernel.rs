@@ -40,7 +40,7 @@ pub(crate) struct NodeKernel<'a> {
 
 impl<'a> NodeKernel<'a> {
     pub(crate) fn new(node: &'a Node) -> Self {
-        Self { network: &node.network, ports: Mutex::default() }
+        Self { network: &node.network, ports: Mutex::new(EveryNodesPorts::kept_in(node.ledger.clone())) }
     }
 }
 
@@ -64,6 +64,8 @@ impl Kernel for NodeKernel<'_> {
         if self.network.macvlans().list().contains(&id) {
             return Ok(self.network.macvlans().remove(id).await?);
         }
-        Ok(self.network.overlays().remove(id).await?)
+        self.network.overlays().remove(id).await?;
+        self.ports.lock().await.network_removed(id).await;
+        Ok(())
     }
 }

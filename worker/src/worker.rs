@@ -201,6 +201,7 @@ impl Worker {
             let node = self.node.clone();
             blocking(move || -> Result<_, WorkerError> {
                 node.ledger.forget_networks()?;
+                node.ledger.keep_answered_ports(None)?;
                 Ok(node.runtime.remove_node_cgroups()?)
             })
             .await?;

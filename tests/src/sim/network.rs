@@ -58,6 +58,8 @@ pub struct Connection {
     pub via: MemberNo,
     /// The manager that answers, which may be the same; `None` until the call got there.
     pub leader: Option<MemberNo>,
+    /// Whether what was under way in it was lost, so that it can't go on.
+    pub is_lost: bool,
     node: End,
     manager: End,
 }
@@ -141,7 +143,7 @@ impl Network {
     pub fn connect(&mut self, host: HostNo, via: MemberNo) -> ConnectionId {
         self.made += 1;
         let (node, manager) = (End::default(), End::default());
-        let connection = Connection { host, via, leader: None, node, manager };
+        let connection = Connection { host, via, leader: None, is_lost: false, node, manager };
         self.connections.insert(self.made, connection);
         self.made
     }
@@ -208,6 +210,7 @@ impl Network {
     /// Loses what is under way in a connection.
     pub fn lose(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.get_mut(&id) {
+            connection.is_lost = true;
             connection.node.inbox.clear();
             connection.manager.inbox.clear();
         }

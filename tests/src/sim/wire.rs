@@ -70,7 +70,7 @@ impl World {
     /// One side has had no answer to its probes, unless the way was mended meanwhile.
     pub(super) fn silence(&mut self, connection: ConnectionId, side: Side) {
         let Some(it) = self.network.connection(connection).filter(|it| it.is_open(side)) else { return };
-        if !self.network.is_whole(it) || !it.is_open(side.other()) {
+        if !self.network.is_whole(it) || it.is_lost || !it.is_open(side.other()) {
             self.end_of(connection, side);
         }
     }

@@ -1,8 +1,10 @@
 //! Which sockets wait for peers, and which have one, from the tables in `/proc/net`.
 
+use proto::model::{PortProtocol, PublishedPort};
 use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
 };
 
 /// `TCP_LISTEN` of the kernel's `tcp_states.h`.
@@ -14,6 +16,27 @@ const OPEN: [&str; 6] = ["01", "03", "04", "08", "09", "0B"];
 const SCTP_LISTENING: &str = "10";
 /// `TCP_CLOSE`: what an unconnected UDP socket is.
 const UNCONNECTED: &str = "07";
+
+/// How long a container that runs may take until it listens on a port that its service publishes. Who speaks to it
+/// before is refused and would notice.
+const LISTENING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same for datagrams. Not every program that takes them binds the port from the start, or at all; a first one that
+/// is lost is nothing that its sender is not prepared for.
+const BINDING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a container is waited for to listen on a port.
+pub fn patience(port: &PublishedPort) -> Duration {
+    match port.protocol {
+        PortProtocol::Tcp | PortProtocol::Sctp => LISTENING_PATIENCE,
+        PortProtocol::Udp => BINDING_PATIENCE,
+    }
+}
+
+/// How long it is waited for at most to listen on all of them.
+pub fn longest_patience(ports: &[PublishedPort]) -> Duration {
+    ports.iter().map(patience).max().unwrap_or_default()
+}
 
 /// A socket that waits for peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use super::{
 use crate::chain::Chain;
 use proto::model::{PublishedPort, Task};
 use std::{path::Path, time::Duration};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 use worker_core::{
-    listeners::open_connections,
+    listeners::{open_connections, patience},
     network::{Opening, PortKey},
 };
 use worker_network::Namespace;
@@ -25,7 +25,7 @@ const LATE: Duration = Duration::from_millis(200);
 /// let go.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Waits until a task's container listens on all ports that its service publishes. One without a network
+/// Waits until a task's container listens on the ports that its service publishes, on each as long as it may take. One without a network
 /// of its own is not waited for.
 pub(super) async fn until_listening(node: &Node, task: &Task) {
     if let Err(error) = listening(node, task).await {
@@ -50,10 +50,11 @@ async fn listening(node: &Node, task: &Task) -> Result<(), PortError> {
         let key = PortKey { protocol: port.protocol.into(), port: port.target };
         Opening { key, host_ip: None }
     };
-    let mut pause = SOON;
+    let (begun, mut pause) = (Instant::now(), SOON);
     loop {
         let listeners = Listeners::of(&container).await?;
-        if task.spec.ports.iter().all(|port| listeners.on(target(port)).is_some()) {
+        let is_over = |port: &PublishedPort| begun.elapsed() >= patience(port);
+        if task.spec.ports.iter().all(|port| listeners.on(target(port)).is_some() || is_over(port)) {
             return Ok(());
         }
         sleep(pause).await;

@@ -5,10 +5,14 @@
 //! ledger.format   format          -> a number
 //! ledger.tasks    a task's id     -> the task, with the status observed here
 //! ledger.holdings a task's id     -> what its container holds on the node
+//! ledger.ports-of-every-node answered -> the published ports that the node answers for
 //! ledger.networks, ledger.network-peers, ledger.network-services: see [`networks`]
 //! ```
 
 mod networks;
+mod ports;
+
+pub use ports::AnsweredPorts;
 
 use manager_store::disk::{Disk, DiskError, KeyRange, KeyValue, Op, Table};
 use proto::model::{Task, TaskId};

@@ -1,6 +1,7 @@
 //! One task that the agent holds: how events and wishes move it on.
 
 mod connecting;
+mod serving;
 
 use super::{Action, Found, Now, Outcome, work::Work};
 use crate::task::{Step, after_exit, after_failure, next_step};
@@ -12,9 +13,6 @@ use std::time::Duration;
 /// How long after a kill without effect the next one is sent. A process that is stuck in the kernel
 /// can't end before it comes out.
 const KILL_AGAIN: Duration = Duration::from_secs(10);
-
-/// How long a container that runs may take until it listens on the ports that its service publishes.
-const LISTENING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A task of this node. The status within it is the one observed here.
 #[derive(Debug, Clone)]
@@ -239,37 +237,12 @@ impl Held {
         Action::Prepare(Box::new(self.task.clone()))
     }
 
-    /// Whether connections may lead to it that are to end before it does. One that the managers do not
-    /// name any more is in no balancing.
-    fn is_to_drain(&self) -> bool {
-        let is_balanced = self.state() == TaskState::Running && !self.task.addresses.is_empty();
-        is_balanced && self.assigned && !self.drained
-    }
-
-    fn drain(&mut self, now: Now) -> Action {
-        self.work = Work::Draining { until: now.elapsed.saturating_add(self.grace()) };
-        Action::Drain(Box::new(self.task.clone()))
-    }
-
     fn stop(&mut self, now: Now) -> Action {
         self.begin(Work::Stopping { kill_at: now.elapsed.saturating_add(self.grace()) }, Action::Stop)
     }
 
     fn grace(&self) -> Duration {
         self.task.spec.task.container.stop_grace_period.unwrap_or(STOP_GRACE_PERIOD)
-    }
-
-    fn await_listening(&mut self, pid: u32, now: Now) -> Action {
-        self.work = Work::Awaiting { pid, until: now.elapsed.saturating_add(LISTENING_PATIENCE) };
-        self.task.status.message = self.unheard();
-        Action::AwaitListening(Box::new(self.task.clone()))
-    }
-
-    /// Says what a container that was started is waited for to do.
-    fn unheard(&self) -> String {
-        let ports = &self.task.spec.ports;
-        let ports: Vec<_> = ports.iter().map(|port| format!("{}/{}", port.target, port.protocol)).collect();
-        format!("the container does not listen on {} yet", ports.join(" and "))
     }
 
     fn runs(&mut self, pid: u32, message: &str, now: Now) {

@@ -75,7 +75,7 @@ impl HostPort {
 }
 
 /// A protocol and a port of the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PortKey {
     /// The protocol.
     pub protocol: Protocol,
@@ -90,7 +90,7 @@ impl fmt::Display for PortKey {
 }
 
 /// A published port of the host, and where on the host it is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Opening {
     /// The port.
     pub key: PortKey,

@@ -51,6 +51,26 @@ fn a_task_that_never_listens_runs_after_a_while_and_says_so() {
 }
 
 #[test]
+fn a_port_for_datagrams_that_nobody_binds_is_waited_for_a_second_only_and_beside_others_no_longer() {
+    let ports = |protocols: &[PortProtocol]| -> Vec<_> {
+        let port = 53.try_into().unwrap();
+        protocols.iter().map(|&protocol| PublishedPort::ingress(protocol, port, port)).collect()
+    };
+    let running_at = |protocols: &[PortProtocol], millis| {
+        let mut task = served(DesiredState::Running);
+        Arc::make_mut(&mut task.spec).ports = ports(protocols);
+        let mut agent = agent_with(vec![task]);
+        agent.handle(step(1, Outcome::Prepared), at(10));
+        agent.handle(step(1, Outcome::Started { pid: 99 }), at(20));
+        agent.handle(Event::Tick, at(millis));
+        status(&agent, 1).state == TaskState::Running
+    };
+    assert!(!running_at(&[PortProtocol::Udp], 1019) && running_at(&[PortProtocol::Udp], 1020));
+    let both = [PortProtocol::Udp, PortProtocol::Tcp];
+    assert!(!running_at(&both, 10_019) && running_at(&both, 10_020));
+}
+
+#[test]
 fn a_task_that_is_waited_for_to_listen_can_be_stopped_and_can_end() {
     let mut agent = agent_that_started();
     let shutdown = full(2, vec![served(DesiredState::Shutdown)]);
