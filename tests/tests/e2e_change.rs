@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use std::{net::SocketAddr, path::PathBuf};
-use tests::cluster::{Load, SOON, Tally, TestCluster};
+use tests::cluster::{Load, SOON, Tally, TestCluster, Waiter};
 
 /// A published service of three tasks in a network, and a container in that network that asks it.
 fn start(order: &str) -> Result<TestCluster> {
@@ -106,5 +106,24 @@ fn draining_a_node_loses_no_request() -> Result<()> {
     })?;
     cluster.wait_until("its containers have ended", SOON, || Ok(cluster.containers_running(busy)? == 0))?;
     all_answered(load)?;
+    cluster.finish()
+}
+
+#[test]
+fn connections_that_are_kept_open_between_requests_hold_no_stop_up() -> Result<()> {
+    let cluster = start("stop-first")?;
+    // Much longer than the test waits.
+    cluster.shoal(&["service", "update", "-q", "--stop-grace-period", "1h", "web"])?;
+    let node = cluster.node("m1");
+    let namespace = node.namespace();
+    let connect = |_| Waiter::connect(&namespace, (node.addr(), 8080).into());
+    // Each task has some.
+    let _kept: Vec<Waiter> = (0..12).map(connect).collect::<Result<_>>()?;
+    cluster.shoal(&["service", "scale", "web=1"])?;
+    cluster.wait_until("the others have ended", SOON, || {
+        let counts = cluster.names().into_iter().map(|name| cluster.containers_running(&name));
+        // The client's is one more.
+        Ok(counts.sum::<Result<u32>>()? == 2)
+    })?;
     cluster.finish()
 }

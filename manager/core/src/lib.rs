@@ -21,6 +21,7 @@
 //! | [`drains`] | when a task that gets connections may be stopped |
 //! | [`under_way`] | how far a node is with what it was told of networks |
 //! | [`network_news`] | both for all nodes of a leadership |
+//! | [`features`] | what changes the state may be given, going by the oldest manager |
 //! | [`membership`] | who may be promoted, demoted or removed, and who votes |
 //! | [`requests`] | what a person may do, and what comes of it |
 
@@ -29,6 +30,7 @@ pub mod assignments;
 mod decision;
 pub mod drains;
 pub mod enforcer;
+pub mod features;
 pub mod ipam;
 pub mod liveness;
 pub mod membership;

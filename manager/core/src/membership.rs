@@ -149,6 +149,7 @@ mod tests {
     use super::*;
     use crate::testing::{Bench, node, service};
     use proto::model::TaskState;
+    use proto::model::cluster::FEATURE_LEVEL;
 
     fn managers_bench(count: u32) -> (Bench, Vec<NodeId>) {
         let mut bench = Bench::new();
@@ -183,7 +184,7 @@ mod tests {
     fn a_node_with_too_old_a_program_is_not_promoted() {
         let mut bench = Bench::new();
         let old = bench.add(node(1));
-        bench.edit_cluster(|cluster| cluster.feature_level = 2);
+        bench.edit_cluster(|cluster| cluster.feature_level = FEATURE_LEVEL + 1);
         let refused = check_promotion(&bench.state, bench.state.node(old).unwrap());
         assert_eq!(refused, Err(MembershipError::TooOld { node: "node-1".into() }));
     }

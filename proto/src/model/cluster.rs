@@ -5,8 +5,13 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
 /// The newest feature level this program understands. Raised when a change to the state is added
-/// that older programs can't apply.
-pub const FEATURE_LEVEL: u32 = 1;
+/// that older programs can't apply; what nodes and managers say to each other needs none, as it is only added to.
+///
+/// | Level | What is new in the state |
+/// | --- | --- |
+/// | 1 | services, tasks, nodes, rollouts |
+/// | 2 | networks, their leases, published ports of every node, tasks connected one by one |
+pub const FEATURE_LEVEL: u32 = 2;
 
 /// The cluster object; there is exactly one, made at init.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +30,7 @@ pub struct Cluster {
     pub root_ca: RootCa,
     /// What lets nodes in.
     pub join_tokens: JoinTokens,
-    /// What the oldest member understands: no change beyond it is written.
+    /// What all managers understand: it rises with the oldest one's program, and none that understands less joins them.
     pub feature_level: u32,
     /// The VXLAN network identifier that was given out last. The next network has the next one, so that a node that was
     /// away for long, and still has containers of a removed network, is not in another one with them.

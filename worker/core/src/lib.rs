@@ -4,6 +4,7 @@
 //! * [`acknowledgement`]: what the managers are told of how far its networks are.
 //! * [`agent`]: what the node holds for the managers, and what it does about it next.
 //! * [`backoff`]: how long to wait before a manager is tried again.
+//! * [`connections`]: which connections of a container are in use.
 //! * [`dns`]: what a container's name server answers.
 //! * [`etc_files`]: the texts of the files that a container is given.
 //! * [`known`]: the networks it takes part in, and from whom it knows them.
@@ -18,6 +19,7 @@
 pub mod acknowledgement;
 pub mod agent;
 pub mod backoff;
+pub mod connections;
 pub mod dns;
 pub mod etc_files;
 pub mod known;

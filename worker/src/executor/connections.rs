@@ -1,4 +1,4 @@
-//! What is seen of a container's connections: that it listens, and that the last has ended.
+//! What is seen of a container's connections: that it listens, and that the last is answered.
 
 use super::{
     node::Node,
@@ -8,12 +8,13 @@ use crate::chain::Chain;
 use proto::model::{PublishedPort, Task};
 use std::{path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
-use tracing::warn;
+use tracing::{debug, warn};
 use worker_core::{
+    connections,
     listeners::{open_connections, patience},
     network::{Opening, PortKey},
 };
-use worker_network::Namespace;
+use worker_network::{Namespace, tcp_sockets};
 
 /// How soon it is looked again, at first; each time it is twice as long.
 const SOON: Duration = Duration::from_millis(10);
@@ -33,7 +34,7 @@ pub(super) async fn until_listening(node: &Node, task: &Task) {
     }
 }
 
-/// Waits until a task's container has no connections any more that others made. If no other task of its
+/// Waits until no connection that others made to a task's container is in use any more. If no other task of its
 /// service gets the new ones, it is not waited for: nobody would be served meanwhile.
 pub(super) async fn until_drained(node: &Node, task: &Task) {
     if !node.networks.is_served_besides(task) {
@@ -64,7 +65,7 @@ async fn listening(node: &Node, task: &Task) -> Result<(), PortError> {
 
 async fn drained(node: &Node, task: &Task) -> Result<(), PortError> {
     let Some(container) = namespace_of(node, task)? else { return Ok(()) };
-    let count = async || Ok::<_, PortError>(open_connections(&container.run(tcp_tables).await??));
+    let count = async || in_use(&container).await;
     let mut pause = SOON;
     loop {
         if count().await? == 0 {
@@ -75,6 +76,17 @@ async fn drained(node: &Node, task: &Task) -> Result<(), PortError> {
         }
         sleep(pause).await;
         pause = (pause * 2).min(LATE);
+    }
+}
+
+/// How many connections are in use; where the kernel does not tell what was said in them, how many there are.
+async fn in_use(container: &Namespace) -> Result<usize, PortError> {
+    match tcp_sockets(container).await {
+        Ok(sockets) => Ok(connections::in_use(&sockets)),
+        Err(error) => {
+            debug!(error = %Chain(&error), "every open connection counts as in use");
+            Ok(open_connections(&container.run(tcp_tables).await??))
+        }
     }
 }
 

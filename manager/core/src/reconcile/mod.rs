@@ -9,7 +9,7 @@
 mod properties;
 
 use crate::{
-    Decision, allocator, enforcer,
+    Decision, allocator, enforcer, features,
     liveness::{self, Liveness},
     orchestrator::{global, handover, replicated, restart},
     reaper, scheduler,
@@ -56,6 +56,7 @@ struct Round {
 fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: &Liveness) -> Round {
     let mut round = Round::default();
     round.run("liveness", scratch, |state| liveness::decide(state, now, liveness));
+    round.run("features", scratch, |state| features::decide(state, now));
     round.run("updater", scratch, |state| updater::decide(state, now, ids));
     round.run("replicated", scratch, |state| replicated::decide(state, now, ids));
     round.run("global", scratch, |state| global::decide(state, now, ids));
