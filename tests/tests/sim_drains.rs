@@ -61,7 +61,9 @@ fn when_the_leader_dies_while_a_stop_is_held_the_next_one_tells_it() -> Result<(
     world.run_for(AT_ONCE)?;
     assert_eq!(world.told_to_stop(web), 0);
     world.kill_leader();
-    world.wait_for("it is told in the end", SOON, |world| world.told_to_stop(web) == 2)?;
+    // One may have ended before the other's node has found the new leader.
+    let told_or_over = |world: &World| world.containers_of(web) <= 1 + world.told_to_stop(web);
+    world.wait_for("they are told in the end", SOON, told_or_over)?;
     world.wait_for("they end", A_WHILE, |world| world.containers_of(web) == 1)
 }
 
