@@ -91,7 +91,7 @@ def first(bed, samples, runs, _seconds):
 
 
 def first_answer(bed, asker, address, port):
-    """When a request was answered first, in nanoseconds since 1970; asks without a pause."""
+    """When a request was answered first, in nanoseconds since 1970; asks again 5 ms after each failure."""
     script = ("import time, urllib.request\n"
               f"end = time.monotonic() + {REACHED_SECONDS}\n"
               "while time.monotonic() < end:\n"
@@ -100,7 +100,7 @@ def first_answer(bed, asker, address, port):
               "    print(time.time_ns())\n"
               "    break\n"
               "  except OSError:\n"
-              "    time.sleep(0.002)\n")
+              "    time.sleep(0.005)\n")
     return int(bed.beside(asker, "python3", "-c", script, timeout=REACHED_SECONDS + GRACE))
 
 
