@@ -62,6 +62,7 @@ delete table ip {TABLE}
 table ip {TABLE} {{
 	chain output {{
 		type filter hook output priority raw
+		oif != lo accept
 		ip daddr {ADDRESS} udp dport 53 udp dport set {udp} notrack
 		ip daddr {ADDRESS} tcp dport 53 tcp dport set {tcp} notrack
 		ip saddr {ADDRESS} udp sport {udp} udp sport set 53 notrack

@@ -79,7 +79,7 @@ impl HandOver<'_> {
             "raw_prerouting",
             Some("type filter hook prerouting priority raw; policy accept;"),
             // route_localnet on the link would otherwise let a container speak to the host's 127.0.0.1.
-            &[format!("iifname {:?} {local} drop", self.link)],
+            &[format!("{local} iifname {:?} drop", self.link)],
         );
         table.chain(
             "nat_prerouting",

@@ -13,17 +13,17 @@ impl Ruleset {
         let mut rules = vec![
             // VLANs that nodes made are their containers' and not the host's.
             format!("iifgroup {VLAN_GROUP} drop"),
+            format!("iifname != {uplink:?} accept"),
             // A rejection of what belongs to no connection would end the connection it pretends to be of.
-            format!("iifname {uplink:?} ct state invalid drop"),
-            format!("iifname {uplink:?} ip daddr {} accept", self.uplink.host_ipv4()),
+            "ct state invalid drop".to_owned(),
+            format!("ip daddr {} accept", self.uplink.host_ipv4()),
         ];
         if self.subnets.ipv6.is_some() {
-            rules.push(format!("iifname {uplink:?} ip6 daddr {} accept", self.uplink.host_ipv6()));
+            rules.push(format!("ip6 daddr {} accept", self.uplink.host_ipv6()));
         }
         // As if nobody listened: a port that is withdrawn is refused like any other.
-        let stranger = format!("iifname {uplink:?} ct state new");
-        rules.push(format!("{stranger} meta l4proto tcp reject with tcp reset"));
-        rules.push(format!("{stranger} reject with icmpx port-unreachable"));
+        rules.push("ct state new meta l4proto tcp reject with tcp reset".to_owned());
+        rules.push("ct state new reject with icmpx port-unreachable".to_owned());
         rules
     }
 
@@ -45,6 +45,8 @@ impl Ruleset {
         let mut rules = vec![
             // It is not translated, and has neither direction nor state that the rules below could go by.
             "ct state invalid drop".to_owned(),
+            // Its first packet came past the rules below.
+            "ct state established accept".to_owned(),
             format!("iifname {SANDBOX_UPLINK:?} ct state new ct status & dnat == 0 drop"),
             format!(
                 "iifname {CONTAINER_LINKS:?} oifname {CONTAINER_LINKS:?} meta iifgroup {siblings} meta oifgroup {siblings} accept"

@@ -47,8 +47,8 @@ impl Ruleset {
             // Published ports are the only way in, for the LAN as for the sandboxes of other daemons.
             &[
                 format!("iifgroup {VLAN_GROUP} drop"),
-                format!("oifname {uplink:?} ct state invalid drop"),
-                format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop"),
+                format!("ct state invalid oifname {uplink:?} drop"),
+                format!("ct state new ct status & dnat == 0 oifname {uplink:?} drop"),
             ],
         );
         table.chain(

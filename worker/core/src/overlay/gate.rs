@@ -59,15 +59,15 @@ impl Gate {
             "forward",
             Some("type filter hook forward priority filter; policy accept;"),
             &[
-                format!("oifname {uplink:?} ct state new ct status & dnat == 0 drop"),
-                format!("iifname {uplink:?} ct state new drop"),
+                format!("ct state new ct status & dnat == 0 oifname {uplink:?} drop"),
+                format!("ct state new iifname {uplink:?} drop"),
             ],
         );
         table.chain(
             "input",
             Some("type filter hook input priority filter; policy accept;"),
             // The sandbox begins nothing; neighbour discovery is not tracked.
-            &[format!("iifname {uplink:?} ct state new,invalid drop")],
+            &[format!("ct state new,invalid iifname {uplink:?} drop")],
         );
         let (chain, hook, rules) = challenge::chain();
         table.chain(chain, Some(hook), &rules);

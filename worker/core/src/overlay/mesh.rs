@@ -12,6 +12,7 @@
 //! in a zone of their own: two clients of one address and port may come in at two nodes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proto::model::{HostIp, NetworkEndpoint, NetworkService, NetworkTable, NodeId, PortMode, PortTraffic};
@@ -158,20 +159,20 @@ impl Mesh {
         ports.chain(origins.flat_map(|router| elements::of_origin(*router))).collect()
     }
 
-    pub(super) fn chains(&self, sides: &[Side]) -> [NetChain; 3] {
-        let (zones, origins) = (Set::Zones.name(), Set::Origins.name());
+    /// Keeps what came in at one node apart from what came in at another.
+    pub(super) fn zone_rule() -> String {
+        format!("iifname {TUNNEL:?} ct original zone set ether saddr map @{} accept", Set::Zones.name())
+    }
+
+    pub(super) fn chains(&self, sides: &[Side]) -> [NetChain; 2] {
+        let origins = Set::Origins.name();
         [
-            (
-                "zoning",
-                "type filter hook prerouting priority raw; policy accept;",
-                vec![format!("iifname {TUNNEL:?} ct original zone set ether saddr map @{zones}")],
-            ),
             (
                 "marking",
                 "type filter hook prerouting priority mangle; policy accept;",
                 vec![
-                    format!("iifname {TUNNEL:?} ct state new ct mark set ether saddr map @{origins}"),
-                    format!("iifname != {TUNNEL:?} ct direction reply meta mark set ct mark"),
+                    format!("ct state new iifname {TUNNEL:?} ct mark set ether saddr map @{origins}"),
+                    format!("ct direction reply iifname != {TUNNEL:?} meta mark set ct mark"),
                 ],
             ),
             (
@@ -208,7 +209,9 @@ impl Mesh {
             let size = self.mtu.saturating_sub(headers);
             format!("meta nfproto {family} tcp flags & (syn | rst) == syn tcp option maxseg size set {size}")
         };
-        sides.iter().map(clamp).collect()
+        // The answer to a connection's first packet is clamped too, and belongs to one that is known.
+        let known = "ct state established tcp flags & syn == 0 accept".to_owned();
+        iter::once(known).chain(sides.iter().map(clamp)).collect()
     }
 
     /// In come connections to published ports, from the host or another node; out go their answers, and nothing else.
