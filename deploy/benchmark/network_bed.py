@@ -65,16 +65,15 @@ class Bed(Cluster):
     def beside(self, service, *command, timeout):
         """Runs a command of this machine where the service's only task is, and returns what it prints."""
         pid = self.process(service)
+        return self.within(pid, pid, *command, timeout=timeout)
 
-        def join_group():
-            for group in groups(pid):
-                with open(os.path.join(group, "cgroup.procs"), "w", encoding="ascii") as file:
-                    file.write(str(os.getpid()))
-
-        done = subprocess.run(["nsenter", f"--net=/proc/{pid}/ns/net", *command], capture_output=True, text=True,
-                              timeout=timeout, stdin=subprocess.DEVNULL, preexec_fn=join_group, check=False)
+    @staticmethod
+    def within(network, group, *command, timeout):
+        """Runs a command in the network namespace of one process and the groups of another; returns what it prints."""
+        done = subprocess.run(["nsenter", f"--net=/proc/{network}/ns/net", *command], capture_output=True, text=True,
+                              timeout=timeout, stdin=subprocess.DEVNULL, preexec_fn=joining(group), check=False)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} beside {service}: {done.stderr.strip() or done.stdout.strip()}")
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
     def task_address(self, service):
@@ -92,6 +91,17 @@ def in_network(addresses):
     """The address in the network among some that are written with the length of their prefix."""
     bare = (address.split("/")[0] for address in addresses)
     return next(address for address in bare if ipaddress.ip_address(address) in SUBNET)
+
+
+def joining(pid):
+    """What a new process does to be in the same groups as another."""
+
+    def join():
+        for group in groups(pid):
+            with open(os.path.join(group, "cgroup.procs"), "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+
+    return join
 
 
 def groups(pid):

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// How lines are headed.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// Whether a line is printed as it was written, without any head.
+    /// Whether a line is printed as it was written, without saying by which task.
     pub raw: bool,
     /// Whether the time is printed.
     pub timestamps: bool,
@@ -58,7 +58,7 @@ impl Composer {
     /// the line is to come.
     pub fn line(&mut self, task_id: &str, line: LogLine) -> Option<(Vec<u8>, bool)> {
         let stderr = line.stream() == Stream::Stderr;
-        if self.style.raw {
+        if self.style.raw && !self.style.timestamps {
             return Some((line.data, stderr));
         }
         let key = (task_id.to_owned(), line.stream);
@@ -75,8 +75,10 @@ impl Composer {
         if self.style.timestamps {
             text.extend(format!("{} ", times::rfc3339_nanos(line.at_ns)).into_bytes());
         }
-        let head = self.heads.get(task_id).map_or(task_id, String::as_str);
-        text.extend(format!("{head:<width$}    | ", width = self.width).into_bytes());
+        if !self.style.raw {
+            let head = self.heads.get(task_id).map_or(task_id, String::as_str);
+            text.extend(format!("{head:<width$}    | ", width = self.width).into_bytes());
+        }
         text.extend(data);
         Some((text, stderr))
     }
@@ -146,5 +148,9 @@ mod tests {
     fn raw_lines_are_printed_as_they_were_written() {
         let mut composer = Composer::new(Style { raw: true, ..PLAIN });
         assert_eq!(text(composer.line("x", line("part"))), "part");
+
+        let mut composer = Composer::new(Style { raw: true, timestamps: true, ..PLAIN });
+        assert_eq!(composer.line("x", line("part ")), None, "a time is said of a whole line");
+        assert_eq!(text(composer.line("x", line("of it\n"))), "2023-11-14T22:13:20.000000001Z part of it\n");
     }
 }

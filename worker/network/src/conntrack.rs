@@ -1,5 +1,6 @@
 //! Connections a namespace tracks: those that go where they would not go any more are forgotten.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,9 @@ use netlink_packet_netfilter::{
 };
 use nix::errno::Errno;
 use thiserror::Error;
-use worker_core::network::Flow;
+use worker_core::network::{Flow, Sought};
 
+use crate::conntrack_filter::{Listing, listings};
 use crate::links::is;
 use crate::namespace::{Namespace, NamespaceError};
 use crate::netfilter_socket::NetfilterSocket;
@@ -65,9 +67,11 @@ pub enum ConntrackError {
     },
 }
 
-/// Forgets connections; tells which. The rules that lead them elsewhere are loaded by then, so that none comes back.
+/// Forgets connections among those that are sought; tells which. The rules that lead them elsewhere are loaded by then, so
+/// that none comes back.
 pub(crate) async fn forget(
     namespace: &Namespace,
+    sought: BTreeSet<Sought>,
     is_stale: impl Fn(&Flow) -> bool + Send + 'static,
 ) -> Result<Vec<Tracked>, ConntrackError> {
     let path = namespace.path().to_owned();
@@ -78,7 +82,7 @@ pub(crate) async fn forget(
             }
             let tracking = Tracking::open(&path)?;
             let mut forgotten = Vec::new();
-            for connection in tracking.list()? {
+            for connection in tracking.list(&sought)? {
                 if let Some(tracked) = connection.tracked().filter(|tracked| is_stale(&tracked.flow)) {
                     tracking.forget(connection)?;
                     forgotten.push(tracked);
@@ -89,9 +93,10 @@ pub(crate) async fn forget(
         .await?
 }
 
-/// Finds connections.
+/// Finds connections among those that are sought.
 pub(crate) async fn find_all(
     namespace: &Namespace,
+    sought: BTreeSet<Sought>,
     is_wanted: impl Fn(&Tracked) -> bool + Send + 'static,
 ) -> Result<Vec<Tracked>, ConntrackError> {
     let path = namespace.path().to_owned();
@@ -100,7 +105,7 @@ pub(crate) async fn find_all(
             if is_none_tracked() {
                 return Ok(Vec::new());
             }
-            let listed = Tracking::open(&path)?.list()?;
+            let listed = Tracking::open(&path)?.list(&sought)?;
             Ok(listed.iter().filter_map(Connection::tracked).filter(is_wanted).collect())
         })
         .await?
@@ -115,7 +120,7 @@ fn is_none_tracked() -> bool {
 /// Finds out whether the kernel lists connections at all.
 pub(crate) async fn try_listing(namespace: &Namespace) -> Result<(), ConntrackError> {
     let path = namespace.path().to_owned();
-    namespace.run(move || Tracking::open(&path)?.list().map(drop)).await?
+    namespace.run(move || Tracking::open(&path)?.list(&[Sought::Any].into()).map(drop)).await?
 }
 
 /// A socket to connection tracking, blocking.
@@ -130,11 +135,14 @@ impl<'a> Tracking<'a> {
         Ok(Self { socket: NetfilterSocket::open().map_err(failed)?, namespace })
     }
 
-    /// Lists the connections of all families at once.
-    fn list(&self) -> Result<Vec<Connection>, ConntrackError> {
-        let (family, message) = (NetfilterProtoFamily::Unspec, ConntrackMessage::Get(Vec::new()));
-        let messages = self.ask("list", family, message, NLM_F_DUMP)?;
-        Ok(messages.into_iter().map(Connection::of).collect())
+    /// Lists connections, at least those that are sought.
+    fn list(&self, sought: &BTreeSet<Sought>) -> Result<Vec<Connection>, ConntrackError> {
+        let mut listed = Vec::new();
+        for Listing { family, like, same } in listings(sought) {
+            let messages = self.ask("list", family, (ConntrackMessage::Get(like), &same), NLM_F_DUMP)?;
+            listed.extend(messages.into_iter().map(Connection::of));
+        }
+        Ok(listed)
     }
 
     fn forget(&self, connection: Connection) -> Result<(), ConntrackError> {
@@ -144,19 +152,19 @@ impl<'a> Tracking<'a> {
         };
         // By its answers: a client that uses its port again may have begun another one, which somebody else answers.
         let answers = ConntrackAttribute::CtaTupleReply(connection.reply);
-        match self.ask("forget", family, ConntrackMessage::Delete(vec![answers]), NLM_F_ACK) {
+        match self.ask("forget", family, (ConntrackMessage::Delete(vec![answers]), &[]), NLM_F_ACK) {
             // It ended by itself meanwhile.
             Err(ConntrackError::Refused { source, .. }) if is(&source, Errno::ENOENT) => Ok(()),
             answer => answer.map(drop),
         }
     }
 
-    /// Sends one request and reads answers until the last.
+    /// Sends one request, with one more attribute if there is one, and reads answers until the last.
     fn ask(
         &self,
         verb: &'static str,
         family: NetfilterProtoFamily,
-        request: ConntrackMessage,
+        (request, more): (ConntrackMessage, &[u8]),
         flags: u16,
     ) -> Result<Vec<Vec<ConntrackAttribute>>, ConntrackError> {
         let refused = |source| ConntrackError::Refused { verb, namespace: self.namespace.to_owned(), source };
@@ -168,6 +176,10 @@ impl<'a> Tracking<'a> {
         packet.finalize();
         let mut bytes = vec![0; packet.buffer_len()];
         packet.serialize(&mut bytes);
+        bytes.extend(more);
+        if let (Ok(all), Some(length)) = (u32::try_from(bytes.len()), bytes.first_chunk_mut()) {
+            *length = all.to_ne_bytes();
+        }
         self.socket.send(&bytes).map_err(refused)?;
         let mut answers = Vec::new();
         loop {
@@ -197,51 +209,5 @@ impl<'a> Tracking<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::UdpSocket;
-
-    use super::*;
-    use crate::links::Links;
-    use crate::nft::Nft;
-
-    const TABLE: &str = "inet tracking";
-
-    #[tokio::test]
-    async fn a_connection_that_took_the_place_of_a_stale_one_is_kept() {
-        let namespace = Namespace::temporary().await.unwrap();
-        let links = Links::of(&namespace).await.unwrap();
-        links.set_up(&links.find("lo").await.unwrap().unwrap()).await.unwrap();
-        let nft = Nft::new(Path::new("nft"));
-        let lead_to = async |backend: &str| {
-            let chain = "type nat hook output priority -100; ip daddr 127.0.0.9 dnat ip to";
-            let table = format!("table {TABLE} {{ chain lead {{ {chain} {backend}; }}; }}");
-            nft.load(&namespace, TABLE, format!("table {TABLE} {{}}\ndelete table {TABLE}\n{table}"))
-                .await
-                .unwrap();
-        };
-        let client = namespace.run(|| UdpSocket::bind("127.0.0.1:0").unwrap()).await.unwrap();
-        let server = namespace.run(|| UdpSocket::bind("0.0.0.0:0").unwrap()).await.unwrap();
-        let speak = || client.send_to(b"?", ("127.0.0.9", server.local_addr().unwrap().port())).unwrap();
-        let list = || async {
-            let list = || Tracking::open(Path::new("test")).unwrap().list().unwrap();
-            namespace.run(list).await.unwrap()
-        };
-        let forget = |connections: Vec<Connection>| async {
-            let forget = || {
-                let tracking = Tracking::open(Path::new("test")).unwrap();
-                let forget = |connection| tracking.forget(connection).unwrap();
-                connections.into_iter().for_each(forget);
-            };
-            namespace.run(forget).await.unwrap();
-        };
-        lead_to("127.0.0.1").await;
-        speak();
-        let (stale, gone) = (list().await, list().await);
-        forget(gone).await;
-        assert_eq!((stale.len(), list().await.len()), (1, 0));
-        lead_to("127.0.0.2").await;
-        speak();
-        forget(stale).await;
-        assert_eq!(list().await.len(), 1);
-    }
-}
+#[path = "conntrack_tests.rs"]
+mod tests;

@@ -15,7 +15,7 @@
 //! - what others change: `alarms` notices it, `nft_loaded` and `wiring` tell what is missing, `keep`, `own`,
 //!   `overlay::audit` and `kept_table` put it back, `faults` and `repairs` remember what failed and what was done
 //! - the kernel: [`namespace`], `links`, `routes`, `present`, `dump`, `policy`, `marked`, `neighbours`, `sysctl`, `nft`,
-//!   `nft_change`, `nft_dump`, `conntrack`, `tracked`, `challenge`; `traffic` counts what is sent there
+//!   `nft_change`, `nft_dump`, `conntrack`, `conntrack_filter`, `tracked`, `challenge`; `traffic` counts what is sent there
 //! - [`preflight`]: what the machine lacks
 //!
 //! # What is never done
@@ -29,6 +29,7 @@ mod alarms;
 mod challenge;
 mod config;
 mod conntrack;
+mod conntrack_filter;
 mod container;
 mod destroy;
 mod dump;

@@ -8,7 +8,7 @@ use proto::model::NetworkId;
 use tracing::{info, warn};
 use worker_core::network::{
     Access, Attachment, Flow, Forward, HostPort, Ledger, LedgerError, Opening, PortChange, PortKey, Protocol,
-    Ruleset, TaskShort, UplinkAddresses,
+    Ruleset, Sought, TaskShort, UplinkAddresses,
 };
 use worker_core::overlay::Container;
 
@@ -244,12 +244,13 @@ impl Network {
     async fn mislead_no_datagrams(&self, uplink: UplinkAddresses) -> Result<(), OverlayFault> {
         let forwards: Vec<Forward> = self.ledger().forwards().into_iter().cloned().collect();
         let is_datagram = |flow: &Flow| flow.protocol == Some(Protocol::Udp);
+        let datagrams = || [Sought::Of(Protocol::Udp)].into();
         let openings: BTreeSet<Opening> = forwards.iter().map(Forward::opening).collect();
         let addresses = self.host_links.addresses().await?;
         let local = addresses.into_iter().map(|present| present.address).collect();
         let by_host =
             move |flow: &Flow| is_datagram(flow) && flow.is_misled_by_host(uplink, &openings, &local);
-        conntrack::forget(&self.host, by_host).await?;
+        conntrack::forget(&self.host, datagrams(), by_host).await?;
         let sockets = |forward: &Forward| (forward.key, forward.targets.iter().copied().collect());
         let targets: BTreeMap<PortKey, BTreeSet<SocketAddr>> = forwards.iter().map(sockets).collect();
         let none = BTreeSet::new();
@@ -257,7 +258,7 @@ impl Network {
             let of = |port| targets.get(&port).unwrap_or(&none);
             is_datagram(flow) && flow.is_misled_by_sandbox(uplink, of)
         };
-        conntrack::forget(&self.sandbox, by_sandbox).await?;
+        conntrack::forget(&self.sandbox, datagrams(), by_sandbox).await?;
         Ok(())
     }
 

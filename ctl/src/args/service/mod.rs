@@ -122,7 +122,7 @@ pub struct LogsArgs {
     /// Do not shorten ids
     #[arg(long)]
     pub no_trunc: bool,
-    /// Print the output as it was written, without names
+    /// Print lines as they were written, without names
     #[arg(long)]
     pub raw: bool,
     /// Only what was written since a time (2026-01-02T13:23:37Z) or a while ago (42m)

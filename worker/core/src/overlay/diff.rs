@@ -19,6 +19,7 @@ use super::mesh;
 use super::names::{LOOPBACK, TUNNEL};
 use super::rules::{Rules, RulesChange};
 use super::state::{ContainerLink, Desired, Kernel, Tunnel, Way};
+use crate::network::Sought;
 
 /// One change of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,8 @@ pub enum Step {
     Load(String),
     /// Change elements of the nft table, as one transaction.
     Change(ElementChange),
-    /// Forget the connections whose backend is none any more.
-    ForgetStaleFlows,
+    /// Forget the connections whose backend is none any more; they are among these.
+    ForgetStaleFlows(BTreeSet<Sought>),
 }
 
 /// Decides the steps; without `rules` it is not known which table the sandbox has, and the whole of it is loaded.
@@ -80,15 +81,17 @@ pub fn diff(kernel: &Kernel, rules: Option<&Rules>, desired: &Desired) -> Vec<St
     steps.extend(links_to_add(&from, to));
     steps.extend(entries_to_add(&from, to));
     match rules {
-        None => steps.extend([Step::Load(desired.rules.script()), Step::ForgetStaleFlows]),
+        None => {
+            let all = Step::ForgetStaleFlows([Sought::Any].into());
+            steps.extend([Step::Load(desired.rules.script()), all]);
+        }
         Some(rules) => {
             steps.extend(rules.change(&desired.rules).map(|change| match change {
                 RulesChange::Whole(script) => Step::Load(script),
                 RulesChange::Elements(change) => Step::Change(change),
             }));
-            if has_stale_flows(rules, &desired.rules) {
-                steps.push(Step::ForgetStaleFlows);
-            }
+            let stale = stale_flows(rules, &desired.rules);
+            steps.extend((!stale.is_empty()).then_some(Step::ForgetStaleFlows(stale)));
         }
     }
     let gone: Vec<String> = from.links.keys().filter(|name| !to.links.contains_key(*name)).cloned().collect();
@@ -179,14 +182,16 @@ fn entries_to_remove(from: &Kernel, to: &Kernel) -> Vec<Step> {
         .collect()
 }
 
-fn has_stale_flows(from: &Rules, to: &Rules) -> bool {
-    let loses = |(vip, backends): (&IpAddr, &BTreeSet<IpAddr>)| {
-        backends.iter().any(|backend| !to.balances(*vip, *backend) && !to.draining.contains(backend))
-    };
+/// Where connections are that go where they would not go any more.
+fn stale_flows(from: &Rules, to: &Rules) -> BTreeSet<Sought> {
+    let lost = from.services.iter().flat_map(|(vip, backends)| {
+        let is_lost = |backend: &&IpAddr| !to.balances(*vip, **backend) && !to.draining.contains(*backend);
+        backends.iter().filter(is_lost)
+    });
     // One that serves again is as good as one that drains: a task never does, but tables may skip states.
     let serves = |address: &IpAddr| to.services.values().any(|backends| backends.contains(address));
-    let has_drained = |address: &IpAddr| !to.draining.contains(address) && !serves(address);
-    from.services.iter().any(loses)
-        || from.draining.iter().any(has_drained)
-        || mesh::has_stale_flows(from.mesh.as_ref(), to.mesh.as_ref(), &to.draining)
+    let has_drained = |address: &&IpAddr| !to.draining.contains(*address) && !serves(address);
+    let drained = from.draining.iter().filter(has_drained);
+    let gone = lost.chain(drained).map(|address| Sought::AnsweredBy(*address));
+    gone.chain(mesh::stale_flows(from.mesh.as_ref(), to.mesh.as_ref(), &to.draining)).collect()
 }

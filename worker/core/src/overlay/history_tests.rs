@@ -132,7 +132,7 @@ fn take(kernel: &mut Kernel, step: Step) {
         Step::RemoveAnswers(router) => assert!(kernel.answers.remove(&router)),
         Step::AddUnreachable(net) => assert!(kernel.unreachable.insert(net)),
         Step::RemoveUnreachable(net) => assert!(kernel.unreachable.remove(&net)),
-        Step::Load(_) | Step::Change(_) | Step::ForgetStaleFlows => {}
+        Step::Load(_) | Step::Change(_) | Step::ForgetStaleFlows(_) => {}
     }
 }
 

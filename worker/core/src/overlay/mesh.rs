@@ -25,7 +25,7 @@ use super::rules::{NetChain, Side};
 use super::sets::{Family, Set};
 use super::state::Kernel;
 use crate::network::nft_table::Table;
-use crate::network::{Flow, Opening, PortKey, UplinkAddresses};
+use crate::network::{Flow, Opening, PortKey, Protocol, Sought, UplinkAddresses};
 
 /// What marks of answers have in common.
 pub const ANSWER_MARK: u32 = 0x4000_0000;
@@ -114,16 +114,28 @@ pub(super) fn add_answers(kernel: &mut Kernel, ipv6: bool) {
     }
 }
 
-/// Tells whether a change leaves connections behind that would go elsewhere now.
-pub(super) fn has_stale_flows(from: Option<&Mesh>, to: Option<&Mesh>, draining: &BTreeSet<IpAddr>) -> bool {
-    let (Some(from), Some(to)) = (from, to) else { return from != to };
+/// Tells where connections to published ports are that go where they would not go any more.
+pub(super) fn stale_flows(
+    from: Option<&Mesh>,
+    to: Option<&Mesh>,
+    draining: &BTreeSet<IpAddr>,
+) -> BTreeSet<Sought> {
+    let (from, to) = match (from, to) {
+        (None, None) => return BTreeSet::new(),
+        (Some(from), Some(to)) => (from, to),
+        (None, Some(_)) | (Some(_), None) => return [Sought::Any].into(),
+    };
     let is_lost =
         |port, socket: &SocketAddr| !to.serving(port).contains(socket) && !draining.contains(&socket.ip());
-    let loses =
-        from.ports.iter().any(|(port, known)| known.serving.iter().any(|socket| is_lost(port, socket)));
-    // Datagrams that were refused go on to be, as long as their connection is known.
-    let is_served_now = |port: &PortKey| from.serving(port).is_empty() && !to.serving(port).is_empty();
-    loses || to.ports.keys().any(is_served_now)
+    let lost = from.ports.iter().flat_map(|(port, known)| {
+        let gone = known.serving.iter().filter(|socket| is_lost(port, socket));
+        gone.map(|socket| Sought::AnsweredBy(socket.ip()))
+    });
+    // Messages that were refused go on to be, as long as their connection is known. One of TCP that was refused is not.
+    let is_served_now = |port: &&PortKey| {
+        port.protocol != Protocol::Tcp && from.serving(port).is_empty() && !to.serving(port).is_empty()
+    };
+    lost.chain(to.ports.keys().filter(is_served_now).map(|port| Sought::To(*port))).collect()
 }
 
 impl Mesh {

@@ -9,9 +9,9 @@ use super::gate::Gate;
 use super::inside;
 use super::mesh::ANSWERS_MAC;
 use super::names::Interface;
-use super::sample::{containers, desired_mesh, elements_of, node, publish, service, table};
+use super::sample::{containers, desired_mesh, elements_of, looked_for, node, publish, service, table};
 use super::state::{Desired, Tunnel};
-use crate::network::{Flow, Ipv4Subnet, Ipv6Subnet, NodeShort, Protocol, Subnets};
+use crate::network::{Flow, Ipv4Subnet, Ipv6Subnet, NodeShort, PortKey, Protocol, Sought, Subnets};
 
 macro_rules! assert_golden {
     ($name:literal, $text:expr) => {
@@ -136,7 +136,7 @@ fn a_node_sends_to_its_own_tasks_first_if_asked_and_connections_elsewhere_stay()
     let others = desired(&[(17, 1, false), (33, 2, true)], PortTraffic::LocalFirst);
     assert_eq!(backends(&others, 80), ["10.0.1.33:8080"]);
     let steps = diff(&others.kernel, Some(&others.rules), &first);
-    assert!(!steps.contains(&Step::ForgetStaleFlows), "{steps:?}");
+    assert!(!steps.iter().any(|step| matches!(step, Step::ForgetStaleFlows(_))), "{steps:?}");
     let end = first.rules.mesh.as_ref().unwrap().uplink.sandbox_ipv4();
     let (destination, answerer) = (SocketAddr::new(end.into(), 80), "10.0.1.33:8080".parse().unwrap());
     assert!(!Flow { protocol: Some(Protocol::Tcp), destination, answerer }.is_stale(&first.rules));
@@ -184,12 +184,14 @@ fn connections_are_stale_when_their_socket_serves_no_more_or_their_refusal_is_ou
 }
 
 #[test]
-fn connections_are_looked_through_when_a_socket_goes_or_the_first_comes() {
+fn connections_are_looked_for_where_a_socket_goes_and_where_the_first_comes_for_datagrams() {
     let (none, one, two) =
         (serving(&[]), serving(&[(17, 1, true)]), serving(&[(17, 1, true), (33, 2, true)]));
-    let forgets = |from: &Desired, to: &Desired| {
-        diff(&from.kernel, Some(&from.rules), to).contains(&Step::ForgetStaleFlows)
-    };
-    assert!(forgets(&two, &one) && forgets(&one, &none) && forgets(&none, &one));
-    assert!(!forgets(&one, &two));
+    let (first, second) =
+        (Sought::AnsweredBy("10.0.1.17".parse().unwrap()), Sought::AnsweredBy("10.0.1.33".parse().unwrap()));
+    let datagrams = Sought::To(PortKey { protocol: Protocol::Udp, port: 53.try_into().unwrap() });
+    assert_eq!(looked_for(&two, &one), [second].into());
+    assert_eq!(looked_for(&one, &none), [first].into());
+    assert_eq!(looked_for(&none, &one), [datagrams].into());
+    assert_eq!(looked_for(&one, &two), [].into());
 }

@@ -9,10 +9,9 @@ use super::diff::{Step, diff};
 use super::mac::Mac;
 use super::names::container_link;
 use super::plan::{PlanError, View, container_addresses, plan};
-use super::sample::{containers, desired, elements_of, info, node, peer, service, table, task};
+use super::sample::{containers, desired, elements_of, info, looked_for, node, peer, service, table, task};
 use super::state::{Desired, Way};
-use crate::network::Flow;
-use crate::network::Protocol;
+use crate::network::{Flow, Protocol, Sought};
 
 macro_rules! assert_golden {
     ($name:literal, $text:expr) => {
@@ -167,7 +166,7 @@ fn backends_leave_the_rules_before_their_ways_go_and_come_after_them() {
     smaller.peers.remove_mut(&node(2));
     let without = desired(&smaller, &containers(&[]));
     let gone = diff(&with.kernel, Some(&with.rules), &without);
-    assert!(matches!(gone[..2], [Step::Change(_), Step::ForgetStaleFlows]), "{gone:?}");
+    assert!(matches!(gone[..2], [Step::Change(_), Step::ForgetStaleFlows(_)]), "{gone:?}");
     assert!(gone[2..].iter().any(|step| matches!(step, Step::RemoveRoute(..))));
     let come = diff(&without.kernel, Some(&without.rules), &with);
     assert!(matches!(come.last(), Some(Step::Change(_))), "{come:?}");
@@ -206,11 +205,10 @@ fn a_backend_that_drains_keeps_its_connections_until_it_is_gone() {
         Flow { protocol: Some(Protocol::Tcp), destination: at("10.0.1.200"), answerer: at("10.0.1.33") };
     assert!(!draining.rules.balances(ip("10.0.1.200"), ip("10.0.1.33")), "no new ones");
     assert!(!flow.is_stale(&draining.rules));
-    let forgets = |from: &Desired, to: &Desired| {
-        diff(&from.kernel, Some(&from.rules), to).contains(&Step::ForgetStaleFlows)
-    };
-    assert!(!forgets(&serving, &draining));
+    assert_eq!(looked_for(&serving, &draining), [].into());
+    let its = BTreeSet::from([Sought::AnsweredBy(ip("10.0.1.33"))]);
     for gone in [backend(Some(EndpointState::Idle)), backend(None)] {
-        assert!(forgets(&draining, &gone) && forgets(&serving, &gone) && flow.is_stale(&gone.rules));
+        assert_eq!([looked_for(&draining, &gone), looked_for(&serving, &gone)], [its.clone(), its.clone()]);
+        assert!(flow.is_stale(&gone.rules));
     }
 }

@@ -8,11 +8,12 @@ use proto::model::{
     NetworkTable, NodeId, NodeLease, PortProtocol, PublishedPort, ServiceId, SlotKey, TaskId,
 };
 
+use super::diff::{Step, diff};
 use super::names::Interface;
 use super::plan::{View, plan};
 use super::rules::RulesChange;
 use super::state::{Container, Desired};
-use crate::network::{NodeShort, UplinkAddresses};
+use crate::network::{NodeShort, Sought, UplinkAddresses};
 
 /// The MTU of the hosts' links in tests, in bytes.
 pub(super) const UNDERLAY_MTU: u32 = 1500;
@@ -120,4 +121,15 @@ pub(super) fn elements_of(change: Option<RulesChange>) -> String {
         Some(RulesChange::Elements(change)) => change.to_string(),
         other => panic!("no change of elements: {other:?}"),
     }
+}
+
+/// Where connections are looked for that a change of the network leaves behind.
+pub(super) fn looked_for(from: &Desired, to: &Desired) -> BTreeSet<Sought> {
+    let steps = diff(&from.kernel, Some(&from.rules), to);
+    let sought = steps.into_iter().find_map(|step| match step {
+        Step::ForgetStaleFlows(sought) => Some(sought),
+        _ => None,
+    });
+    assert_ne!(sought, Some(BTreeSet::new()), "a step that does nothing");
+    sought.unwrap_or_default()
 }

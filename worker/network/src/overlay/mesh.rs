@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tracing::info;
-use worker_core::network::{Flow, Opening, PairEnd, UplinkAddresses, Wiring};
+use worker_core::network::{Flow, Opening, PairEnd, Sought, UplinkAddresses, Wiring};
 use worker_core::overlay::mesh::{ANSWER_MARK, ANSWERS_TABLE};
 use worker_core::overlay::names::UPLINK;
 use worker_core::overlay::{Gate, Rules};
@@ -79,8 +79,10 @@ pub(crate) async fn load_gate(
             let place = &ground.host.namespace;
             let Loading { loaded, undone } =
                 Loaded::load(ground.nft, place, &table, known, script, whole).await?;
-            if before.is_none_or(|before| before.gate.ports != gate.ports) {
-                forget(ground.host, gate.uplink, gate.ports.clone()).await?;
+            let sought =
+                before.map_or([Sought::Any].into(), |before| changed(&before.gate.ports, &gate.ports));
+            if !sought.is_empty() {
+                forget(ground.host, sought, gate.uplink, gate.ports.clone()).await?;
             }
             Ok((LoadedGate { gate, loaded }, Some(undone)))
         }
@@ -117,7 +119,7 @@ pub(crate) async fn remove(ground: Ground<'_>) -> Result<(), OverlayFault> {
     if let Some(link) = host.links.find(&node.mesh_uplink()).await? {
         check_owner(ground.config, &host.namespace, &link).map_err(boxed)?;
         if let Some(uplink) = addresses_of(&host.links, &link).await? {
-            forget(host, uplink, BTreeSet::new()).await?;
+            forget(host, [Sought::Any].into(), uplink, BTreeSet::new()).await?;
         }
         host.links.delete(&link.name).await?;
         info!("no port is published on every node any more");
@@ -129,13 +131,19 @@ pub(crate) async fn remove(ground: Ground<'_>) -> Result<(), OverlayFault> {
 /// datagrams to a new port go on to be refused.
 async fn forget(
     host: &HostSide,
+    sought: BTreeSet<Sought>,
     uplink: UplinkAddresses,
     ports: BTreeSet<Opening>,
 ) -> Result<(), OverlayFault> {
     let local = host.links.addresses().await?.into_iter().map(|present| present.address).collect();
     let is_stale = move |flow: &Flow| flow.is_misled_by_host(uplink, &ports, &local);
-    conntrack::forget(&host.namespace, is_stale).await?;
+    conntrack::forget(&host.namespace, sought, is_stale).await?;
     Ok(())
+}
+
+/// Connections to ports that the host answers for otherwise than before.
+fn changed(before: &BTreeSet<Opening>, now: &BTreeSet<Opening>) -> BTreeSet<Sought> {
+    before.symmetric_difference(now).map(|opening| Sought::To(opening.key)).collect()
 }
 
 pub(super) async fn put_rules(links: &Links, ipv6: bool) -> Result<(), LinkError> {

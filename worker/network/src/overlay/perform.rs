@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use nix::errno::Errno;
 use proto::model::{NetworkId, NetworkInfo};
 use tracing::{info, warn};
-use worker_core::network::Flow;
+use worker_core::network::{Flow, Sought};
 use worker_core::overlay::names::{TUNNEL, alias, short};
 use worker_core::overlay::{self, ContainerLink, Plan, Step, Way};
 
@@ -110,10 +110,10 @@ impl<'a> Hands<'a> {
                 Some(loaded) => self.loaded = Some(loaded.change(self.nft, self.sandbox, change).await?),
                 None => self.load(self.plan.desired().rules.script()).await?,
             },
-            Step::ForgetStaleFlows => {
+            Step::ForgetStaleFlows(sought) => {
                 let plan = self.plan.clone();
                 let is_stale = move |flow: &Flow| flow.is_stale(&plan.desired().rules);
-                let forgotten = conntrack::forget(self.sandbox, is_stale).await?;
+                let forgotten = conntrack::forget(self.sandbox, sought.clone(), is_stale).await?;
                 if !forgotten.is_empty() {
                     info!(%network, connections = forgotten.len(), "connections to lost backends forgotten");
                     self.reset_clients(forgotten).await;
@@ -135,8 +135,9 @@ impl<'a> Hands<'a> {
             let host = &self.host.namespace;
             let lost: BTreeSet<_> =
                 forgotten.iter().map(|held| (held.client, held.flow.destination)).collect();
+            let sought = forgotten.iter().map(|held| Sought::like(&held.flow)).collect();
             let is_lost = move |held: &Tracked| lost.contains(&(held.seen, held.flow.answerer));
-            Ok(challenge(host, conntrack::find_all(host, is_lost).await?).await?)
+            Ok(challenge(host, conntrack::find_all(host, sought, is_lost).await?).await?)
         };
         if let Err(error) = reset.await {
             let error: &(dyn Error + 'static) = &error;
