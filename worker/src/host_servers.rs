@@ -75,8 +75,14 @@ impl HostServers {
 
 /// The servers that a `resolv.conf` names. Those with a scope, such as `fe80::1%eth0`, are passed over.
 fn servers(resolv_conf: &str) -> Vec<SocketAddr> {
-    let addresses = etc_files::servers(resolv_conf).filter_map(|server| server.parse::<IpAddr>().ok());
-    addresses.map(|address| (address, PORT).into()).collect()
+    let addresses: Vec<IpAddr> =
+        etc_files::servers(resolv_conf).filter_map(|server| server.parse().ok()).collect();
+    at_port(&addresses)
+}
+
+/// Where name servers of these addresses are asked.
+pub(crate) fn at_port(addresses: &[IpAddr]) -> Vec<SocketAddr> {
+    addresses.iter().map(|address| (*address, PORT).into()).collect()
 }
 
 #[cfg(test)]

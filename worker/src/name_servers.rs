@@ -1,9 +1,15 @@
 //! The name servers of containers: one for each container that is in a network of the cluster.
 
-use crate::{chain::Chain, executor::blocking, host_servers::HostServers, networks::Networks};
+use crate::{
+    chain::Chain,
+    executor::blocking,
+    host_servers::{HostServers, at_port},
+    networks::Networks,
+};
 use proto::model::{NetworkId, TaskId};
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -58,6 +64,8 @@ pub(crate) struct Client {
     pub networks: Vec<NetworkId>,
     /// Whether other names may be asked for outside.
     pub has_way_out: bool,
+    /// The servers that are asked for them instead of the host's, out of the container.
+    pub servers: Vec<IpAddr>,
     /// Its supervisor, if it runs already, which holds the sockets that it had.
     pub running: Option<Running>,
 }
@@ -203,7 +211,14 @@ impl NameServers {
         self.look_at_host().await;
         let namespace = Namespace::open(&client.netns)?;
         let (names, read) = watch::channel(Arc::new(known.known().borrow().names_of(&client.networks)));
-        let upstream = if client.has_way_out { self.upstream.clone() } else { Upstream::nowhere() };
+        let upstream = match client.has_way_out {
+            // What a container asks by itself gets no further than anything else of it.
+            _ if !client.servers.is_empty() => {
+                Upstream::within(Namespace::open(&client.netns)?, at_port(&client.servers))
+            }
+            true => self.upstream.clone(),
+            false => Upstream::nowhere(),
+        };
         let held = match client.running.clone() {
             Some(running) => blocking(move || running.held()).await.unwrap_or_else(|error| {
                 debug!(task = %client.task, error = %Chain(&error), "container's supervisor holds no sockets");

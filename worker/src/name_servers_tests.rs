@@ -13,7 +13,7 @@ async fn container() -> (Namespace, Client) {
     // Its own path is that of whoever asks.
     let netns = format!("/proc/self/fd/{}", namespace.as_fd().as_raw_fd()).into();
     let (task, networks) = (TaskId::from_bits(1), vec![Id::from_bits(1)]);
-    (namespace, Client { task, netns, networks, has_way_out: false, running: None })
+    (namespace, Client { task, netns, networks, has_way_out: false, servers: Vec::new(), running: None })
 }
 
 /// The network `front` with `web` at this number.

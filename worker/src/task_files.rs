@@ -4,7 +4,7 @@
 //! <data>/task-files/<task>/hosts  hostname  resolv.conf
 //! ```
 
-use proto::model::{TaskId, TaskNetwork};
+use proto::model::{DnsConfig, TaskId, TaskNetwork};
 use std::{
     fs, io,
     net::IpAddr,
@@ -30,6 +30,30 @@ pub(crate) struct TaskFilesError {
     source: io::Error,
 }
 
+/// What a task's files say.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// The container's host name.
+    pub hostname: String,
+    /// What it is connected to.
+    pub network: TaskNetwork,
+    /// How it looks names up.
+    pub names: NameLookup,
+    /// Its own addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Further lines for `hosts`.
+    pub extra_hosts: String,
+}
+
+/// How a container looks names up.
+#[derive(Debug, Clone)]
+pub(crate) struct NameLookup {
+    /// Whether there is a name server in it.
+    pub has_own_server: bool,
+    /// What its service says.
+    pub dns: DnsConfig,
+}
+
 /// The files of all tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskFiles(PathBuf);
@@ -46,26 +70,21 @@ impl TaskFiles {
         GeneratedFiles { hosts: path("hosts"), hostname: path("hostname"), resolv_conf: path("resolv.conf") }
     }
 
-    /// Makes a task's files; `extra_hosts` are lines for `hosts`. Waits for the disk.
-    pub(crate) fn write(
-        &self,
-        task: TaskId,
-        hostname: &str,
-        network: TaskNetwork,
-        has_name_server: bool,
-        addresses: &[IpAddr],
-        extra_hosts: &str,
-    ) -> Result<(), TaskFilesError> {
+    /// Makes a task's files. Waits for the disk.
+    pub(crate) fn write(&self, task: TaskId, content: &Content) -> Result<(), TaskFilesError> {
+        let Content { hostname, network, names, addresses, extra_hosts } = content;
         let folder = self.folder(task);
         let made = fs::DirBuilder::new().recursive(true).mode(0o711).create(&folder);
         made.map_err(|source| TaskFilesError { verb: "make", path: folder.clone(), source })?;
         let (hosts, resolv_conf) = match network {
-            TaskNetwork::Host => (read(HOSTS)?, read(RESOLV_CONF)?),
+            TaskNetwork::Host => {
+                (read(HOSTS)?, etc_files::resolv_conf_of_host(&read(RESOLV_CONF)?, &names.dns))
+            }
             TaskNetwork::Node | TaskNetwork::None => {
-                (etc_files::hosts(hostname, addresses), own_resolv_conf(has_name_server)?)
+                (etc_files::hosts(hostname, addresses), own_resolv_conf(names)?)
             }
         };
-        if network == TaskNetwork::Node && !etc_files::names_a_server(&resolv_conf) {
+        if *network == TaskNetwork::Node && !etc_files::names_a_server(&resolv_conf) {
             warn!(%task, "no name server of this node can be reached from a container; name one in {RESOLV_CONF}");
         }
         let end = if hosts.is_empty() || hosts.ends_with('\n') { "" } else { "\n" };
@@ -81,12 +100,8 @@ impl TaskFiles {
 
     /// Makes the `resolv.conf` of a container that runs anew, because it has got a name server or has it no
     /// more. Waits for the disk.
-    pub(crate) fn write_resolv_conf(
-        &self,
-        task: TaskId,
-        has_name_server: bool,
-    ) -> Result<(), TaskFilesError> {
-        let text = own_resolv_conf(has_name_server)?;
+    pub(crate) fn write_resolv_conf(&self, task: TaskId, names: &NameLookup) -> Result<(), TaskFilesError> {
+        let text = own_resolv_conf(names)?;
         let path = self.folder(task).join("resolv.conf");
         // In place: the container has this very file.
         fs::write(&path, text).map_err(|source| TaskFilesError { verb: "write", path, source })
@@ -108,12 +123,12 @@ impl TaskFiles {
     }
 }
 
-fn own_resolv_conf(has_name_server: bool) -> Result<String, TaskFilesError> {
-    if has_name_server {
-        return Ok(etc_files::resolv_conf_with_name_server(&read(RESOLV_CONF)?));
+fn own_resolv_conf(names: &NameLookup) -> Result<String, TaskFilesError> {
+    if names.has_own_server {
+        return Ok(etc_files::resolv_conf_with_name_server(&read(RESOLV_CONF)?, &names.dns));
     }
     let upstream = read(RESOLV_CONF_UPSTREAM)?;
-    Ok(etc_files::resolv_conf(&read(RESOLV_CONF)?, Some(upstream.as_str())))
+    Ok(etc_files::resolv_conf(&read(RESOLV_CONF)?, Some(upstream.as_str()), &names.dns))
 }
 
 /// Reads a file of the host; one that is not there is empty.
@@ -135,17 +150,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = TaskFiles::new(dir.path());
         let task = TaskId::from_bits(3);
-        files
-            .write(task, "web-1", TaskNetwork::Node, false, &["10.0.0.2".parse().unwrap()], "192.0.2.7\tdb\n")
-            .unwrap();
+        let lookup = |has_own_server| NameLookup { has_own_server, dns: DnsConfig::default() };
+        let content = |has_own_server| Content {
+            hostname: "web-1".into(),
+            network: TaskNetwork::Node,
+            names: lookup(has_own_server),
+            addresses: vec!["10.0.0.2".parse().unwrap()],
+            extra_hosts: "192.0.2.7\tdb\n".into(),
+        };
+        files.write(task, &content(false)).unwrap();
         let GeneratedFiles { hosts, hostname, resolv_conf } = files.paths(task);
         assert!(fs::read_to_string(hosts.unwrap()).unwrap().ends_with("10.0.0.2\tweb-1\n192.0.2.7\tdb\n"));
         assert_eq!(fs::read_to_string(hostname.clone().unwrap()).unwrap(), "web-1\n");
         let resolv_conf = resolv_conf.unwrap();
         assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));
-        files.write(task, "web-1", TaskNetwork::Node, true, &[], "").unwrap();
+        files.write(task, &content(true)).unwrap();
         assert!(fs::read_to_string(&resolv_conf).unwrap().starts_with("nameserver 127.0.0.11\n"));
-        files.write_resolv_conf(task, false).unwrap();
+        files.write_resolv_conf(task, &lookup(false)).unwrap();
         assert!(!fs::read_to_string(&resolv_conf).unwrap().contains("127.0.0.11"));
         files.remove(task).unwrap();
         files.remove(task).unwrap();

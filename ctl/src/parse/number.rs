@@ -1,4 +1,6 @@
-//! Counts and ratios.
+//! Counts, scores and ratios.
+
+use proto::model::container::OOM_SCORES;
 
 /// Says why a text is not such a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +12,12 @@ pub enum NumberError {
         text: String,
         /// The largest that is possible.
         max: u64,
+    },
+    /// Not a place in the order in which processes are ended.
+    #[error("`{text}` is not a score: write a whole number from {min} to {max}", min = OOM_SCORES.start(), max = OOM_SCORES.end())]
+    Score {
+        /// What was given.
+        text: String,
     },
     /// Not a share.
     #[error("`{0}` is not a ratio: write a number from 0 to 1, such as 0.2")]
@@ -26,6 +34,12 @@ pub fn count(text: &str) -> Result<u32, NumberError> {
 /// Reads a whole number that may be large.
 pub fn large_count(text: &str) -> Result<u64, NumberError> {
     digits(text).ok_or_else(|| NumberError::Count { text: shown(text), max: u64::MAX })
+}
+
+/// Reads how soon processes are ended when memory runs out.
+pub fn score(text: &str) -> Result<i32, NumberError> {
+    let score = text.parse().ok().filter(|score| OOM_SCORES.contains(score));
+    score.ok_or_else(|| NumberError::Score { text: shown(text) })
 }
 
 /// Reads a share from 0 to 1.
@@ -54,6 +68,10 @@ mod tests {
         assert_eq!(large_count("4294967296"), Ok(1 << 32));
         for bad in ["", "-1", "+1", "1.5", "three", "4294967296"] {
             assert!(count(bad).is_err(), "{bad}");
+        }
+        assert_eq!([score("-1000"), score("7")], [Ok(-1000), Ok(7)]);
+        for bad in ["-1001", "1001", "x", "0.5"] {
+            assert!(score(bad).is_err(), "{bad}");
         }
         assert_eq!(ratio("0.25"), Ok(0.25));
         for bad in ["1.1", "-0.1", "NaN", "x"] {

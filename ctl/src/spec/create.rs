@@ -49,8 +49,13 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
     container.args = command.to_vec();
     container.groups.clone_from(&args.groups);
     lists::edit_hosts(&mut container.hosts, &[], ("--host", &args.hosts), &mut problems);
+    let (servers, searches) = (args.dns.clone(), args.dns_searches.clone());
+    let dns = wire::DnsConfig { servers, searches, options: args.dns_options.clone() };
+    container.dns = Some(dns).filter(|dns| *dns != wire::DnsConfig::default());
+    lists::put_ulimits(&mut container.ulimits, ("--ulimit", &args.ulimits), &mut problems);
+    lists::put_sysctls(&mut container.sysctls, ("--sysctl", &args.sysctls), &mut problems);
     lists::put_labels(&mut container.labels, "--container-label", &args.container_labels, &mut problems);
-    lists::put_env(&mut container.env, variables(args, surroundings, &mut problems));
+    lists::put_named(&mut container.env, variables(args, surroundings, &mut problems));
     container.mounts = each(&mut problems, "--mount", &args.mounts, mount::parse);
     add_refused(&mut problems, || {
         let name = if spec.name.is_empty() { "unnamed".to_owned() } else { spec.name.clone() };

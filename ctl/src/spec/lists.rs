@@ -2,7 +2,7 @@
 
 use super::each;
 use crate::parse::pairs;
-use proto::model::{ExtraHost, Problems};
+use proto::model::{ExtraHost, Problems, Sysctl, Ulimit};
 use std::collections::HashMap;
 
 /// Adds `value`, or puts it in the place of the one that `same` finds.
@@ -23,15 +23,37 @@ pub fn put_labels(
     labels.extend(each(problems, option, texts, pairs::label));
 }
 
-/// The name of a `NAME=VALUE` variable.
-pub fn env_name(variable: &str) -> &str {
-    variable.split_once('=').map_or(variable, |(name, _)| name)
+/// Adds or replaces `NAME=VALUE` texts by name.
+pub fn put_named(list: &mut Vec<String>, texts: impl IntoIterator<Item = String>) {
+    for text in texts {
+        put(list, text, |old, new| name_of(old) == name_of(new));
+    }
 }
 
-/// Adds or replaces variables by name.
-pub fn put_env(env: &mut Vec<String>, variables: impl IntoIterator<Item = String>) {
-    for variable in variables {
-        put(env, variable, |old, new| env_name(old) == env_name(new));
+/// Removes `NAME=VALUE` texts by name.
+pub fn remove_named(list: &mut Vec<String>, names: &[String]) {
+    list.retain(|old| !names.iter().any(|name| name == name_of(old)));
+}
+
+fn name_of(text: &str) -> &str {
+    text.split_once('=').map_or(text, |(name, _)| name)
+}
+
+/// Adds or replaces limits on processes.
+pub fn put_ulimits(list: &mut Vec<String>, (option, texts): (&str, &[String]), problems: &mut Problems) {
+    put_named(list, each(problems, option, texts, str::parse::<Ulimit>).iter().map(Ulimit::to_string));
+}
+
+/// Adds or replaces kernel settings.
+pub fn put_sysctls(list: &mut Vec<String>, (option, texts): (&str, &[String]), problems: &mut Problems) {
+    put_named(list, each(problems, option, texts, str::parse::<Sysctl>).iter().map(Sysctl::to_string));
+}
+
+/// Removes texts, then adds others that are not there yet.
+pub fn edit_texts(list: &mut Vec<String>, removed: &[String], added: &[String]) {
+    list.retain(|text| !removed.contains(text));
+    for text in added {
+        put(list, text.clone(), PartialEq::eq);
     }
 }
 
@@ -93,8 +115,19 @@ mod tests {
     #[test]
     fn a_variable_replaces_the_one_with_its_name() {
         let mut env = vec!["A=1".to_owned(), "B=2".into()];
-        put_env(&mut env, ["A=3".to_owned(), "C=4".into()]);
+        put_named(&mut env, ["A=3".to_owned(), "C=4".into()]);
         assert_eq!(env, ["A=3", "B=2", "C=4"]);
+        remove_named(&mut env, &["B".into()]);
+        assert_eq!(env, ["A=3", "C=4"]);
+    }
+
+    #[test]
+    fn a_limit_replaces_the_one_with_its_name() {
+        let (mut limits, mut problems) =
+            (vec!["nofile=1:1".to_owned(), "core=0:0".into()], Problems::default());
+        let added = ["nofile=2:3", "nofile=x"].map(String::from);
+        put_ulimits(&mut limits, ("--ulimit-add", &added), &mut problems);
+        assert_eq!((limits, problems.0.len()), (vec!["nofile=2:3".to_owned(), "core=0:0".into()], 1));
     }
 
     #[test]

@@ -51,6 +51,9 @@ fn container(args: &TaskArgs, container: &mut wire::ContainerSpec, problems: &mu
     if let Some(ms) = given(problems, "--stop-grace-period", &args.stop_grace_period, duration::parse_ms) {
         container.stop_grace_period_ms = Some(ms);
     }
+    if let Some(score) = given(problems, "--oom-score-adj", &args.oom_score_adj, number::score) {
+        container.oom_score_adj = score;
+    }
     if let Some(read_only) = args.read_only {
         container.read_only = read_only;
     }

@@ -88,16 +88,22 @@ fn container(
     if let Some(words) = given(problems, "--args", &args.args, words::split) {
         container.args = words;
     }
-    container.env.retain(|old| !args.env_rm.iter().any(|name| name == lists::env_name(old)));
+    lists::remove_named(&mut container.env, &args.env_rm);
     let added = each(problems, "--env-add", &args.env_add, |text| env::variable(text, variable));
-    lists::put_env(&mut container.env, added.into_iter().flatten());
+    lists::put_named(&mut container.env, added.into_iter().flatten());
     remove_keys(&mut container.labels, &args.container_label_rm);
     lists::put_labels(&mut container.labels, "--container-label-add", &args.container_label_add, problems);
-    container.groups.retain(|group| !args.group_rm.contains(group));
-    for group in &args.group_add {
-        lists::put(&mut container.groups, group.clone(), PartialEq::eq);
-    }
+    lists::edit_texts(&mut container.groups, &args.group_rm, &args.group_add);
     lists::edit_hosts(&mut container.hosts, &args.host_rm, ("--host-add", &args.host_add), problems);
+    let mut dns = container.dns.take().unwrap_or_default();
+    lists::edit_texts(&mut dns.servers, &args.dns_rm, &args.dns_add);
+    lists::edit_texts(&mut dns.searches, &args.dns_search_rm, &args.dns_search_add);
+    lists::edit_texts(&mut dns.options, &args.dns_option_rm, &args.dns_option_add);
+    container.dns = Some(dns).filter(|dns| *dns != wire::DnsConfig::default());
+    lists::remove_named(&mut container.ulimits, &args.ulimit_rm);
+    lists::put_ulimits(&mut container.ulimits, ("--ulimit-add", &args.ulimit_add), problems);
+    lists::remove_named(&mut container.sysctls, &args.sysctl_rm);
+    lists::put_sysctls(&mut container.sysctls, ("--sysctl-add", &args.sysctl_add), problems);
     container.mounts.retain(|mount| !args.mount_rm.contains(&mount.target));
     for mount in each(problems, "--mount-add", &args.mount_add, mount::parse) {
         lists::put(&mut container.mounts, mount, |old, new| old.target == new.target);

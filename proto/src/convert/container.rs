@@ -3,12 +3,13 @@
 use super::{
     bounds::{self, shown},
     capability::capabilities,
+    dns_config::dns_config,
     image_reference::check_image_reference,
-    mount,
+    kernel, mount,
     time::millis,
 };
 use crate::{
-    model::{ContainerSpec, ExtraHost, Problems},
+    model::{ContainerSpec, DnsConfig, ExtraHost, Problems},
     wire,
 };
 
@@ -37,6 +38,10 @@ impl From<&ContainerSpec> for wire::ContainerSpec {
             stop_signal: container.stop_signal.map(|signal| signal.to_string()).unwrap_or_default(),
             stop_grace_period_ms: container.stop_grace_period.map(millis),
             hosts: container.hosts.iter().map(ToString::to_string).collect(),
+            dns: (container.dns != DnsConfig::default()).then(|| (&container.dns).into()),
+            ulimits: container.ulimits.iter().map(ToString::to_string).collect(),
+            sysctls: container.sysctls.iter().map(ToString::to_string).collect(),
+            oom_score_adj: container.oom_score_adj,
         }
     }
 }
@@ -70,6 +75,10 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
             .stop_grace_period_ms
             .map(|millis| bounds::span("--stop-grace-period", millis, problems)),
         hosts: hosts(wire.hosts, problems),
+        dns: dns_config(wire.dns.unwrap_or_default(), problems),
+        ulimits: kernel::ulimits(&wire.ulimits, problems),
+        sysctls: kernel::sysctls(&wire.sysctls, problems),
+        oom_score_adj: kernel::oom_score_adj(wire.oom_score_adj, problems),
     }
 }
 

@@ -38,7 +38,7 @@ impl From<TaskNetwork> for wire::TaskNetwork {
 pub(super) fn task_spec(wire: wire::TaskSpec, problems: &mut Problems) -> TaskSpec {
     bounds::count("--constraint", wire.constraints.len(), problems);
     bounds::count("--placement-pref", wire.preferences.len(), problems);
-    TaskSpec {
+    let task = TaskSpec {
         container: container::container(wire.container.unwrap_or_default(), problems),
         limits: resources::limits(&wire.limits.unwrap_or_default(), problems),
         reservations: resources::reservations(&wire.reservations.unwrap_or_default(), problems),
@@ -50,7 +50,16 @@ pub(super) fn task_spec(wire: wire::TaskSpec, problems: &mut Problems) -> TaskSp
         log: restart::log(wire.log, problems),
         force_update: wire.force_update,
         attachments: attachments(wire.attachments, problems),
+    };
+    let of_network = task.container.sysctls.iter().find(|setting| setting.is_of_network());
+    if let (TaskNetwork::Host, Some(setting)) = (task.network, of_network) {
+        let name = setting.name();
+        problems.add(
+            "--sysctl",
+            format!("`{name}` would be the node's own with --network host: set it on the nodes"),
+        );
     }
+    task
 }
 
 fn network(number: i32, problems: &mut Problems) -> TaskNetwork {

@@ -1,11 +1,14 @@
 //! What runs in a task's container.
 
-use super::{ExtraHost, HostTarget, Mount, Signal};
+use super::{DnsConfig, ExtraHost, HostTarget, Mount, Signal, Sysctl, Ulimit};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 /// How long a container may take to end after its stop signal, if nothing else is asked for.
 pub const STOP_GRACE_PERIOD: Duration = Duration::from_secs(10);
+
+/// What the kernel can be told of when to end a process for want of memory (proc_pid_oom_score_adj(5)).
+pub const OOM_SCORES: RangeInclusive<i32> = -1000..=1000;
 
 /// What runs in a task's container. Everything not given here comes from the image.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +46,18 @@ pub struct ContainerSpec {
     /// Further lines of its `/etc/hosts`.
     #[serde(default)]
     pub hosts: Vec<ExtraHost>,
+    /// How it looks names up.
+    #[serde(default)]
+    pub dns: DnsConfig,
+    /// Limits on each of its processes; no two have the same name.
+    #[serde(default)]
+    pub ulimits: Vec<Ulimit>,
+    /// Kernel settings of its own; no two have the same name.
+    #[serde(default)]
+    pub sysctls: Vec<Sysctl>,
+    /// How soon the kernel ends its processes when memory runs out, of [`OOM_SCORES`]: more is sooner, 0 as any other's.
+    #[serde(default)]
+    pub oom_score_adj: i32,
 }
 
 impl ContainerSpec {

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod connection;
 pub mod constraint;
 pub mod container;
+pub mod dns_config;
 pub mod extra_host;
 pub mod host_ip;
 pub mod id;
@@ -20,9 +21,11 @@ pub mod resources;
 pub mod rollout;
 pub mod service;
 pub mod signal;
+pub mod sysctl;
 pub mod task;
 pub mod task_state;
 pub mod time;
+pub mod ulimit;
 
 pub use address_pools::AddressPools;
 pub use carried_out::CarriedOut;
@@ -30,6 +33,7 @@ pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
 pub use connection::TaskConnection;
 pub use constraint::{Constraint, Preference};
 pub use container::ContainerSpec;
+pub use dns_config::DnsConfig;
 pub use extra_host::{ExtraHost, HostTarget};
 pub use host_ip::{HostIp, HostIpError};
 pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
@@ -50,6 +54,8 @@ pub use service::{
     PreviousSpec, RestartCondition, RestartPolicy, Service, ServiceMode, ServiceSpec, TaskNetwork, TaskSpec,
 };
 pub use signal::Signal;
+pub use sysctl::Sysctl;
 pub use task::{DesiredState, ExitStatus, GivenUp, RestartHistory, Slot, SlotKey, Task, TaskStatus};
 pub use task_state::TaskState;
 pub use time::Timestamp;
+pub use ulimit::Ulimit;

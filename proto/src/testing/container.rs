@@ -1,7 +1,10 @@
 //! Containers and their mounts.
 
 use super::text;
-use crate::model::{ContainerSpec, ExtraHost, HostTarget, Mount, MountKind, Signal};
+use crate::model::{
+    ContainerSpec, DnsConfig, ExtraHost, HostTarget, Mount, MountKind, Signal, Sysctl, Ulimit,
+    container::OOM_SCORES,
+};
 use proptest::{collection, option, prelude::*, sample::subsequence};
 
 /// A container with any mixture of its options.
@@ -13,7 +16,7 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
     let rights = (capabilities(), capabilities());
     let hosts = collection::vec(extra_host(), 0..3);
     let end = (option::of((1..=64).prop_map(signal)), option::of(text::span(0)), hosts);
-    (image(), text::labels(), process, identity, place, rights, end).prop_map(
+    (image(), text::labels(), process, identity, place, rights, (end, dns_config(), kernel())).prop_map(
         |(
             image,
             labels,
@@ -21,7 +24,7 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
             (user, groups),
             (hostname, read_only, mounts),
             (cap_add, cap_drop),
-            end,
+            (end, dns, (ulimits, sysctls, oom_score_adj)),
         )| {
             let (entrypoint, args, env, workdir) = process;
             let (stop_signal, stop_grace_period, hosts) = end;
@@ -42,6 +45,10 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
                 stop_signal,
                 stop_grace_period,
                 hosts,
+                dns,
+                ulimits,
+                sysctls,
+                oom_score_adj,
             }
         },
     )
@@ -51,6 +58,23 @@ fn extra_host() -> impl Strategy<Value = ExtraHost> {
     let address = any::<std::net::IpAddr>().prop_map(HostTarget::Address);
     let target = prop_oneof![address, Just(HostTarget::Gateway)];
     ("[a-z0-9]([a-z0-9_.-]{0,10})", target).prop_map(|(name, target)| ExtraHost { name, target })
+}
+
+fn dns_config() -> impl Strategy<Value = DnsConfig> {
+    let servers = collection::vec(any::<std::net::IpAddr>(), 0..3);
+    let searches =
+        prop_oneof![Just(vec![".".to_owned()]), collection::vec("[a-z]{1,8}(\\.[a-z]{1,8})?", 0..3)];
+    (servers, searches, collection::vec("ndots:[0-9]|rotate", 0..3))
+        .prop_map(|(servers, searches, options)| DnsConfig { servers, searches, options })
+}
+
+fn kernel() -> impl Strategy<Value = (Vec<Ulimit>, Vec<Sysctl>, i32)> {
+    let ulimits = subsequence(vec!["nofile=1024:4096", "core=0:0", "memlock=-1:-1", "nproc=7:-1"], 0..=4);
+    let sysctls = subsequence(vec!["kernel.sem=1 2 3 4", "fs.mqueue.msg_max=5"], 0..=2);
+    let ulimits = ulimits.prop_map(|texts| texts.iter().map(|text| text.parse().expect("a limit")).collect());
+    let sysctls =
+        sysctls.prop_map(|texts| texts.iter().map(|text| text.parse().expect("a setting")).collect());
+    (ulimits, sysctls, OOM_SCORES)
 }
 
 fn image() -> impl Strategy<Value = String> {

@@ -1,16 +1,17 @@
 //! One query to one upstream server, and its answer.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Header, Message, MessageType, Query, ResponseCode};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 use worker_core::dns::{UDP_PLAIN, UDP_RELAYED};
 
+use crate::origin::Origin;
 use crate::request::Request;
 
 /// Why a query could not be put to a server.
@@ -92,13 +93,10 @@ impl Outgoing {
 
     /// Asks over UDP, from a port that the kernel draws at random; waits until the right answer comes,
     /// however long.
-    pub(crate) async fn over_udp(&self, server: SocketAddr) -> Result<Reply, ExchangeError> {
+    pub(crate) async fn over_udp(&self, origin: &Origin, server: SocketAddr) -> Result<Reply, ExchangeError> {
         let failed = |source| ExchangeError::Network { server, source };
-        let any = match server {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let socket = UdpSocket::bind((any, 0)).await.map_err(failed)?;
+        let socket = origin.udp(server).await.map_err(failed)?;
+        let socket = UdpSocket::from_std(socket).map_err(failed)?;
         socket.connect(server).await.map_err(failed)?;
         socket.send(&self.bytes).await.map_err(failed)?;
         // One byte more than was asked for shows that a server sent too much.
@@ -112,9 +110,10 @@ impl Outgoing {
     }
 
     /// Asks over TCP.
-    pub(crate) async fn over_tcp(&self, server: SocketAddr) -> Result<Reply, ExchangeError> {
+    pub(crate) async fn over_tcp(&self, origin: &Origin, server: SocketAddr) -> Result<Reply, ExchangeError> {
         let failed = |source| ExchangeError::Network { server, source };
-        let mut stream = TcpStream::connect(server).await.map_err(failed)?;
+        let socket: TcpSocket = origin.tcp(server).await.map_err(failed)?;
+        let mut stream = socket.connect(server).await.map_err(failed)?;
         let length = u16::try_from(self.bytes.len()).expect("a query has one question");
         let framed = [length.to_be_bytes().as_slice(), &self.bytes].concat();
         stream.write_all(&framed).await.map_err(failed)?;

@@ -23,6 +23,7 @@
 
 mod error;
 mod exchange;
+mod origin;
 mod prepared;
 mod redirect;
 mod reply;

@@ -9,8 +9,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
+use worker_network::Namespace;
 
 use crate::exchange::{ExchangeError, Outgoing, Reply};
+use crate::origin::Origin;
 use crate::request::Request;
 use crate::responder::Transport;
 
@@ -31,6 +33,7 @@ pub struct Upstream {
 
 #[derive(Debug)]
 struct Shared {
+    origin: Origin,
     servers: RwLock<Arc<[SocketAddr]>>,
     /// The place of the server that answered last, which is asked first.
     preferred: AtomicUsize,
@@ -40,7 +43,17 @@ struct Shared {
 impl Upstream {
     /// Relays to the first three of these servers, in their order, from the namespace the daemon is in.
     pub fn to(servers: Vec<SocketAddr>) -> Self {
+        Self::from(Origin::Daemon, servers)
+    }
+
+    /// Relays to the first three of these servers from a container's own namespace: whatever it reaches, and nothing else.
+    pub fn within(container: Namespace, servers: Vec<SocketAddr>) -> Self {
+        Self::from(Origin::Container(container), servers)
+    }
+
+    fn from(origin: Origin, servers: Vec<SocketAddr>) -> Self {
         let shared = Shared {
+            origin,
             servers: RwLock::new(first_of(servers)),
             preferred: AtomicUsize::new(0),
             room: Semaphore::new(RELAYS_MAX),
@@ -91,7 +104,7 @@ impl Shared {
         let mut last_resort = None;
         for place in (0..servers.len()).map(|step| (first + step) % servers.len()) {
             let server = servers[place];
-            match ask_one(server, outgoing, request, transport).await {
+            match ask_one(&self.origin, server, outgoing, request, transport).await {
                 Ok(reply) if reply.failed => last_resort = Some(reply.bytes),
                 Ok(reply) => {
                     self.preferred.store(place, Ordering::Relaxed);
@@ -107,20 +120,21 @@ impl Shared {
 /// Asks as the client did. A client that takes more over UDP than a server may send is spared coming back
 /// over TCP.
 async fn ask_one(
+    origin: &Origin,
     server: SocketAddr,
     outgoing: &Outgoing,
     request: &Request,
     transport: Transport,
 ) -> Result<Reply, ExchangeError> {
     if transport == Transport::Tcp {
-        return within(SERVER_TIMEOUT, server, outgoing.over_tcp(server)).await;
+        return within(SERVER_TIMEOUT, server, outgoing.over_tcp(origin, server)).await;
     }
-    let reply = within(SERVER_TIMEOUT, server, outgoing.over_udp(server)).await?;
+    let reply = within(SERVER_TIMEOUT, server, outgoing.over_udp(origin, server)).await?;
     let limit = request.udp_limit();
     if !reply.truncated || limit <= outgoing.udp_limit {
         return Ok(reply);
     }
-    match within(SERVER_TIMEOUT, server, outgoing.over_tcp(server)).await {
+    match within(SERVER_TIMEOUT, server, outgoing.over_tcp(origin, server)).await {
         Ok(whole) if whole.bytes.len() <= usize::from(limit) => Ok(whole),
         // The client is told to come over TCP itself, or takes the beginning.
         Ok(_) | Err(_) => Ok(reply),

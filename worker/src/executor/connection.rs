@@ -180,7 +180,8 @@ pub(crate) async fn reopen_name_server(
 fn client(task: &Task, attachment: &Attachment, running: Option<Running>) -> Client {
     let has_way_out = attachment.has_way_out();
     let (netns, networks) = (attachment.netns.clone(), networks_of(task));
-    Client { task: task.id, netns, networks, has_way_out, running }
+    let servers = task.spec.task.container.dns.servers.clone();
+    Client { task: task.id, netns, networks, has_way_out, servers, running }
 }
 
 /// The interfaces in as many networks; `eth0` is the node's own network's, if the container is in that.

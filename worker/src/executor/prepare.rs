@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ledger::{Holding, LedgerError},
     networks::NetworkFault,
-    task_files::TaskFilesError,
+    task_files::{Content, NameLookup, TaskFilesError},
 };
 use proto::model::{Task, TaskNetwork};
 use std::{
@@ -209,13 +209,16 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
 
     async fn write_files(&self, hostname: String, connection: Connection) -> Result<(), PrepareError> {
         let (files, id, network) = (self.node.files.clone(), self.task.id, self.task.spec.task.network);
-        let Connection { addresses, has_name_server, .. } = connection;
+        let Connection { addresses, has_name_server: has_own_server, .. } = connection;
         let gateway = match network {
             TaskNetwork::Host => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             TaskNetwork::Node | TaskNetwork::None => self.node.network.host_gateway().await,
         };
-        let extra = etc_files::extra_hosts(&self.task.spec.task.container.hosts, &gateway);
-        let write = move || files.write(id, &hostname, network, has_name_server, &addresses, &extra);
+        let container = &self.task.spec.task.container;
+        let extra_hosts = etc_files::extra_hosts(&container.hosts, &gateway);
+        let names = NameLookup { has_own_server, dns: container.dns.clone() };
+        let content = Content { hostname, network, names, addresses, extra_hosts };
+        let write = move || files.write(id, &content);
         Ok(blocking(write).await?)
     }
 }

@@ -4,7 +4,7 @@ use super::{
     connection::{ConnectError, networks_of, open_name_server},
     node::{Node, blocking},
 };
-use crate::networks::NetworkFault;
+use crate::{networks::NetworkFault, task_files::NameLookup};
 use futures::future::try_join_all;
 use proto::model::{NetworkId, Task, TaskConnection};
 use std::{
@@ -84,13 +84,14 @@ fn free_interface(
 async fn name(node: &Arc<Node>, task: &Task, attachment: &Attachment) -> Result<(), ConnectError> {
     let networks = networks_of(task);
     let (files, id, is_named) = (node.files.clone(), task.id, !networks.is_empty());
+    let names = NameLookup { has_own_server: is_named, dns: task.spec.task.container.dns.clone() };
     if is_named && node.name_servers.change(id, &networks, &node.networks) {
         return Ok(());
     }
     if is_named {
         open_name_server(node, task, attachment).await?;
     }
-    blocking(move || files.write_resolv_conf(id, is_named)).await?;
+    blocking(move || files.write_resolv_conf(id, &names)).await?;
     if !is_named {
         node.name_servers.close(id).await;
     }

@@ -40,6 +40,21 @@ pub struct CreateArgs {
     /// Lines of the containers' /etc/hosts (NAME:ADDRESS; NAME:host-gateway for the task's node, which lets them in)
     #[arg(long = "host", visible_alias = "add-host", value_name = "HOST")]
     pub hosts: Vec<String>,
+    /// Name servers that are asked for names outside of the cluster (the nodes' own)
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns: Vec<String>,
+    /// Options of the containers' resolv.conf (ndots:2)
+    #[arg(long = "dns-option", value_name = "OPTION")]
+    pub dns_options: Vec<String>,
+    /// Domains in which the containers look for names ('.' is none)
+    #[arg(long = "dns-search", value_name = "DOMAIN")]
+    pub dns_searches: Vec<String>,
+    /// Kernel settings of the containers' own (net.core.somaxconn=1024)
+    #[arg(long = "sysctl", value_name = "SETTING")]
+    pub sysctls: Vec<String>,
+    /// Limits on each process (NAME=SOFT[:HARD], such as nofile=1024:4096; -1 is no limit)
+    #[arg(long = "ulimit", value_name = "LIMIT")]
+    pub ulimits: Vec<String>,
     /// Mounts (type=bind|volume|tmpfs,source=...,target=...[,readonly])
     #[arg(long = "mount", value_name = "MOUNT")]
     pub mounts: Vec<String>,

@@ -32,6 +32,9 @@ pub struct TaskArgs {
     /// How output is kept: max-size=SIZE (a new service has 10m), max-file=COUNT (3)
     #[arg(long, value_name = "OPTION")]
     pub log_opt: Vec<String>,
+    /// How soon the kernel ends the tasks when memory runs out, from -1000 (last) to 1000 (first)
+    #[arg(long, value_name = "SCORE")]
+    pub oom_score_adj: Option<String>,
     /// Make the image's files read-only
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     #[arg(hide_possible_values = true, value_name = "BOOL")]

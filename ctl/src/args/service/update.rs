@@ -53,6 +53,36 @@ pub struct UpdateArgs {
     /// Remove a name, or one of its addresses, from the containers' /etc/hosts (NAME or NAME:ADDRESS)
     #[arg(long, value_name = "HOST")]
     pub host_rm: Vec<String>,
+    /// Add a name server for names outside of the cluster
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns_add: Vec<String>,
+    /// Remove a name server
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns_rm: Vec<String>,
+    /// Add an option to the containers' resolv.conf
+    #[arg(long, value_name = "OPTION")]
+    pub dns_option_add: Vec<String>,
+    /// Remove an option from the containers' resolv.conf
+    #[arg(long, value_name = "OPTION")]
+    pub dns_option_rm: Vec<String>,
+    /// Add a domain in which the containers look for names
+    #[arg(long, value_name = "DOMAIN")]
+    pub dns_search_add: Vec<String>,
+    /// Remove a domain in which the containers look for names
+    #[arg(long, value_name = "DOMAIN")]
+    pub dns_search_rm: Vec<String>,
+    /// Add or replace a kernel setting of the containers' own (NAME=VALUE)
+    #[arg(long, value_name = "SETTING")]
+    pub sysctl_add: Vec<String>,
+    /// Remove a kernel setting
+    #[arg(long, value_name = "NAME")]
+    pub sysctl_rm: Vec<String>,
+    /// Add or replace a limit on each process (NAME=SOFT[:HARD])
+    #[arg(long, value_name = "LIMIT")]
+    pub ulimit_add: Vec<String>,
+    /// Remove a limit on each process
+    #[arg(long, value_name = "NAME")]
+    pub ulimit_rm: Vec<String>,
     /// Add a mount, or replace the one with the same target
     #[arg(long, value_name = "MOUNT")]
     pub mount_add: Vec<String>,

@@ -2,7 +2,7 @@
 
 use super::{nanos, sorted};
 use crate::output::states;
-use proto::wire;
+use proto::{model, wire};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -37,10 +37,38 @@ pub struct ContainerSpec {
     stop_grace_period: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hosts: Vec<String>,
+    #[serde(rename = "DNSConfig", skip_serializing_if = "Option::is_none")]
+    dns_config: Option<DnsConfig>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sysctls: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ulimits: Vec<Ulimit>,
+    #[serde(skip_serializing_if = "is_zero")]
+    oom_score_adj: i32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capability_add: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capability_drop: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DnsConfig {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nameservers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    search: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    options: Vec<String>,
+}
+
+/// A limit, where -1 is none.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Ulimit {
+    name: String,
+    hard: i64,
+    soft: i64,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +110,10 @@ impl From<wire::ContainerSpec> for ContainerSpec {
             mounts: container.mounts.into_iter().map(Into::into).collect(),
             stop_grace_period: container.stop_grace_period_ms.map(nanos),
             hosts: container.hosts.iter().map(|line| host(line)).collect(),
+            dns_config: container.dns.map(Into::into),
+            sysctls: container.sysctls.iter().filter_map(|text| setting(text)).collect(),
+            ulimits: container.ulimits.iter().filter_map(|text| text.parse().ok()).map(ulimit).collect(),
+            oom_score_adj: container.oom_score_adj,
             capability_add: capabilities(&container.cap_add),
             capability_drop: capabilities(&container.cap_drop),
         }
@@ -100,6 +132,25 @@ impl From<wire::Mount> for Mount {
                 .then_some(TmpfsOptions { size_bytes, mode }),
         }
     }
+}
+
+impl From<wire::DnsConfig> for DnsConfig {
+    fn from(dns: wire::DnsConfig) -> Self {
+        DnsConfig { nameservers: dns.servers, search: dns.searches, options: dns.options }
+    }
+}
+
+fn ulimit(limit: model::Ulimit) -> Ulimit {
+    let number = |limit: Option<u64>| limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    Ulimit { name: limit.name().to_owned(), hard: number(limit.hard()), soft: number(limit.soft()) }
+}
+
+fn setting(text: &str) -> Option<(String, String)> {
+    text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// A line of `/etc/hosts` as docker writes it, the address first.

@@ -55,6 +55,14 @@ pub enum SpecError {
         /// Its name.
         name: String,
     },
+    /// The kernel lets only those with SYS_RESOURCE keep processes from being ended.
+    #[error(
+        "the score {score} for when memory runs out can't be set: below 0 this node's daemon needs the capability SYS_RESOURCE, which it does not have"
+    )]
+    OomScore {
+        /// What was asked for.
+        score: i32,
+    },
     /// The image's stop signal is not one.
     #[error("the image's stop signal can't be used; give the service one")]
     ImageStopSignal {

@@ -108,6 +108,9 @@ fn everything_a_user_can_ask_for_is_in_the_spec() {
         read_only: true,
         cap_add: vec!["NET_ADMIN".into()],
         cap_drop: vec!["MKNOD".into(), "NET_RAW".into()],
+        ulimits: ["nofile=1024:4096", "memlock=-1"].map(|text| text.parse().unwrap()).into(),
+        sysctls: vec!["net.core.somaxconn=1024".parse().unwrap()],
+        oom_score_adj: 500,
         ..Default::default()
     };
     all.image.labels = BTreeMap::from([("tier".into(), "none".into()), ("vendor".into(), "acme".into())]);

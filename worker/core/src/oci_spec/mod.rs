@@ -155,6 +155,14 @@ pub fn build(input: &SpecInput) -> Result<Spec, SpecError> {
         .linux(built::<Linux>(linux.build()));
     let mut spec = built(spec.build());
     let labels = input.image.labels.iter().chain(&input.container.labels);
+    if !input.container.sysctls.is_empty() {
+        let settings = input.container.sysctls.iter();
+        let settings =
+            settings.map(|setting| (setting.name().to_owned(), setting.value().to_owned())).collect();
+        if let Some(linux) = spec.linux_mut() {
+            linux.set_sysctl(Some(settings));
+        }
+    }
     spec.set_annotations(Some(labels.map(|(name, value)| (name.clone(), value.clone())).collect()));
     Ok(spec)
 }

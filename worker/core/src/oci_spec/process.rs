@@ -1,14 +1,19 @@
 //! The main process of a container: command, environment, working directory, user.
 
 use super::{ImageConfig, SpecError, SpecInput, built, capabilities};
-use oci_spec::runtime::{LinuxCapabilitiesBuilder, Process, ProcessBuilder, UserBuilder};
-use proto::model::ContainerSpec;
+use oci_spec::runtime::{
+    Capability, LinuxCapabilitiesBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process,
+    ProcessBuilder, UserBuilder,
+};
+use proto::model::{ContainerSpec, Ulimit};
 use std::path::PathBuf;
 
 /// Where programs are looked for if the image does not say.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// New files are not writable by others, whatever the daemon's own mask is.
 const UMASK: u32 = 0o022;
+/// `RLIM_INFINITY` of the kernel.
+const UNLIMITED: u64 = u64::MAX;
 
 pub(super) fn process(input: &SpecInput, hostname: &str) -> Result<Process, SpecError> {
     let SpecInput { container, image, identity, .. } = input;
@@ -31,14 +36,50 @@ pub(super) fn process(input: &SpecInput, hostname: &str) -> Result<Process, Spec
         .env(env(container, image, hostname, &identity.home)?)
         .cwd(workdir(container, image)?)
         .capabilities(built(held.build()))
-        .oom_score_adj(0);
+        .oom_score_adj(oom_score_adj(container, input.available_capabilities)?);
     let mut process = built(process.build());
-    process.set_rlimits(None);
+    process.set_rlimits(
+        (!container.ulimits.is_empty()).then(|| container.ulimits.iter().filter_map(rlimit).collect()),
+    );
     // Absent, not false: to the runtime, a value of any kind means that the filter is loaded after the
     // capabilities are dropped, which then is not permitted.
     process.set_no_new_privileges(None);
     process.set_apparmor_profile(None);
     Ok(process)
+}
+
+fn oom_score_adj(container: &ContainerSpec, available: &[Capability]) -> Result<i32, SpecError> {
+    let score = container.oom_score_adj;
+    match score < 0 && !available.contains(&Capability::SysResource) {
+        true => Err(SpecError::OomScore { score }),
+        false => Ok(score),
+    }
+}
+
+/// The kernel's word for a limit; every name that is checked has one.
+fn rlimit(limit: &Ulimit) -> Option<PosixRlimit> {
+    use PosixRlimitType::*;
+    let typ = match limit.name() {
+        "core" => RlimitCore,
+        "cpu" => RlimitCpu,
+        "data" => RlimitData,
+        "fsize" => RlimitFsize,
+        "locks" => RlimitLocks,
+        "memlock" => RlimitMemlock,
+        "msgqueue" => RlimitMsgqueue,
+        "nice" => RlimitNice,
+        "nofile" => RlimitNofile,
+        "nproc" => RlimitNproc,
+        "rss" => RlimitRss,
+        "rtprio" => RlimitRtprio,
+        "rttime" => RlimitRttime,
+        "sigpending" => RlimitSigpending,
+        "stack" => RlimitStack,
+        _ => return None,
+    };
+    let number = |value: Option<u64>| value.unwrap_or(UNLIMITED);
+    let limit = PosixRlimitBuilder::default().typ(typ).soft(number(limit.soft())).hard(number(limit.hard()));
+    Some(built(limit.build()))
 }
 
 fn args(container: &ContainerSpec, image: &ImageConfig) -> Result<Vec<String>, SpecError> {
@@ -140,6 +181,14 @@ mod tests {
         let nothing =
             args(&ContainerSpec { image: "scratch".into(), ..Default::default() }, &ImageConfig::default());
         assert!(matches!(nothing, Err(SpecError::NoCommand { .. })));
+    }
+
+    #[test]
+    fn only_a_daemon_that_may_keeps_processes_from_being_ended() {
+        let with = |oom_score_adj| ContainerSpec { oom_score_adj, ..Default::default() };
+        assert_eq!(oom_score_adj(&with(-5), &[]), Err(SpecError::OomScore { score: -5 }));
+        assert_eq!(oom_score_adj(&with(-5), &[Capability::SysResource]), Ok(-5));
+        assert_eq!(oom_score_adj(&with(5), &[]), Ok(5));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A namespace that plays a container, and a resolver's client inside it.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -35,6 +36,13 @@ impl Container {
         let up = || Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap();
         assert!(namespace.run(up).await.unwrap().success());
         Self { namespace, names: watch::Sender::new(names(tasks)) }
+    }
+
+    /// Another handle of the namespace: works of one and the same follow each other, and asking is one.
+    pub async fn another_handle(&self) -> Namespace {
+        let open = || File::open("/proc/thread-self/ns/net").unwrap();
+        let file = self.namespace.run(open).await.unwrap();
+        Namespace::open(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd()))).unwrap()
     }
 
     pub async fn serve(&self, upstream: Upstream) -> Resolver {

@@ -26,6 +26,21 @@ async fn other_names_are_asked_for_outside_and_our_own_are_not() {
 }
 
 #[tokio::test]
+async fn servers_of_a_container_are_asked_out_of_its_own_namespace() {
+    let container = Container::new(1).await;
+    let server = Server::start_in(&container.namespace, |query, _| vec![answer(query, 1)]).await;
+    let outside = container.serve(Upstream::to(vec![server.address])).await;
+    let refused = container.ask(query("example.com.", None)).await;
+    assert_eq!(refused.metadata.response_code, ResponseCode::ServFail, "it is not there for the daemon");
+    outside.close().await;
+    let _resolver =
+        container.serve(Upstream::within(container.another_handle().await, vec![server.address])).await;
+    assert_eq!(addresses(&container.ask(query("example.com.", None)).await), ["192.0.2.1"]);
+    assert_eq!(addresses(&container.ask_tcp(vec![query("example.org.", None)]).await[0]), ["192.0.2.1"]);
+    assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
 async fn answers_that_do_not_belong_to_the_query_are_not_relayed() {
     let container = Container::new(1).await;
     let server = Server::start(|query, _| {

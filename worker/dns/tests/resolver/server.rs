@@ -9,6 +9,7 @@ use hickory_proto::rr::{RData, Record};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
+use worker_network::Namespace;
 
 /// What a server says to a query: any number of messages over UDP, the last of which goes over TCP.
 type Script = fn(&Message, bool) -> Vec<Message>;
@@ -24,6 +25,22 @@ impl Server {
     /// Starts a server; the script is given the query and whether it came over TCP.
     pub async fn start(script: Script) -> Self {
         let (udp, tcp) = same_port().await;
+        Self::serve(udp, tcp, script)
+    }
+
+    /// Starts a server in a namespace, where it is the only one.
+    pub async fn start_in(namespace: &Namespace, script: Script) -> Self {
+        let bind = || {
+            let at = "127.0.0.53:5300";
+            (std::net::UdpSocket::bind(at).unwrap(), std::net::TcpListener::bind(at).unwrap())
+        };
+        let (udp, tcp) = namespace.run(bind).await.unwrap();
+        udp.set_nonblocking(true).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        Self::serve(UdpSocket::from_std(udp).unwrap(), TcpListener::from_std(tcp).unwrap(), script)
+    }
+
+    fn serve(udp: UdpSocket, tcp: TcpListener, script: Script) -> Self {
         let address = udp.local_addr().unwrap();
         let asked = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
