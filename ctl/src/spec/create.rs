@@ -153,7 +153,7 @@ mod tests {
 --name: `-web-` is not a valid name: use letters, digits, `-` and `_`, beginning and ending with a letter or digit, at most 63 characters
 --label: `=x` has no key: write KEY=VALUE, or KEY alone for an empty value
 --publish: protocol `dccp` can't be published: use tcp, udp or sctp
---constraint: constraint `node.role=manager` has no operator: write KEY==VALUE or KEY!=VALUE, such as node.labels.disk==ssd
+--constraint: constraint `node.role=manager` has no operator: write KEY==VALUE, such as node.labels.disk==ssd, or another of ==, !=, in, notin, =~, < and >
 --network: bridge, host and none stand alone: give one of them, or networks of the cluster
 IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and single `.`, `_`, `-` between them, with `/` between parts
 --env-file: cannot read gone.env: entity not found; give a file of NAME=VALUE lines

@@ -1,6 +1,6 @@
 //! Whether a node satisfies a service's constraints.
 
-use proto::model::{Constraint, Node, NodeDescription, constraint::NodeKey};
+use proto::model::{Comparison, Constraint, Node, NodeDescription, comparison::number, constraint::NodeKey};
 use std::{borrow::Cow, net::IpAddr};
 
 /// The first constraint that does not hold on the node.
@@ -10,16 +10,22 @@ pub fn first_unmet<'a>(node: &Node, constraints: &'a [Constraint]) -> Option<&'a
 
 /// Whether a constraint holds on a node. A node whose agent never registered has empty properties.
 pub fn holds(node: &Node, constraint: &Constraint) -> bool {
-    if constraint.key == NodeKey::Ip {
-        // A value that is no address says nothing about any node, so neither operator holds.
-        return includes(&constraint.value, node.status.addr).is_some_and(|is| is == constraint.equal);
-    }
     let value = value_of(node, &constraint.key);
-    let wanted = match constraint.key {
-        NodeKey::Arch => architecture(&constraint.value),
-        _ => &constraint.value,
+    // A text that is no address says nothing about any node's, neither that it is the same nor that it is not.
+    let is = |wanted: &str| match constraint.key {
+        NodeKey::Ip => includes(wanted, node.status.addr),
+        NodeKey::Arch => Some(value.eq_ignore_ascii_case(architecture(wanted))),
+        _ => Some(value.eq_ignore_ascii_case(wanted)),
     };
-    value.eq_ignore_ascii_case(wanted) == constraint.equal
+    match &constraint.comparison {
+        Comparison::Is(wanted) => is(wanted) == Some(true),
+        Comparison::IsNot(unwanted) => is(unwanted) == Some(false),
+        Comparison::In(wanted) => wanted.iter().any(|wanted| is(wanted) == Some(true)),
+        Comparison::NotIn(unwanted) => unwanted.iter().all(|unwanted| is(unwanted) == Some(false)),
+        Comparison::Matches(pattern) => pattern.is_match(&value),
+        Comparison::Below(limit) => number(&value).is_some_and(|value| value < limit.value()),
+        Comparison::Above(limit) => number(&value).is_some_and(|value| value > limit.value()),
+    }
 }
 
 /// A property of a node as text; empty if it has none.
@@ -78,7 +84,7 @@ mod tests {
     use crate::testing::node;
 
     fn on_a_node(constraint: &str) -> bool {
-        let mut node = node(1).label("disk", "SSD").build();
+        let mut node = node(1).label("disk", "SSD").label("cores", "16").build();
         node.status.addr = Some("10.1.2.3".parse().unwrap());
         node.description.as_mut().unwrap().arch = "x86_64".into();
         holds(&node, &constraint.parse().unwrap())
@@ -118,5 +124,34 @@ mod tests {
     fn no_address_compares_with_what_is_none() {
         assert!(!on_a_node("node.ip==10.0.0.0/33"));
         assert!(!on_a_node("node.ip!=everything"));
+    }
+
+    #[test]
+    fn one_of_several_values_is_enough_and_one_too_many_is_too_much() {
+        assert!(on_a_node("node.labels.disk in (hdd,ssd)"));
+        assert!(!on_a_node("node.labels.disk in (hdd,nvme)"));
+        assert!(!on_a_node("node.labels.disk notin (hdd,ssd)"));
+        assert!(on_a_node("node.labels.zone notin (a,b)"), "a label that is missing");
+        assert!(!on_a_node("node.labels.zone in (a,b)"));
+        assert!(on_a_node("node.ip in (192.0.2.1,10.1.0.0/16)"));
+        assert!(!on_a_node("node.ip notin (10.2.0.0/16,everything)"));
+        assert!(on_a_node("node.platform.arch in (arm64,x86_64)"));
+    }
+
+    #[test]
+    fn a_pattern_matches_anywhere_unless_it_says_where() {
+        assert!(on_a_node("node.labels.disk=~s"));
+        assert!(!on_a_node("node.labels.disk=~^s$"));
+        assert!(on_a_node("node.labels.disk=~^ss[a-d]$"));
+        assert!(on_a_node("node.labels.zone=~^$"), "a label that is missing is empty");
+    }
+
+    #[test]
+    fn numbers_are_compared_as_numbers_and_nothing_else_is() {
+        assert!(on_a_node("node.labels.cores>9") && on_a_node("node.labels.cores>15.9"));
+        assert!(!on_a_node("node.labels.cores>16") && !on_a_node("node.labels.cores<16"));
+        assert!(on_a_node("node.labels.cores<100"));
+        assert!(!on_a_node("node.labels.disk<9") && !on_a_node("node.labels.disk>-9"));
+        assert!(!on_a_node("node.labels.zone<9"));
     }
 }

@@ -1,5 +1,6 @@
 //! Where tasks may go: constraints that must hold, and preferences for spreading.
 
+use super::comparison::{self, Comparison, shown};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -30,10 +31,8 @@ pub enum NodeKey {
 pub struct Constraint {
     /// What is compared.
     pub key: NodeKey,
-    /// Whether it must be equal (`==`) or must not be (`!=`).
-    pub equal: bool,
-    /// Compared without regard to case. A node without the label has the empty value.
-    pub value: String,
+    /// What must be said of it.
+    pub comparison: Comparison,
 }
 
 /// A property over whose values the tasks of a service are spread evenly.
@@ -49,7 +48,7 @@ pub struct Preference {
 pub enum PlacementError {
     /// No operator.
     #[error(
-        "constraint `{0}` has no operator: write KEY==VALUE or KEY!=VALUE, such as node.labels.disk==ssd"
+        "constraint `{0}` has no operator: write KEY==VALUE, such as node.labels.disk==ssd, or another of ==, !=, in, notin, =~, < and >"
     )]
     NoOperator(String),
     /// No such property.
@@ -62,6 +61,15 @@ pub enum PlacementError {
         "constraint `{0}` has no value, or one with characters that are not allowed: use letters, digits and `.-_:/`"
     )]
     Value(String),
+    /// Not a regular expression.
+    #[error("`{0}` is not a pattern: {1}")]
+    Pattern(String, String),
+    /// Not a number.
+    #[error("`{0}` is not a number: with < and > write one such as 8 or 2.5")]
+    Number(String),
+    /// Only labels can be numbers.
+    #[error("{0} is not a number: < and > are for node.labels.NAME and engine.labels.NAME")]
+    NotNumeric(NodeKey),
     /// Not `spread=KEY`.
     #[error(
         "placement preference `{0}` is not known: write spread=node.labels.NAME or spread=engine.labels.NAME"
@@ -113,27 +121,22 @@ impl FromStr for Constraint {
     type Err = PlacementError;
 
     fn from_str(text: &str) -> Result<Self, PlacementError> {
-        let shown = || text.chars().take(100).collect::<String>();
-        let (key, equal, value) = match (text.split_once("=="), text.split_once("!=")) {
-            (Some((key, value)), _) => (key, true, value),
-            (None, Some((key, value))) => (key, false, value),
-            (None, None) => return Err(PlacementError::NoOperator(shown())),
-        };
-        let value = value.trim();
-        let good = !value.is_empty()
-            && value
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | ' '));
-        if !good {
-            return Err(PlacementError::Value(shown()));
+        let is_of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
+        let text = text.trim();
+        let key_ends = text.find(|c| !is_of_key(c)).ok_or_else(|| PlacementError::NoOperator(shown(text)))?;
+        let (key, after_key) = text.split_at(key_ends);
+        let comparison = comparison::parse(after_key, text)?;
+        let key: NodeKey = key.parse()?;
+        if comparison.is_of_numbers() && !matches!(key, NodeKey::Label(_) | NodeKey::EngineLabel(_)) {
+            return Err(PlacementError::NotNumeric(key));
         }
-        Ok(Constraint { key: key.trim().parse()?, equal, value: value.to_owned() })
+        Ok(Constraint { key, comparison })
     }
 }
 
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.key, if self.equal { "==" } else { "!=" }, self.value)
+        write!(f, "{}{}", self.key, self.comparison)
     }
 }
 
@@ -180,12 +183,27 @@ mod tests {
 
     #[test]
     fn a_constraint_is_read_and_written_alike() {
-        for text in
-            ["node.role==manager", "node.labels.disk!=ssd", "engine.labels.a.b==x y", "node.ip==10.0.0.0/8"]
-        {
+        for text in [
+            "node.role==manager",
+            "node.labels.disk!=ssd",
+            "engine.labels.a.b==x y",
+            "node.ip==10.0.0.0/8",
+            "node.labels.zone in (a,b c)",
+            "node.ip notin (10.0.0.0/8)",
+            "node.hostname=~^web-[0-9]+==$",
+            "node.labels.cores>7.5",
+            "node.labels.in<-1",
+        ] {
             assert_eq!(text.parse::<Constraint>().unwrap().to_string(), text);
         }
-        assert_eq!(" node.role == worker ".parse::<Constraint>().unwrap().to_string(), "node.role==worker");
+        for (text, normal) in [
+            (" node.role == worker ", "node.role==worker"),
+            ("node.labels.zone  in a, b", "node.labels.zone in (a,b)"),
+            ("node.labels.zone notin(a)", "node.labels.zone notin (a)"),
+            ("node.labels.cores > 8", "node.labels.cores>8"),
+        ] {
+            assert_eq!(text.parse::<Constraint>().unwrap().to_string(), normal);
+        }
     }
 
     #[test]
@@ -195,6 +213,17 @@ mod tests {
             ("node.rol==manager", "not known"),
             ("node.role==", "no value"),
             ("node.labels.==x", "not known"),
+            ("node.role", "has no operator"),
+            ("node.labels.zonein (a)", "has no operator"),
+            ("node.labels.zone inside", "has no operator"),
+            ("node.labels.zone in ()", "no value"),
+            ("node.labels.zone in (a,)", "no value"),
+            ("node.hostname=~web-[", "`web-[` is not a pattern"),
+            ("node.hostname=~", "it is empty"),
+            ("node.labels.cores>many", "`many` is not a number"),
+            ("node.labels.cores>inf", "`inf` is not a number"),
+            ("node.labels.cores>=8", "`=8` is not a number"),
+            ("node.hostname>8", "node.hostname is not a number"),
         ] {
             let error = bad.parse::<Constraint>().unwrap_err().to_string();
             assert!(error.contains(says), "{bad}: {error}");
@@ -205,8 +234,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_the_parsers_panic(text: String) {
-            let _ = text.parse::<Constraint>();
+        fn no_text_makes_the_parsers_panic(text: String, operator in "(==|!=| in | notin |=~|<|>)") {
+            for text in [text.clone(), format!("node.labels.a{operator}{text}")] {
+                if let Ok(constraint) = text.parse::<Constraint>() {
+                    assert_eq!(constraint.to_string().parse(), Ok(constraint), "written as it is read");
+                }
+            }
             let _ = text.parse::<Preference>();
         }
     }

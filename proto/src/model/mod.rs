@@ -3,6 +3,7 @@
 pub mod address_pools;
 pub mod carried_out;
 pub mod cluster;
+pub mod comparison;
 pub mod connection;
 pub mod constraint;
 pub mod container;
@@ -30,6 +31,7 @@ pub mod ulimit;
 pub use address_pools::AddressPools;
 pub use carried_out::CarriedOut;
 pub use cluster::{Cluster, ClusterSpec, JoinTokens, RootCa};
+pub use comparison::Comparison;
 pub use connection::TaskConnection;
 pub use constraint::{Constraint, Preference};
 pub use container::ContainerSpec;

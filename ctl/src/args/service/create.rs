@@ -58,7 +58,12 @@ pub struct CreateArgs {
     /// Mounts (type=bind|volume|tmpfs,source=...,target=...[,readonly])
     #[arg(long = "mount", value_name = "MOUNT")]
     pub mounts: Vec<String>,
-    /// Placement constraints (node.labels.disk==ssd)
+    /// Placement constraints (node.labels.disk==ssd; also !=, in, notin, =~, < and >)
+    ///
+    /// KEY==VALUE, KEY!=VALUE, 'KEY in (VALUE,...)', 'KEY notin (VALUE,...)', 'KEY=~PATTERN' (a regular expression, which
+    /// may match anywhere), 'KEY<NUMBER' or 'KEY>NUMBER' (labels only). KEY is node.id, node.hostname, node.ip (an address
+    /// or a network), node.role, node.platform.os, node.platform.arch, node.labels.NAME or engine.labels.NAME. Letters may
+    /// be small or capital; a label that a node does not have is empty. All constraints must hold.
     #[arg(long = "constraint", value_name = "CONSTRAINT")]
     pub constraints: Vec<String>,
     /// Placement preferences (spread=node.labels.zone)

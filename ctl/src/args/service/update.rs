@@ -29,7 +29,7 @@ pub struct UpdateArgs {
     /// Remove a label of the containers
     #[arg(long, value_name = "KEY")]
     pub container_label_rm: Vec<String>,
-    /// Add a placement constraint
+    /// Add a placement constraint (as with `service create --constraint`)
     #[arg(long, value_name = "CONSTRAINT")]
     pub constraint_add: Vec<String>,
     /// Remove a placement constraint

@@ -8,6 +8,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 
 /// Says why no node fits, commonest reason first, with numbers.
 pub(super) fn no_suitable_node(rooms: &[Room<'_>], need: &Need<'_>) -> String {
+    #[expect(clippy::mutable_key_type, reason = "patterns are ordered by their text, which never changes")]
     let mut reasons: BTreeMap<Unfit<'_>, Vec<&Room<'_>>> = BTreeMap::new();
     for room in rooms {
         if let Err(unfit) = filter::check(room, need) {
@@ -46,10 +47,10 @@ fn describe(unfit: &Unfit<'_>, rooms: &[&Room<'_>], need: &Need<'_>) -> String {
         Unfit::Drained => "drained".to_owned(),
         Unfit::Paused => "paused".to_owned(),
         Unfit::Disconnected => "not connected just now".to_owned(),
-        Unfit::Constraint(constraint) if constraint.equal => {
-            format!("{} {constraint}", one_or_more("lacks", "lack"))
+        Unfit::Constraint(constraint) if constraint.comparison.excludes() => {
+            format!("excluded by {constraint}")
         }
-        Unfit::Constraint(constraint) => format!("excluded by {constraint}"),
+        Unfit::Constraint(constraint) => format!("{} {constraint}", one_or_more("lacks", "lack")),
         Unfit::Cpus => {
             let largest = rooms.iter().map(|room| room.free.nano_cpus).max().unwrap_or(0);
             format!("out of cpus (needs {}, most free {})", cpus(wanted.nano_cpus), cpus(largest))
