@@ -85,3 +85,25 @@ fn what_the_kernel_would_not_take_is_refused_before_anything_is_made() -> Result
     ensure!(cluster.shoal(&["service", "ls", "-q"])?.is_empty(), "nothing was made");
     cluster.finish()
 }
+
+#[test]
+fn each_task_has_its_own_name_and_volume_from_one_service() -> Result<()> {
+    let cluster = TestCluster::start(1, 1)?;
+    cluster.load_busybox()?;
+    let tell = "echo x >/data/$(hostname); echo $(hostname) $WHO $(ls /data); sleep 1000000";
+    let options = "service create -q --name web --replicas 2 --replicas-max-per-node 1 --label team=front \
+        --hostname {{.Node.Hostname}}-{{.Task.Slot}} --env WHO={{.Service.Name}}/{{.Service.Labels.team}}/{{.Task.Slot}} \
+        --mount source=data-{{.Task.Slot}},target=/data test:1 sh -c";
+    let create: Vec<_> = options.split_whitespace().chain([tell]).collect();
+    cluster.shoal(&create)?;
+    for (task, node, _) in cluster.running("web")? {
+        let slot = task.strip_prefix("web.").unwrap_or(&task);
+        let own = format!("{node}-{slot} web/front/{slot} {node}-{slot}");
+        cluster.wait_until(&format!("a task says {own}"), SOON, || {
+            Ok(cluster.shoal(&["service", "logs", "--raw", "web"])?.lines().any(|line| line == own))
+        })?;
+    }
+    let refused = cluster.refused(&["service", "create", "--hostname", "{{.Node.Name}}", "test:1"])?;
+    ensure!(refused.contains("`.Node.Name` is not known: use .Service.ID"), "{refused}");
+    cluster.finish()
+}

@@ -9,7 +9,7 @@ use super::{
     time::millis,
 };
 use crate::{
-    model::{ContainerSpec, DnsConfig, ExtraHost, Problems},
+    model::{ContainerSpec, DnsConfig, ExtraHost, Problems, Template},
     wire,
 };
 
@@ -94,6 +94,7 @@ fn check_env(env: &[String], problems: &mut Problems) {
         if variable.split_once('=').is_none_or(|(name, _)| name.is_empty()) {
             problems.add(OPTION, format!("`{}` is not a variable: write NAME=VALUE", shown(variable)));
         }
+        problems.take(OPTION, Template::sample(variable));
     }
     bounds::arguments(OPTION, env, problems);
     bounds::total(OPTION, env.iter().map(String::len).sum(), problems);
@@ -142,13 +143,15 @@ fn hostname(hostname: String, problems: &mut Problems) -> Option<String> {
     if hostname.is_empty() {
         return None;
     }
+    // Of a template what can be known before there is a task.
+    let sample = problems.take("--hostname", Template::sample(&hostname))?;
     let is_label = |label: &str| {
         (1..=HOSTNAME_LABEL_CHARS_MAX).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
             && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
     };
-    if hostname.len() > HOSTNAME_CHARS_MAX || !hostname.split('.').all(is_label) {
+    if sample.len() > HOSTNAME_CHARS_MAX || !sample.split('.').all(is_label) {
         problems.add(
             "--hostname",
             format!(
@@ -191,6 +194,13 @@ mod tests {
     }
 
     #[test]
+    fn a_host_name_may_be_different_for_each_task() {
+        let hostname = |text: &str| wire::ContainerSpec { hostname: text.into(), ..Default::default() };
+        assert_eq!(problems_of(hostname("{{.Node.Hostname}}-{{.Task.Slot}}")), "");
+        assert!(problems_of(hostname("{{.Node.Hostname}}_")).contains("is not a host name"));
+    }
+
+    #[test]
     fn each_malformed_text_is_named_with_its_option() {
         let text = String::from;
         for (wire, begins) in [
@@ -212,6 +222,14 @@ mod tests {
                 "--hostname: `a_b` is not a host name",
             ),
             (wire::ContainerSpec { hosts: vec![text("db")], ..Default::default() }, "--host: `db` is not a"),
+            (
+                wire::ContainerSpec { hostname: text("{{.Node.Name}}"), ..Default::default() },
+                "--hostname: `.Node.Name` is not known",
+            ),
+            (
+                wire::ContainerSpec { env: vec![text("A={{.Task.Slot")], ..Default::default() },
+                "--env: `A={{.Task.Slot` has no }}",
+            ),
             (
                 wire::ContainerSpec { hostname: text("a..b"), ..Default::default() },
                 "--hostname: `a..b` is not a host name",

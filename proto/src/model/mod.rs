@@ -25,6 +25,7 @@ pub mod signal;
 pub mod sysctl;
 pub mod task;
 pub mod task_state;
+pub mod template;
 pub mod time;
 pub mod ulimit;
 
@@ -59,5 +60,6 @@ pub use signal::Signal;
 pub use sysctl::Sysctl;
 pub use task::{DesiredState, ExitStatus, GivenUp, RestartHistory, Slot, SlotKey, Task, TaskStatus};
 pub use task_state::TaskState;
+pub use template::{Template, TemplateField};
 pub use time::Timestamp;
 pub use ulimit::Ulimit;

@@ -1,5 +1,6 @@
 //! Mounts of a container: files of the host, named volumes, memory.
 
+use super::template::{Template, TemplateError};
 use serde::{Deserialize, Serialize};
 
 /// One mount of a container.
@@ -54,6 +55,9 @@ pub enum MountError {
         "volume name `{0}` is not valid: use letters, digits, `_`, `.` and `-`, beginning with a letter or digit"
     )]
     VolumeName(String),
+    /// An expression that stands for nothing.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// A size or mode given to something that is not tmpfs, or a source given to tmpfs.
     #[error("option `{option}` does not go with a {kind} mount")]
     Option {
@@ -73,17 +77,18 @@ pub enum MountError {
 impl Mount {
     /// Checks a mount's parts against each other.
     pub fn check(self) -> Result<Mount, MountError> {
-        if !is_clean_absolute(&self.target) {
+        let target = Template::sample(&self.target)?;
+        if !is_clean_absolute(&target) {
             return Err(MountError::Target(self.target));
         }
-        if self.target.trim_end_matches('/').is_empty() {
+        if target.trim_end_matches('/').is_empty() {
             return Err(MountError::TargetIsRoot);
         }
         match &self.kind {
-            MountKind::Bind { source } if !is_clean_absolute(source) => {
+            MountKind::Bind { source } if !is_clean_absolute(&Template::sample(source)?) => {
                 Err(MountError::BindSource(source.clone()))
             }
-            MountKind::Volume { name: Some(name) } if !is_volume_name(name) => {
+            MountKind::Volume { name: Some(name) } if !is_volume_name(&Template::sample(name)?) => {
                 Err(MountError::VolumeName(name.clone()))
             }
             MountKind::Tmpfs { mode: Some(mode), .. } if *mode > 0o7777 => Err(MountError::Mode(*mode)),

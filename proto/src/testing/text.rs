@@ -10,7 +10,7 @@ pub(super) fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 /// `NAME=value` pairs as a process takes them.
 pub(super) fn variables() -> impl Strategy<Value = Vec<String>> {
-    collection::vec("[A-Z_][A-Z0-9_]{0,10}=[^\\x00]{0,20}", 0..4)
+    collection::vec("[A-Z_][A-Z0-9_]{0,10}=[^\\x00{]{0,20}", 0..4)
 }
 
 /// Arguments of a process, which may be empty.

@@ -15,6 +15,7 @@
 //! * [`overlay`]: the node's part in networks that span nodes.
 //! * [`sequence`]: whether assignments arrive whole.
 //! * [`tables`]: what the managers told of these.
+//! * [`templates`]: texts in which tasks of a service differ.
 
 pub mod acknowledgement;
 pub mod agent;
@@ -31,3 +32,4 @@ pub mod overlay;
 pub mod sequence;
 pub mod tables;
 pub mod task;
+pub mod templates;

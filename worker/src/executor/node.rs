@@ -9,7 +9,7 @@ use crate::{
     volumes::Volumes,
 };
 use oci_spec::runtime::Capability;
-use proto::model::TaskId;
+use proto::model::{NodeDescription, TaskId};
 use std::{fs, panic, path::Path, sync::Arc};
 use tokio::task::spawn_blocking;
 use tracing::warn;
@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub volumes: Volumes,
     pub files: TaskFiles,
     pub ledger: Ledger,
+    /// What the node says of itself.
+    pub description: NodeDescription,
     /// What the daemon may hand on to containers.
     pub capabilities: Vec<Capability>,
 }
@@ -53,6 +55,7 @@ impl Node {
             volumes: Volumes::new(&config.data_dir),
             files: TaskFiles::new(&config.data_dir),
             ledger,
+            description: config.description.clone(),
             capabilities: own_capabilities(),
         }
     }

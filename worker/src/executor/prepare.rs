@@ -23,6 +23,7 @@ use worker_core::{
     etc_files,
     network::HostPort,
     oci_spec::{self, Architecture, ImageConfig, NetworkNamespace, SpecError, SpecInput},
+    templates::{self, FillError},
 };
 use worker_images::{
     Hold, Image, LayerState, PullError, PullProgress, Reference, ReferenceError, StoreError,
@@ -82,6 +83,8 @@ pub(super) enum PrepareError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
+    Template(#[from] FillError),
+    #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The task is not wanted any more.
     #[error("the preparation was cut short")]
@@ -99,8 +102,17 @@ pub(super) struct Preparation<'a, P> {
 }
 
 impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
-    /// Does every step. What was taken until it fails is to be given back by the caller.
-    pub(super) async fn run(&self) -> Result<Prepared, PrepareError> {
+    /// Does every step, with the task's templates filled in. What was taken until it fails is to be given back by the
+    /// caller.
+    pub(super) async fn run(self) -> Result<Prepared, PrepareError> {
+        let Some(spec) = templates::fill(self.task, &self.node.description)? else {
+            return self.carry_out().await;
+        };
+        let task = Task { spec: Arc::new(spec), ..self.task.clone() };
+        Preparation { task: &task, ..self }.carry_out().await
+    }
+
+    async fn carry_out(&self) -> Result<Prepared, PrepareError> {
         let ports = ports::host_ports(&self.task.spec);
         ports::check_free(self.node.network.host(), &ports).await?;
         let image = self.image().await?;

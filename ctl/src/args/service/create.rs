@@ -29,6 +29,10 @@ pub struct CreateArgs {
     #[arg(long, default_value = "replicated")]
     pub mode: String,
     /// Environment variables (NAME=VALUE, or NAME for the value it has here)
+    ///
+    /// In variables, --hostname and --mount, {{.Service.ID}}, {{.Service.Name}}, {{.Service.Labels.NAME}}, {{.Node.ID}},
+    /// {{.Node.Hostname}}, {{.Node.Platform.OS}}, {{.Node.Platform.Architecture}}, {{.Task.ID}}, {{.Task.Name}} and
+    /// {{.Task.Slot}} stand for each task's own.
     #[arg(short, long, value_name = "VARIABLE")]
     pub env: Vec<String>,
     /// Files of environment variables

@@ -17,7 +17,7 @@ pub struct TaskArgs {
     /// Command that replaces the image's entrypoint
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub entrypoint: Option<String>,
-    /// Host name of the containers
+    /// Host name of the containers ({{.Node.Hostname}}-{{.Task.Slot}} gives each its own)
     #[arg(long)]
     pub hostname: Option<String>,
     /// Processors a task may use at most (0.5; 0 is no limit)
