@@ -46,7 +46,7 @@ fn every_wrong_option_of_a_command_is_told_and_nothing_is_made() -> Result<()> {
         "--update-delay: `5` is not a duration: write numbers with units",
         "add source=/PATH",
         "from 1 to 65535",
-        "write KEY==VALUE or KEY!=VALUE",
+        "write KEY==VALUE, such as node.labels.disk==ssd, or another of ==, !=, in, notin, =~, < and >",
         "--restart-condition: `always` is not one of the choices",
         "--stop-signal: `SIGNOPE` is not a signal",
         "IMAGE: image name `Nginx` is not valid: use lower-case letters",
