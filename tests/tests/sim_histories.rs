@@ -66,10 +66,11 @@ fn missing(tally: &Tally, seeds: u64) -> Vec<&'static str> {
 }
 
 /// How often at least people get what they ask for in ten histories.
-const KINDS: [(&str, u64); 11] = [
+const KINDS: [(&str, u64); 12] = [
     ("create a service", 50),
     ("update a service", 50),
-    ("roll a service back", 5),
+    ("roll a service back", 4),
+    ("control a rollout", 2),
     ("remove a service", 10),
     ("join a node", 5),
     ("change a node", 20),

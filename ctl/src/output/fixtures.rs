@@ -45,6 +45,7 @@ pub fn web() -> wire::Service {
         started_at: NOW_MS - 120_000,
         ended_at: Some(NOW_MS - 60_000),
         message: "update completed".into(),
+        ..Default::default()
     });
     service.vips = vec![wire::NetworkAddress {
         network_id: id("networkfront"),
@@ -64,10 +65,13 @@ pub fn web() -> wire::Service {
         monitor_ms: 5_000,
         max_failure_ratio: 0.25,
         order: wire::rollout_config::Order::StartFirst.into(),
+        progress_deadline_ms: Some(600_000),
+        canary: 1,
     };
     spec.update = Some(rollout);
     spec.rollback = Some(wire::RolloutConfig {
         failure_action: wire::rollout_config::FailureAction::Pause.into(),
+        canary: 0,
         ..rollout
     });
     let task = spec.task.as_mut().expect("made above");

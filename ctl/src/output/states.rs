@@ -28,6 +28,7 @@ pub fn rollout(state: RolloutState) -> &'static str {
         RolloutState::RollbackStarted => "rollback_started",
         RolloutState::RollbackPaused => "rollback_paused",
         RolloutState::RollbackCompleted => "rollback_completed",
+        RolloutState::AwaitingPromotion => "awaiting_promotion",
     }
 }
 

@@ -19,6 +19,9 @@ pub enum NumberError {
         /// What was given.
         text: String,
     },
+    /// Not a revision.
+    #[error("`{0}` is not a revision: write a number, as `shoal service history` shows it")]
+    Revision(String),
     /// Not a share.
     #[error("`{0}` is not a ratio: write a number from 0 to 1, such as 0.2")]
     Ratio(String),
@@ -40,6 +43,11 @@ pub fn large_count(text: &str) -> Result<u64, NumberError> {
 pub fn score(text: &str) -> Result<i32, NumberError> {
     let score = text.parse().ok().filter(|score| OOM_SCORES.contains(score));
     score.ok_or_else(|| NumberError::Score { text: shown(text) })
+}
+
+/// Reads the number of a revision; they begin at 1.
+pub fn revision(text: &str) -> Result<u64, NumberError> {
+    digits(text).filter(|number| *number > 0).ok_or_else(|| NumberError::Revision(shown(text)))
 }
 
 /// Reads a share from 0 to 1.

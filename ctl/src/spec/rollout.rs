@@ -20,10 +20,13 @@ fn default_config() -> RolloutConfig {
         monitor_ms: default.monitor.as_millis() as u64,
         max_failure_ratio: default.max_failure_ratio,
         order: rollout_config::Order::StopFirst.into(),
+        progress_deadline_ms: Some(default.progress_deadline.as_millis() as u64),
+        canary: 0,
     }
 }
 
 /// The values of one family of options, as far as they were given.
+#[derive(Default, PartialEq)]
 struct Given {
     parallelism: Option<u32>,
     delay_ms: Option<u64>,
@@ -31,6 +34,8 @@ struct Given {
     monitor_ms: Option<u64>,
     max_failure_ratio: Option<f32>,
     order: Option<rollout_config::Order>,
+    progress_deadline_ms: Option<u64>,
+    canary: Option<u32>,
 }
 
 /// Changes how updates go.
@@ -48,6 +53,13 @@ pub fn apply_update(args: &RolloutArgs, config: &mut Option<RolloutConfig>, prob
             number::ratio,
         ),
         order: given(problems, "--update-order", &args.update_order, choice::order),
+        progress_deadline_ms: given(
+            problems,
+            "--update-progress-deadline",
+            &args.update_progress_deadline,
+            duration::parse_ms,
+        ),
+        canary: given(problems, "--update-canary", &args.update_canary, number::count),
     };
     given.apply(config);
 }
@@ -56,6 +68,7 @@ pub fn apply_update(args: &RolloutArgs, config: &mut Option<RolloutConfig>, prob
 pub fn apply_rollback(args: &RollbackArgs, config: &mut Option<RolloutConfig>, problems: &mut Problems) {
     let action = choice::rollback_failure_action;
     let ratio = &args.rollback_max_failure_ratio;
+    let deadline = &args.rollback_progress_deadline;
     let given = Given {
         parallelism: given(problems, "--rollback-parallelism", &args.rollback_parallelism, number::count),
         delay_ms: given(problems, "--rollback-delay", &args.rollback_delay, duration::parse_ms),
@@ -63,6 +76,8 @@ pub fn apply_rollback(args: &RollbackArgs, config: &mut Option<RolloutConfig>, p
         monitor_ms: given(problems, "--rollback-monitor", &args.rollback_monitor, duration::parse_ms),
         max_failure_ratio: given(problems, "--rollback-max-failure-ratio", ratio, number::ratio),
         order: given(problems, "--rollback-order", &args.rollback_order, choice::order),
+        progress_deadline_ms: given(problems, "--rollback-progress-deadline", deadline, duration::parse_ms),
+        canary: None,
     };
     given.apply(config);
 }
@@ -71,16 +86,19 @@ impl Given {
     /// A config is sent whole, since zero has a meaning in each of its fields; if nothing was given,
     /// an absent one stays absent and the managers fill it in.
     fn apply(self, config: &mut Option<RolloutConfig>) {
-        let Given { parallelism, delay_ms, failure_action, monitor_ms, max_failure_ratio, order } = self;
-        let nothing = parallelism.is_none()
-            && delay_ms.is_none()
-            && failure_action.is_none()
-            && monitor_ms.is_none()
-            && max_failure_ratio.is_none()
-            && order.is_none();
-        if nothing {
+        if self == Given::default() {
             return;
         }
+        let Given {
+            parallelism,
+            delay_ms,
+            failure_action,
+            monitor_ms,
+            max_failure_ratio,
+            order,
+            progress_deadline_ms,
+            canary,
+        } = self;
         let old = config.take().unwrap_or_else(default_config);
         *config = Some(RolloutConfig {
             parallelism: parallelism.unwrap_or(old.parallelism),
@@ -89,6 +107,8 @@ impl Given {
             monitor_ms: monitor_ms.unwrap_or(old.monitor_ms),
             max_failure_ratio: max_failure_ratio.unwrap_or(old.max_failure_ratio),
             order: order.map_or(old.order, Into::into),
+            progress_deadline_ms: progress_deadline_ms.or(old.progress_deadline_ms),
+            canary: canary.unwrap_or(old.canary),
         });
     }
 }

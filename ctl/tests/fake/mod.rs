@@ -253,6 +253,8 @@ impl Control for Daemon {
         update_node(UpdateNodeRequest) -> Node;
         remove_node(RemoveNodeRequest) -> RemoveNodeResponse;
         rollback_service(RollbackServiceRequest) -> Service;
+        control_rollout(ControlRolloutRequest) -> Service;
+        service_history(ServiceHistoryRequest) -> ServiceHistoryResponse;
         remove_service(RemoveServiceRequest) -> RemoveServiceResponse;
         list_tasks(ListTasksRequest) -> ListTasksResponse;
         get_task(GetTaskRequest) -> Task;

@@ -5,9 +5,7 @@
 //! rolled back by itself, its service holds the ports of both specs: going back must not fail.
 
 use crate::state::State;
-use proto::model::{
-    CHOSEN_PORTS, Node, PortMode, PortProtocol, PublishedPort, RolloutState, Service, ServiceSpec,
-};
+use proto::model::{CHOSEN_PORTS, Node, PortMode, PortProtocol, PublishedPort, Service, ServiceSpec};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -157,10 +155,7 @@ fn held(service: &Service) -> BTreeSet<(PortNumber, PortMode)> {
 
 /// The spec of a service, and the one that it may go back to by itself.
 fn specs(service: &Service) -> impl Iterator<Item = &ServiceSpec> {
-    let may_go_back = service
-        .rollout
-        .as_ref()
-        .is_some_and(|rollout| matches!(rollout.state, RolloutState::Updating | RolloutState::Paused));
+    let may_go_back = service.rollout.as_ref().is_some_and(|rollout| rollout.state.is_unsettled());
     let previous = service.previous.as_ref().filter(|_| may_go_back).map(|previous| previous.spec.as_ref());
     std::iter::once(service.spec.as_ref()).chain(previous)
 }

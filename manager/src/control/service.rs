@@ -84,6 +84,8 @@ control! {
     get_service(GetServiceRequest) -> Service;
     update_service(UpdateServiceRequest) -> Service;
     rollback_service(RollbackServiceRequest) -> Service;
+    control_rollout(ControlRolloutRequest) -> Service;
+    service_history(ServiceHistoryRequest) -> ServiceHistoryResponse;
     remove_service(RemoveServiceRequest) -> RemoveServiceResponse;
     list_tasks(ListTasksRequest) -> ListTasksResponse;
     get_task(GetTaskRequest) -> Task;

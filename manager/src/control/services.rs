@@ -8,14 +8,20 @@ use crate::{
 };
 use manager_core::{
     ports,
-    requests::{find, service},
+    requests::{
+        find,
+        service::{self, Control},
+    },
     state::{ObjectId, Refusal, State, Transaction},
+    updater::GoBack,
 };
 use proto::{
+    convert::revision,
     model::{DesiredState, Problems, Service, ServiceId, ServiceMode, ServiceSpec, TaskState},
     wire::{
-        self, CreateServiceRequest, GetServiceRequest, ListServicesRequest, ListServicesResponse,
-        RemoveServiceRequest, RemoveServiceResponse, RollbackServiceRequest, UpdateServiceRequest,
+        self, ControlRolloutRequest, CreateServiceRequest, GetServiceRequest, ListServicesRequest,
+        ListServicesResponse, RemoveServiceRequest, RemoveServiceResponse, RollbackServiceRequest,
+        ServiceHistoryRequest, ServiceHistoryResponse, UpdateServiceRequest, control_rollout_request::Action,
     },
 };
 use std::sync::Arc;
@@ -81,13 +87,48 @@ impl ControlService {
         &self,
         request: Request<RollbackServiceRequest>,
     ) -> Result<wire::Service, Status> {
-        let name = request.into_inner().service;
+        let RollbackServiceRequest { service: name, revision, with_replicas } = request.into_inner();
+        let back = GoBack { to: (revision > 0).then_some(revision), with_replicas };
         let roll_back = |state: &State, found: &Service| {
-            service::rollback(state, found, self.clock.now()).map_err(of_service)
+            service::rollback(state, found, back, self.clock.now()).map_err(of_service)
         };
         let id = self.change_service(&name, roll_back).await?;
         info!(service = %id, "service rolled back");
         self.answer(id)
+    }
+
+    pub(super) async fn control_rollout(
+        &self,
+        request: Request<ControlRolloutRequest>,
+    ) -> Result<wire::Service, Status> {
+        let request = request.into_inner();
+        let control = match request.action() {
+            Action::Pause => Control::Pause,
+            Action::Resume => Control::Resume,
+            Action::Promote => Control::Promote,
+            Action::Cancel => Control::Cancel,
+            Action::Unspecified => {
+                return Err(Status::invalid_argument("the request does not say what to do to the rollout"));
+            }
+        };
+        let change = |state: &State, found: &Service| {
+            service::control(state, found, control, self.clock.now()).map_err(of_service)
+        };
+        let id = self.change_service(&request.service, change).await?;
+        info!(service = %id, ?control, "rollout changed");
+        self.answer(id)
+    }
+
+    pub(super) async fn service_history(
+        &self,
+        request: Request<ServiceHistoryRequest>,
+    ) -> Result<ServiceHistoryResponse, Status> {
+        let state = self.state().await?;
+        let service = find::service(&state, &request.into_inner().service).map_err(of_find)?;
+        let present = revision(&service.revision, &service.spec, service.rollout.as_ref());
+        let before = service.revisions.iter().rev();
+        let before = before.map(|known| revision(&known.mark, &known.spec, known.rollout.as_ref()));
+        Ok(ServiceHistoryResponse { revisions: [present].into_iter().chain(before).collect() })
     }
 
     pub(super) async fn remove_service(

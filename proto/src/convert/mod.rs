@@ -42,4 +42,5 @@ pub use error::WireError;
 pub use image_reference::{ImageReferenceError, check_image_reference};
 pub use node::{availability_or_active, role};
 pub use restart::LOG_SIZE_BYTES_MIN;
+pub use rollout::revision;
 pub use service::REPLICAS_MAX;

@@ -2,7 +2,10 @@
 
 use super::{bounds, time::millis};
 use crate::{
-    model::{FailureAction, Problems, Rollout, RolloutConfig, RolloutOrder, RolloutState},
+    model::{
+        FailureAction, Problems, RevisionMark, Rollout, RolloutConfig, RolloutOrder, RolloutState,
+        ServiceSpec, rollout::PROGRESS_DEADLINE,
+    },
     wire,
 };
 
@@ -25,6 +28,8 @@ impl From<&RolloutConfig> for wire::RolloutConfig {
             monitor_ms: millis(config.monitor),
             max_failure_ratio: config.max_failure_ratio,
             order: order.into(),
+            progress_deadline_ms: Some(millis(config.progress_deadline)),
+            canary: config.canary,
         }
     }
 }
@@ -38,6 +43,7 @@ impl From<RolloutState> for wire::RolloutState {
             RolloutState::RollingBack => wire::RolloutState::RollbackStarted,
             RolloutState::RollbackPaused => wire::RolloutState::RollbackPaused,
             RolloutState::RolledBack => wire::RolloutState::RollbackCompleted,
+            RolloutState::Held => wire::RolloutState::AwaitingPromotion,
         }
     }
 }
@@ -49,7 +55,21 @@ impl From<&Rollout> for wire::RolloutStatus {
             started_at: rollout.started_at.0,
             ended_at: rollout.ended_at.map(|at| at.0),
             message: rollout.message.clone(),
+            total: rollout.counts.total,
+            done: rollout.counts.done,
+            failed: rollout.counts.failed,
         }
+    }
+}
+
+/// A spec as the history of a service shows it.
+pub fn revision(mark: &RevisionMark, spec: &ServiceSpec, rollout: Option<&Rollout>) -> wire::ServiceRevision {
+    wire::ServiceRevision {
+        number: mark.number,
+        since: mark.since.0,
+        spec: Some(spec.into()),
+        rollout: rollout.map(wire::RolloutStatus::from),
+        restores: mark.restores.unwrap_or(0),
     }
 }
 
@@ -83,7 +103,13 @@ pub(super) fn config(
             format!("{} is not a ratio: must be 0 to 1, such as 0.25", wire.max_failure_ratio),
         );
     }
+    if direction == Direction::Rollback && wire.canary > 0 {
+        problems.add(direction.option("canary"), "a rollback has no canaries: leave it out".to_owned());
+    }
+    let deadline = wire.progress_deadline_ms.unwrap_or_else(|| millis(PROGRESS_DEADLINE));
     RolloutConfig {
+        progress_deadline: bounds::span(&direction.option("progress-deadline"), deadline, problems),
+        canary: wire.canary,
         parallelism: wire.parallelism,
         delay: bounds::span(&direction.option("delay"), wire.delay_ms, problems),
         failure_action: failure_action(direction, wire.failure_action, problems),

@@ -56,6 +56,7 @@ impl From<&Service> for wire::Service {
                 .map(|(&network, &number)| (&NetworkAddress { network, number }).into())
                 .collect(),
             ports: Vec::new(),
+            revision: service.revision.number,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod node;
 pub mod port;
 pub mod problem;
 pub mod resources;
+pub mod revision;
 pub mod rollout;
 pub mod service;
 pub mod signal;
@@ -52,7 +53,10 @@ pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, Nod
 pub use port::{CHOSEN_PORTS, PortMode, PortProtocol, PortTraffic, PublishedPort};
 pub use problem::{Problem, Problems};
 pub use resources::{Limits, Reservations};
-pub use rollout::{FailureAction, Rollout, RolloutConfig, RolloutOrder, RolloutState, SlotProgress};
+pub use revision::{REVISIONS_MAX, Revision, RevisionMark};
+pub use rollout::{
+    FailureAction, Rollout, RolloutConfig, RolloutCounts, RolloutOrder, RolloutState, SlotProgress,
+};
 pub use service::{
     PreviousSpec, RestartCondition, RestartPolicy, Service, ServiceMode, ServiceSpec, TaskNetwork, TaskSpec,
 };

@@ -19,10 +19,21 @@ pub struct RolloutConfig {
     pub max_failure_ratio: f32,
     /// Whether the old task ends before the new one starts.
     pub order: RolloutOrder,
+    /// How long a slot's new task may take until it runs, before it counts as failed; zero is for ever.
+    #[serde(default)]
+    pub progress_deadline: Duration,
+    /// Slots that get the new spec first; the others wait until a person promotes it. Zero is none. Only
+    /// of updates.
+    #[serde(default)]
+    pub canary: u32,
 }
 
+/// How long a new task may take until it runs, unless asked otherwise; Kubernetes' and Nomad's default.
+pub const PROGRESS_DEADLINE: Duration = Duration::from_secs(600);
+
 impl Default for RolloutConfig {
-    /// Docker's defaults: one at a time, watched for five seconds, pausing at the first failure.
+    /// Docker's defaults: one at a time, watched for five seconds, pausing at the first failure. Docker
+    /// has no deadline and no canaries.
     fn default() -> Self {
         Self {
             parallelism: 1,
@@ -31,6 +42,8 @@ impl Default for RolloutConfig {
             monitor: Duration::from_secs(5),
             max_failure_ratio: 0.0,
             order: RolloutOrder::StopFirst,
+            progress_deadline: PROGRESS_DEADLINE,
+            canary: 0,
         }
     }
 }
@@ -58,9 +71,9 @@ pub enum RolloutOrder {
 /// The stage of a rollout.
 ///
 /// ```text
-/// Updating -> Completed
-///    |  `---> Paused
-///    v
+/// Held <--> Updating -> Completed
+///              |  `---> Paused
+///              v
 /// RollingBack -> RolledBack
 ///       `------> RollbackPaused
 /// ```
@@ -68,7 +81,7 @@ pub enum RolloutOrder {
 pub enum RolloutState {
     /// The new spec is on its way.
     Updating,
-    /// Too many failures; some slots have the new spec, some the old one.
+    /// Too many failures, or a person's wish; some slots have the new spec, some the old one.
     Paused,
     /// Every slot has the new spec.
     Completed,
@@ -78,6 +91,8 @@ pub enum RolloutState {
     RollbackPaused,
     /// Every slot has the previous spec again.
     RolledBack,
+    /// The canaries have the new spec, the other slots the old one; a person promotes it or goes back.
+    Held,
 }
 
 impl RolloutState {
@@ -85,10 +100,15 @@ impl RolloutState {
     pub fn in_progress(self) -> bool {
         matches!(self, RolloutState::Updating | RolloutState::RollingBack)
     }
+
+    /// Whether a new spec has not reached every slot, so that it may still be gone back from.
+    pub fn is_unsettled(self) -> bool {
+        matches!(self, RolloutState::Updating | RolloutState::Paused | RolloutState::Held)
+    }
 }
 
 impl fmt::Display for RolloutState {
-    /// Writes the state as docker's API does.
+    /// Writes the state as docker's API does, which has no canaries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             RolloutState::Updating => "updating",
@@ -97,6 +117,7 @@ impl fmt::Display for RolloutState {
             RolloutState::RollingBack => "rollback_started",
             RolloutState::RollbackPaused => "rollback_paused",
             RolloutState::RolledBack => "rollback_completed",
+            RolloutState::Held => "awaiting_promotion",
         })
     }
 }
@@ -117,6 +138,23 @@ pub struct Rollout {
     pub cause: Option<String>,
     /// The slots begun so far; emptied when every slot is done.
     pub slots: BTreeMap<SlotKey, SlotProgress>,
+    /// How many slots it is about, and what became of them.
+    #[serde(default)]
+    pub counts: RolloutCounts,
+    /// Whether the slots beside the canaries get the new spec too.
+    #[serde(default)]
+    pub promoted: bool,
+}
+
+/// What has become of the slots of a rollout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutCounts {
+    /// The slots it is about.
+    pub total: u32,
+    /// Those that are done, well or not.
+    pub done: u32,
+    /// Those of the done ones whose new task failed.
+    pub failed: u32,
 }
 
 /// How far one slot of a rollout has come.
@@ -126,6 +164,9 @@ pub enum SlotProgress {
     Replacing {
         /// The new task.
         task: TaskId,
+        /// Since when one was tried; the deadline counts from here.
+        #[serde(default)]
+        since: Timestamp,
     },
     /// The new task runs and is watched.
     Watching {

@@ -2,8 +2,8 @@
 
 use super::{
     Constraint, ContainerSpec, EndpointMode, Limits, Name, NetworkAttachment, NetworkId, PortMode,
-    PortProtocol, Preference, PublishedPort, Reservations, RestartHistory, Rollout, RolloutConfig, ServiceId,
-    SlotKey, Timestamp,
+    PortProtocol, Preference, PublishedPort, Reservations, RestartHistory, Revision, RevisionMark, Rollout,
+    RolloutConfig, ServiceId, SlotKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc, time::Duration};
@@ -170,6 +170,12 @@ pub struct Service {
     /// The ports that the managers chose for it, by what they lead to.
     #[serde(default)]
     pub chosen_ports: BTreeMap<(PortProtocol, NonZeroU16), NonZeroU16>,
+    /// Which of its specs the present one is.
+    #[serde(default)]
+    pub revision: RevisionMark,
+    /// The specs before, oldest first; the last [`REVISIONS_MAX`](super::REVISIONS_MAX) of them.
+    #[serde(default)]
+    pub revisions: Vec<Revision>,
 }
 
 /// The spec before the last update.

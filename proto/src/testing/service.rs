@@ -106,14 +106,20 @@ const ROLLBACK_ACTIONS: [FailureAction; 2] = [FailureAction::Pause, FailureActio
 
 fn rollout_config(actions: &'static [FailureAction]) -> impl Strategy<Value = RolloutConfig> {
     let order = select(vec![RolloutOrder::StopFirst, RolloutOrder::StartFirst]);
-    (any::<u32>(), text::span(0), select(actions), text::span(0), 0.0..=1.0f32, order).prop_map(
-        |(parallelism, delay, failure_action, monitor, max_failure_ratio, order)| RolloutConfig {
-            parallelism,
-            delay,
-            failure_action,
-            monitor,
-            max_failure_ratio,
-            order,
+    let canaries = if actions.contains(&FailureAction::Rollback) { 0..5u32 } else { 0..1 };
+    let counts = (any::<u32>(), canaries);
+    (counts, text::span(0), select(actions), text::span(0), 0.0..=1.0f32, order, text::span(0)).prop_map(
+        |((parallelism, canary), delay, failure_action, monitor, max_failure_ratio, order, deadline)| {
+            RolloutConfig {
+                parallelism,
+                delay,
+                failure_action,
+                monitor,
+                max_failure_ratio,
+                order,
+                progress_deadline: deadline,
+                canary,
+            }
         },
     )
 }

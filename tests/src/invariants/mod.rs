@@ -8,6 +8,7 @@ mod a_task_is_started_once;
 pub mod acknowledged_changes_stay;
 pub mod agents_clean_up;
 mod agents_know_what_managers_know;
+mod canaries_stay_few;
 mod containers;
 pub mod converged;
 mod drained_nodes_empty_out;
@@ -125,7 +126,8 @@ impl Promises {
         no_number_twice::check(step)?;
         no_port_of_every_node_twice::check(step)?;
         reservations_fit::check(step)?;
-        update_respects_parallelism::check(step)
+        update_respects_parallelism::check(step)?;
+        canaries_stay_few::check(step)
     }
 
     /// Looks at a container that begins to run.

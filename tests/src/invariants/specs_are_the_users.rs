@@ -1,11 +1,13 @@
 //! A spec is only ever one that a person wrote; a task is made for its service's.
 //!
+//! While an update has reached its canaries alone, the other slots get tasks of the spec before it.
+//!
 //! A rollback takes the replica count of the spec it replaces along, so the count may come from another
 //! of the same person's specs than the rest.
 
 use super::{Broken, Kept, Step};
 use crate::sim::requests::Request;
-use proto::model::{Node, NodeId, NodeSpec, Service, ServiceId, ServiceSpec, Task};
+use proto::model::{Node, NodeId, NodeSpec, PreviousSpec, Service, ServiceId, ServiceSpec, Task};
 use std::{collections::BTreeMap, sync::Arc};
 
 const PROMISE: &str = "specs_are_the_users";
@@ -26,7 +28,8 @@ impl Written {
             }
             Request::SetNode(id, spec, _) => self.nodes.entry(*id).or_default().push(spec.clone()),
             Request::Join(node) => self.nodes.entry(node.id).or_default().push(node.spec.clone()),
-            Request::Rollback(_)
+            Request::Rollback(..)
+            | Request::Control(..)
             | Request::Remove(_)
             | Request::RemoveNode(_)
             | Request::CreateNetwork(..)
@@ -71,12 +74,23 @@ impl Written {
 
 fn made_for(step: &Step<'_>, task: &Task) -> Kept {
     let service = step.after.service(task.service);
-    match service
-        .is_some_and(|service| service.spec == task.spec && service.task_version == task.task_version)
-    {
+    let of_present =
+        |service: &Service| service.spec == task.spec && service.task_version == task.task_version;
+    match service.is_some_and(|service| of_present(service) || is_of_spec_before(service, task)) {
         true => Ok(()),
         false => {
             Err(Broken::new(PROMISE, format!("task {} is not made for its service's spec", task.id.short(6))))
         }
     }
+}
+
+/// Whether a task has the spec that the slots beside the canaries keep.
+fn is_of_spec_before(service: &Service, task: &Task) -> bool {
+    let is_before =
+        |previous: &PreviousSpec| previous.spec == task.spec && previous.task_version == task.task_version;
+    let rollout = service.rollout.as_ref();
+    let keeps = rollout.is_some_and(|rollout| {
+        rollout.state.is_unsettled() && !rollout.promoted && !rollout.slots.contains_key(&task.slot)
+    });
+    keeps && service.spec.update.canary > 0 && service.previous.as_ref().is_some_and(is_before)
 }

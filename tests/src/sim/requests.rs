@@ -8,8 +8,12 @@ use super::{
     world::World,
 };
 use manager_core::{
-    requests::{connection, network as network_requests, node as node_requests, service as service_requests},
+    requests::{
+        connection, network as network_requests, node as node_requests,
+        service::{self as service_requests, Control},
+    },
     state::{Change, Refusal, State, Transaction},
+    updater::GoBack,
 };
 use proto::model::{
     NetworkId, NetworkSpec, Node, NodeId, NodeSpec, NodeState, NodeStatus, ServiceId, ServiceSpec, TaskId,
@@ -30,8 +34,10 @@ pub enum Request {
     Create(ServiceId, Box<ServiceSpec>),
     /// Another spec, in place of the one that the service had when it had that version.
     Update(ServiceId, Box<ServiceSpec>, u64),
-    /// The spec before.
-    Rollback(ServiceId),
+    /// The spec before, or another that the service had.
+    Rollback(ServiceId, GoBack),
+    /// Something else to be done about the rollout in progress.
+    Control(ServiceId, Control),
     /// No such service any more.
     Remove(ServiceId),
     /// Another node.
@@ -67,7 +73,8 @@ impl Request {
         match self {
             Request::Create(..) => "create a service",
             Request::Update(..) => "update a service",
-            Request::Rollback(_) => "roll a service back",
+            Request::Rollback(..) => "roll a service back",
+            Request::Control(..) => "control a rollout",
             Request::Remove(_) => "remove a service",
             Request::Join(_) => "join a node",
             Request::SetNode(..) => "change a node",
@@ -84,7 +91,8 @@ impl Request {
         Some(match self {
             Request::Create(id, _)
             | Request::Update(id, ..)
-            | Request::Rollback(id)
+            | Request::Rollback(id, _)
+            | Request::Control(id, _)
             | Request::Remove(id) => Object::Service(*id),
             Request::SetNode(id, ..) | Request::RemoveNode(id) => Object::Node(*id),
             Request::Join(node) => Object::Node(node.id),
@@ -229,9 +237,12 @@ fn transactions(state: &State, request: &Request, now: Timestamp) -> Result<Vec<
                 .map(one)
                 .map_err(|error| text(&error))
         }
-        Request::Rollback(id) => {
-            service_requests::rollback(state, service(id)?, now).map(one).map_err(|error| text(&error))
+        Request::Rollback(id, back) => {
+            service_requests::rollback(state, service(id)?, *back, now).map(one).map_err(|error| text(&error))
         }
+        Request::Control(id, control) => service_requests::control(state, service(id)?, *control, now)
+            .map(one)
+            .map_err(|error| text(&error)),
         Request::Remove(id) => Ok(one(service_requests::remove(service(id)?, now))),
         Request::Join(node) => {
             let status = NodeStatus { state: NodeState::Unknown, since: now, ..node.status.clone() };
@@ -271,7 +282,11 @@ impl std::fmt::Display for Told<'_> {
             Request::Update(_, spec, _) => {
                 write!(f, "update {} to {}, {:?}", spec.name, spec.task.container.image, spec.mode)
             }
-            Request::Rollback(id) => write!(f, "roll {} back", id.short(6)),
+            Request::Rollback(id, GoBack { to: None, .. }) => write!(f, "roll {} back", id.short(6)),
+            Request::Rollback(id, GoBack { to: Some(to), .. }) => {
+                write!(f, "roll {} back to {to}", id.short(6))
+            }
+            Request::Control(id, control) => write!(f, "{control:?} the rollout of {}", id.short(6)),
             Request::Remove(id) => write!(f, "remove service {}", id.short(6)),
             Request::Join(node) => write!(f, "join {}", node.id.short(6)),
             Request::SetNode(id, spec, _) => {

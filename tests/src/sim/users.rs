@@ -1,10 +1,10 @@
 //! The people in front of a cluster: now and then one of them wants something.
 
 use super::{happening::Happening, hosts::Host, requests::Request, wishes, world::World};
-use manager_core::testing::network_spec;
+use manager_core::{requests::service::Control, testing::network_spec, updater::GoBack};
 use proto::model::{
     Availability, Id, IdSource, Network, NetworkId, NetworkSpec, Node, NodeId, NodeSpec, NodeState,
-    NodeStatus, Role, Service, ServiceId, Task, TaskState,
+    NodeStatus, Role, RolloutState, Service, ServiceId, Task, TaskState,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -51,7 +51,8 @@ impl World {
             30..=64 => service.map(|it| {
                 Request::Update(it.id, Box::new(wishes::changed(&it.spec, &state, &mut self.rng)), it.version)
             }),
-            65..=71 => service.map(|it| Request::Rollback(it.id)),
+            65..=68 => service.map(|it| self.rollback(it)),
+            69..=71 => service.map(|it| self.control(it)),
             72..=76 => service.map(|it| Request::Remove(it.id)),
             77..=89 => node.map(|it| self.new_availability(it)),
             90 => node.map(|it| self.new_label(it)),
@@ -68,6 +69,25 @@ impl World {
         let mut spec = wishes::any_service(&name, &mut self.rng);
         spec.task.attachments = wishes::some_networks(&self.group.state, &mut self.rng);
         Request::Create(id, Box::new(spec))
+    }
+
+    /// Back to the spec before, or to any that is known.
+    fn rollback(&mut self, service: &Service) -> Request {
+        let known: Vec<u64> = service.revisions.iter().map(|revision| revision.mark.number).collect();
+        let to = self.rng.pick(&known).filter(|_| self.rng.chance(40));
+        Request::Rollback(service.id, GoBack { to, with_replicas: self.rng.chance(20) })
+    }
+
+    /// What somebody does who looks at a rollout.
+    fn control(&mut self, service: &Service) -> Request {
+        let choices = match service.rollout.as_ref().map(|rollout| rollout.state) {
+            Some(RolloutState::Held) => [Control::Promote, Control::Promote, Control::Cancel],
+            Some(RolloutState::Paused | RolloutState::RollbackPaused) => {
+                [Control::Resume, Control::Resume, Control::Cancel]
+            }
+            _ => [Control::Pause, Control::Promote, Control::Cancel],
+        };
+        Request::Control(service.id, self.rng.pick(&choices).unwrap_or(Control::Resume))
     }
 
     /// Networks come, and go if nobody uses them.

@@ -99,10 +99,13 @@ fn with_rollouts(spec: ServiceBuilder, rng: &mut Rng) -> ServiceBuilder {
     let parallelism = rng.pick(&[0, 1, 1, 1, 2, 3]).unwrap_or(1);
     let (delay, monitor) = (rng.millis(0, 3000), rng.millis(0, 6000));
     let ratio = if rng.chance(30) { 0.4 } else { 0.0 };
+    let canary = rng.pick(&[0, 0, 0, 0, 1, 2]).unwrap_or(0);
+    let deadline = rng.pick(&[600, 600, 60, 20, 0]).unwrap_or(600);
     spec.order(order).update(|config| {
         config.failure_action = action;
         config.parallelism = parallelism;
         (config.delay, config.monitor, config.max_failure_ratio) = (delay, monitor, ratio);
+        (config.canary, config.progress_deadline) = (canary, Duration::from_secs(deadline));
     })
 }
 

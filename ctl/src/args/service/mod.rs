@@ -27,8 +27,15 @@ pub enum ServiceCommand {
     Scale(ScaleArgs),
     /// Change a service
     Update(Box<UpdateArgs>),
-    /// Bring back the spec before the last update
+    /// Bring back the spec before the last update, or another that the service had
     Rollback(RollbackServiceArgs),
+    /// Show the specs that a service had
+    History(HistoryArgs),
+    /// Bring the spec of the canaries to the other tasks
+    Promote(RolloutTargetArgs),
+    /// Pause, resume or cancel an update or rollback
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
     /// Remove services
     #[command(visible_alias = "remove")]
     Rm(RmArgs),
@@ -89,12 +96,59 @@ pub struct ScaleArgs {
     pub targets: Vec<String>,
 }
 
+/// What can be done to a rollout.
+#[derive(Debug, Subcommand)]
+pub enum RolloutCommand {
+    /// Replace no further task until it is resumed
+    Pause(PauseArgs),
+    /// Go on after a pause, or after tasks failed
+    Resume(RolloutTargetArgs),
+    /// End an update and bring back the spec before it
+    Cancel(RolloutTargetArgs),
+}
+
+/// Options of `service rollout pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The service by id or name
+    pub service: String,
+}
+
+/// Options of what brings a rollout on.
+#[derive(Debug, Args)]
+pub struct RolloutTargetArgs {
+    /// Whether to wait.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// The service by id or name
+    pub service: String,
+}
+
+/// Options of `service history`.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Options of every list.
+    #[command(flatten)]
+    pub list: ListArgs,
+    /// Show the spec of one revision as JSON
+    #[arg(long, value_name = "REVISION", conflicts_with_all = ["format", "quiet", "filters"])]
+    pub revision: Option<String>,
+    /// The service by id or name
+    pub service: String,
+}
+
 /// Options of `service rollback`.
 #[derive(Debug, Args)]
 pub struct RollbackServiceArgs {
     /// Whether to wait.
     #[command(flatten)]
     pub wait: WaitArgs,
+    /// The revision to bring back, as 'service history' counts them
+    #[arg(long, value_name = "REVISION")]
+    pub to: Option<String>,
+    /// Bring back the number of replicas too
+    #[arg(long)]
+    pub with_replicas: bool,
     /// The service by id or name
     pub service: String,
 }

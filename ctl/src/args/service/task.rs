@@ -109,6 +109,12 @@ pub struct RolloutArgs {
     /// start-first or stop-first (a new service has stop-first)
     #[arg(long, value_name = "ORDER")]
     pub update_order: Option<String>,
+    /// Tasks that get a new spec first; the others wait for 'service promote' (a new service has 0)
+    #[arg(long, value_name = "COUNT")]
+    pub update_canary: Option<String>,
+    /// Time a new task has until it runs; then it counts as failed (a new service has 10m, 0s is for ever)
+    #[arg(long, value_name = "DURATION")]
+    pub update_progress_deadline: Option<String>,
     /// Tasks updated at the same time; 0 is all of them (a new service has 1)
     #[arg(long, value_name = "COUNT")]
     pub update_parallelism: Option<String>,
@@ -132,6 +138,9 @@ pub struct RollbackArgs {
     /// start-first or stop-first (a new service has stop-first)
     #[arg(long, value_name = "ORDER")]
     pub rollback_order: Option<String>,
+    /// Time a new task has until it runs; then it counts as failed (a new service has 10m, 0s is for ever)
+    #[arg(long, value_name = "DURATION")]
+    pub rollback_progress_deadline: Option<String>,
     /// Tasks rolled back at the same time; 0 is all of them (a new service has 1)
     #[arg(long, value_name = "COUNT")]
     pub rollback_parallelism: Option<String>,

@@ -61,6 +61,13 @@ pub async fn wait(
                 display.done(&format!("verify: Service {} converged", name(service)));
                 return Ok(());
             }
+            Some(Outcome::Held(message)) => {
+                display.done(&format!(
+                    "verify: {message}\n  shoal service promote {0}\n  shoal service rollback {0}",
+                    name(service)
+                ));
+                return Ok(());
+            }
             Some(Outcome::Failed(failure)) => {
                 return Err(not_converged(&watch.client, service, failure).await);
             }

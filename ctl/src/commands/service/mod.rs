@@ -4,6 +4,7 @@ pub(super) mod converge;
 mod create;
 mod display;
 pub(super) mod edit;
+mod history;
 mod inspect;
 mod logs;
 mod ls;
@@ -11,6 +12,7 @@ mod networks;
 mod ps;
 mod rm;
 mod rollback;
+mod rollout;
 mod scale;
 mod update;
 
@@ -27,6 +29,9 @@ pub async fn run(session: &Session, command: ServiceCommand) -> Result<(), CliEr
         ServiceCommand::Scale(args) => scale::run(session, args).await,
         ServiceCommand::Update(args) => update::run(session, *args).await,
         ServiceCommand::Rollback(args) => rollback::run(session, args).await,
+        ServiceCommand::History(args) => history::run(session, args).await,
+        ServiceCommand::Promote(args) => rollout::promote(session, args).await,
+        ServiceCommand::Rollout(command) => rollout::run(session, command).await,
         ServiceCommand::Rm(args) => rm::run(session, args).await,
         ServiceCommand::Logs(args) => logs::run(session, args).await,
     }

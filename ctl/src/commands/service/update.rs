@@ -13,7 +13,11 @@ use proto::{model::Problems, wire::ServiceSpec};
 pub async fn run(session: &Session, args: UpdateArgs) -> Result<(), CliError> {
     if args.rollback {
         only_rollback(&args)?;
-        return rollback::run(session, RollbackServiceArgs { wait: args.wait, service: args.service }).await;
+        return rollback::run(
+            session,
+            RollbackServiceArgs { wait: args.wait, to: None, with_replicas: false, service: args.service },
+        )
+        .await;
     }
     spec::check(&args, &own_variable)?;
     let client = session.client().await?;

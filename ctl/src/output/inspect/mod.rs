@@ -10,7 +10,7 @@ mod task_template;
 pub use container::capabilities;
 pub use network::{InspectedNetwork, Surroundings};
 pub use node::InspectedNode;
-pub use service::InspectedService;
+pub use service::{InspectedService, spec};
 
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -34,4 +34,8 @@ fn nanos(ms: u64) -> u64 {
 
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }

@@ -1,6 +1,6 @@
 //! A service as docker's API describes it.
 
-use super::{Version, is_zero, nanos, sorted, task_template::TaskTemplate};
+use super::{Version, is_none, is_zero, nanos, sorted, task_template::TaskTemplate};
 use crate::output::{states, times};
 use proto::wire::{self, service_spec::Mode as WireMode};
 use serde::Serialize;
@@ -57,6 +57,10 @@ struct UpdateConfig {
     monitor: u64,
     max_failure_ratio: f32,
     order: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress_deadline: Option<u64>,
+    #[serde(skip_serializing_if = "is_none")]
+    canary: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,6 +144,11 @@ impl From<wire::Service> for InspectedService {
     }
 }
 
+/// A spec alone, as `service inspect` shows it in a service.
+pub fn spec(spec: wire::ServiceSpec) -> impl Serialize {
+    Spec::from(spec)
+}
+
 impl From<wire::ServiceSpec> for Spec {
     fn from(spec: wire::ServiceSpec) -> Self {
         Spec {
@@ -167,6 +176,8 @@ impl From<wire::RolloutConfig> for UpdateConfig {
             monitor: nanos(config.monitor_ms),
             max_failure_ratio: config.max_failure_ratio,
             order: states::order(config.order()),
+            progress_deadline: config.progress_deadline_ms.map(nanos),
+            canary: config.canary,
         }
     }
 }

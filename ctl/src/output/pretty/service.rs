@@ -69,6 +69,12 @@ fn rollout_config(config: &RolloutConfig, word: &str) -> String {
     if config.monitor_ms > 0 {
         text += &format!(" Monitoring Period: {}\n", duration::go_text(config.monitor_ms));
     }
+    if let Some(deadline) = config.progress_deadline_ms.filter(|ms| *ms > 0) {
+        text += &format!(" Progress deadline: {}\n", duration::go_text(deadline));
+    }
+    if config.canary > 0 {
+        text += &format!(" Canaries:\t{}\n", config.canary);
+    }
     let order = format!("{word} order:");
     text + &format!(
         " Max failure ratio: {}\n {order:<18} {}\n",

@@ -34,6 +34,8 @@ pub enum Goal {
 pub enum Outcome {
     /// Everything runs as asked for.
     Converged,
+    /// The canaries do, and the others wait for a person; in words.
+    Held(String),
     /// It does not, and will not without help.
     Failed(Failure),
 }
@@ -117,10 +119,11 @@ impl Progress {
 
         let failure = self.rolled_wrong(rollout).or_else(|| {
             // While a rollout is in progress it decides itself how many failures are too many.
-            let undecided = !in_progress(stage) && !complete;
+            let undecided = !in_progress(stage) && !complete && stage != RolloutState::AwaitingPromotion;
             undecided.then(|| self.trouble.verdict(service, &slots)).flatten()
         });
         let watched_ms = if came_up && stage == RolloutState::Unspecified { stable_ms(service) } else { 0 };
+        let held = rollout.filter(|rollout| rollout.state() == RolloutState::AwaitingPromotion);
         self.stable_at_ms = complete.then(|| self.stable_at_ms.unwrap_or(now_ms.saturating_add(watched_ms)));
         let lines = slots.iter().map(|slot| self.line(service, slot)).collect();
         self.last = Some(Step {
@@ -129,7 +132,9 @@ impl Progress {
             lines,
             watching: complete,
             look_again_ms: None,
-            outcome: failure.map(Outcome::Failed),
+            outcome: failure
+                .map(Outcome::Failed)
+                .or_else(|| held.map(|rollout| Outcome::Held(rollout.message.clone()))),
         });
         self.look(now_ms)
     }

@@ -145,6 +145,7 @@ fn rolling(mut service: Service, state: RolloutState) -> Service {
         started_at: NOW_MS,
         ended_at: None,
         message: "task task1x1 failed".into(),
+        ..Default::default()
     });
     service
 }

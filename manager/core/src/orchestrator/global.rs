@@ -18,6 +18,7 @@ use crate::{
     decision::unchanged,
     placement,
     state::{Change, State},
+    updater::canary,
 };
 use proto::model::{
     Availability, DesiredState, IdSource, Node, NodeId, NodeState, Service, ServiceMode, SlotKey, Task,
@@ -102,9 +103,10 @@ fn tidy(service: &Service, slot: &SlotTasks<'_>, node: Option<&Node>, decision: 
     let stay = stay(service, node);
     let desired = if matches!(stay, Stay::Forgotten) { DesiredState::Remove } else { DesiredState::Shutdown };
     let ended = |task: &Task| task.status.state.is_terminal();
+    let (_, wanted) = canary::wanted(service, slot.key);
     let leaves = |task: &&&Task| match stay {
         Stay::All => false,
-        Stay::Current => ended(task) || task.task_version != service.task_version,
+        Stay::Current => ended(task) || task.task_version != wanted,
         Stay::Unended => ended(task),
         Stay::None | Stay::Forgotten => true,
     };

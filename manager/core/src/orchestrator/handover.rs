@@ -16,6 +16,7 @@ use crate::{
     Decision,
     decision::unchanged,
     state::{Change, State},
+    updater::canary,
 };
 use proto::model::{DesiredState, Service, Task, Timestamp, container::STOP_GRACE_PERIOD};
 use std::time::Duration;
@@ -65,7 +66,8 @@ fn blocks_until(state: &State, task: &Task, other: &Task) -> Option<Timestamp> {
 }
 
 fn stop_replaced(state: &State, service: &Service, slot: &SlotTasks<'_>, decision: &mut Decision) {
-    let is_current = |task: &Task| task.task_version == service.task_version;
+    let (_, wanted) = canary::wanted(service, slot.key);
+    let is_current = |task: &Task| task.task_version == wanted;
     let has_taken_over = |task: &&Task| runs(state, task) && !must_leave(state, task);
     let heirs = slot.live().filter(has_taken_over);
     let Some(heir) = heirs.max_by_key(|task| (is_current(task), slots::age(task))) else { return };

@@ -57,7 +57,7 @@ pub(crate) fn takes_tasks(node: &Node) -> bool {
     node.status.state == NodeState::Ready && node.spec.availability == Availability::Active
 }
 
-/// A new task for a slot, of the service's present spec.
+/// A new task for a slot, of the spec that is wanted of it now.
 pub(crate) fn new_task(
     service: &Service,
     slot: SlotKey,
@@ -85,7 +85,7 @@ pub(crate) fn runs(state: &State, task: &Task) -> bool {
     task.status.state == TaskState::Running && !is_lost(state, task)
 }
 
-/// Replaces what is live in a slot by a task of the service's present spec: the changes that stop it,
+/// Replaces what is live in a slot by a task of the spec that is wanted of it: the changes that stop it,
 /// and the new task.
 ///
 /// The old task is stopped first, and the new one started when it has ended; with start-first, one

@@ -57,7 +57,7 @@ fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: 
     let mut round = Round::default();
     round.run("liveness", scratch, |state| liveness::decide(state, now, liveness));
     round.run("features", scratch, |state| features::decide(state, now));
-    round.run("updater", scratch, |state| updater::decide(state, now, ids));
+    round.run("updater", scratch, |state| updater::decide(state, now, ids, liveness));
     round.run("replicated", scratch, |state| replicated::decide(state, now, ids));
     round.run("global", scratch, |state| global::decide(state, now, ids));
     round.run("enforcer", scratch, |state| enforcer::decide(state, now, ids));

@@ -54,6 +54,7 @@ mod tests {
         requests::service::{create, rollback},
         state::Refusal,
         testing::{BROKEN_IMAGE, Bench, node, service},
+        updater::GoBack,
     };
     use proto::model::{CHOSEN_PORTS, FailureAction, PortMode, PortProtocol, ServiceId, ServiceSpec};
 
@@ -234,7 +235,9 @@ mod tests {
         bench.update(web, |spec| spec.ports[0].published = 81.try_into().ok());
         bench.settle();
         bench.create(service("other").ingress_port(80));
-        let refused = rollback(&bench.state, &bench.service(web), bench.now).unwrap_err().to_string();
+        let refused = rollback(&bench.state, &bench.service(web), GoBack::default(), bench.now)
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("is taken by service `other`"), "{refused}");
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     networks,
     ports::{Clash, NoPortLeft, PortNumber},
     state::{Change, Expect, ObjectId, State, Transaction},
-    updater::{self, RollbackError},
+    updater::{self, ControlError, GoBack, RollbackError},
 };
 use proto::model::{NetworkId, PublishedPort, Service, ServiceId, ServiceSpec, TaskNetwork, Timestamp};
 use std::mem::discriminant;
@@ -94,6 +94,9 @@ pub enum ServiceError {
     /// Nothing to go back to.
     #[error(transparent)]
     Rollback(#[from] RollbackError),
+    /// Its rollout is not in a stage for that.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 impl From<Clash> for ServiceError {
@@ -149,12 +152,54 @@ pub fn update(
     Ok(put(service.version, ports::claim(state, Some(service), updated)?))
 }
 
-/// Rolls a service back to its previous spec.
-pub fn rollback(state: &State, service: &Service, now: Timestamp) -> Result<Transaction, ServiceError> {
+/// Rolls a service back to its previous spec, or to another that it had.
+pub fn rollback(
+    state: &State,
+    service: &Service,
+    back: GoBack,
+    now: Timestamp,
+) -> Result<Transaction, ServiceError> {
     check_present(service)?;
-    let restored = updater::begin_rollback(service, now)?;
+    come_back(state, service, updater::begin_rollback(service, back, now)?)
+}
+
+/// What a person does to a rollout that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Begins no further slot.
+    Pause,
+    /// Goes on after a pause.
+    Resume,
+    /// Brings the spec of the canaries to the other slots.
+    Promote,
+    /// Goes back to the spec before.
+    Cancel,
+}
+
+/// Pauses, resumes, promotes or cancels the rollout of a service.
+pub fn control(
+    state: &State,
+    service: &Service,
+    control: Control,
+    now: Timestamp,
+) -> Result<Transaction, ServiceError> {
+    check_present(service)?;
+    match control {
+        Control::Pause => Ok(put(service.version, updater::pause(service, now)?)),
+        Control::Resume => Ok(put(service.version, updater::resume(service, now)?)),
+        Control::Promote => Ok(put(service.version, updater::promote(service)?)),
+        Control::Cancel => come_back(state, service, updater::cancel(service, now)?),
+    }
+}
+
+/// An older spec is looked at again: networks and ports may have gone meanwhile.
+fn come_back(state: &State, service: &Service, restored: Service) -> Result<Transaction, ServiceError> {
     if restored.spec.ports != service.spec.ports {
         check_ingress(state, &restored.spec)?;
+    }
+    check_networks(state, &restored.spec)?;
+    if restored.spec.task.attachments != service.spec.task.attachments {
+        aliases::check(state, &restored.spec.name, &restored.spec.task.attachments)?;
     }
     Ok(put(service.version, ports::claim(state, Some(service), restored)?))
 }
@@ -274,7 +319,10 @@ mod tests {
         let (mut bench, web) = bench();
         bench.remove(web);
         let service = bench.state.service(web).unwrap();
-        assert_eq!(rollback(&bench.state, service, bench.now), Err(ServiceError::BeingRemoved("web".into())));
+        assert_eq!(
+            rollback(&bench.state, service, GoBack::default(), bench.now),
+            Err(ServiceError::BeingRemoved("web".into()))
+        );
     }
 
     #[test]
@@ -313,7 +361,10 @@ mod tests {
         assert_eq!(created, Err(ServiceError::NoIngress));
         assert!(create(&bench.state, NEW, service("other").host_port(81).build(), bench.now).is_ok());
         present.previous = previous;
-        assert_eq!(rollback(&bench.state, &present, bench.now), Err(ServiceError::NoIngress));
+        assert_eq!(
+            rollback(&bench.state, &present, GoBack::default(), bench.now),
+            Err(ServiceError::NoIngress)
+        );
     }
 
     #[test]
@@ -368,7 +419,11 @@ mod tests {
     #[test]
     fn a_rollback_without_a_previous_spec_is_refused() {
         let (bench, web) = bench();
-        let refused = rollback(&bench.state, bench.state.service(web).unwrap(), bench.now).unwrap_err();
-        assert_eq!(refused.to_string(), "service `web` has no previous spec to roll back to");
+        let refused = rollback(&bench.state, bench.state.service(web).unwrap(), GoBack::default(), bench.now)
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "service `web` has no previous spec to roll back to: `shoal service history` shows what it had"
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use proto::model::{
     Cluster, DesiredState, Name, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease, NodeStatus,
-    RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus,
-    Timestamp,
+    RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey, SlotProgress, TaskId,
+    TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +81,9 @@ pub enum Change {
         message: String,
         /// When it ended or was paused.
         ended_at: Option<Timestamp>,
+        /// What became of its slots.
+        #[serde(default)]
+        counts: RolloutCounts,
     },
     /// Records how far one slot of the service's rollout is; ignored if it has none.
     SetRolloutSlot {

@@ -7,8 +7,12 @@ use crate::{
     networks::Tables,
     orchestrator::slots::is_live,
     reconcile,
-    requests::{find, network as network_requests, node as node_requests, service as service_requests},
+    requests::{
+        find, network as network_requests, node as node_requests,
+        service::{self as service_requests, Control},
+    },
     state::{Change, State, Transaction},
+    updater::GoBack,
 };
 use proto::model::{
     Availability, Cluster, Id, IdSource, NetworkId, NetworkSpec, Node, NodeId, Service, ServiceId,
@@ -251,8 +255,21 @@ impl Bench {
 
     /// Rolls a service back.
     pub fn rollback(&mut self, id: ServiceId) {
-        let rollback = service_requests::rollback(&self.state, &self.service(id), self.now);
-        self.apply(&rollback.expect("it can be rolled back"));
+        self.go_back(id, GoBack::default()).expect("there is a previous spec");
+    }
+
+    /// Rolls a service back to any spec that it had; says why not.
+    pub fn go_back(&mut self, id: ServiceId, back: GoBack) -> Result<(), String> {
+        let rollback = service_requests::rollback(&self.state, &self.service(id), back, self.now);
+        self.apply(&rollback.map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    /// Pauses, resumes, promotes or cancels a rollout; says why not.
+    pub fn control(&mut self, id: ServiceId, control: Control) -> Result<(), String> {
+        let change = service_requests::control(&self.state, &self.service(id), control, self.now);
+        self.apply(&change.map_err(|error| error.to_string())?);
+        Ok(())
     }
 
     /// Removes a service.

@@ -13,7 +13,7 @@ pub(super) fn in_progress(rollout: &Rollout, view: &View<'_>) -> String {
     }
     if let Some(task) = view.unplaced {
         text += &format!("; slot {} waits: {}", task.slot, task.status.message);
-    } else if view.busy() == 0 && !view.outdated.is_empty() {
+    } else if view.busy() == 0 && !view.outdated.is_empty() && !view.awaits_promotion() {
         // There is room for another slot, and none of those left was begun.
         text += "; the other slots wait for their nodes, which take no tasks now";
     }
@@ -30,8 +30,20 @@ pub(super) fn finished(rollout: &Rollout, view: &View<'_>, now: Timestamp) -> Ro
     if view.failures() > 0 {
         text += &format!(", {} of {} slots failed", view.failures(), view.total());
     }
-    let message = with_cause(text, rollout);
-    Rollout { state, ended_at: Some(now), message, slots: BTreeMap::new(), ..rollout.clone() }
+    let (message, counts) = (with_cause(text, rollout), view.counts());
+    Rollout { state, ended_at: Some(now), message, slots: BTreeMap::new(), counts, ..rollout.clone() }
+}
+
+/// A rollout whose canaries are done. The slots stay known: they alone have the new spec.
+pub(super) fn held(rollout: &Rollout, view: &View<'_>, now: Timestamp) -> Rollout {
+    let mut text = format!("{} of {} slots have the new spec", view.begun.len(), view.total());
+    if view.failures() > 0 {
+        text += &format!(", {} failed", view.failures());
+    }
+    text += "; promote the update to bring it to the others, or roll back";
+    let (slots, counts) = (view.begun.clone(), view.counts());
+    let state = RolloutState::Held;
+    Rollout { state, ended_at: Some(now), message: text, slots, counts, ..rollout.clone() }
 }
 
 fn with_cause(text: String, rollout: &Rollout) -> String {

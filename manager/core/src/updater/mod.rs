@@ -13,7 +13,11 @@
 //! 3. **begin**: while fewer than `parallelism` slots are busy, the next outdated one is replaced; those
 //!    that do not run first, as they have nothing to lose. A slot is busy until its new task runs and
 //!    the delay has passed; it is watched beyond that while the next one goes on, as docker does.
-//! 4. **finish**: when no slot is outdated and none is watched any more.
+//! 4. **finish**: when no slot is outdated and none is watched any more. An update with canaries ends
+//!    its first part so when they are done, and is held until a person promotes it (`canary`).
+//!
+//! A slot whose new task does not run within the progress deadline counts as failed, whatever it waits
+//! for: an update that finds no node ends in its failure action as well.
 //!
 //! The updater never restarts a task. One that fails during a rollout, or while it is paused, is
 //! restarted by its policy with the present spec, and counts as a failure of its slot once.
@@ -23,18 +27,24 @@
 //! that the person chose; and it is a change of its own, never part of another.
 
 mod begin;
+pub(crate) mod canary;
+mod control;
 mod judge;
 mod message;
+mod revisions;
 mod slot;
 #[cfg(test)]
 mod tests;
 mod view;
 
-pub use begin::{RollbackError, begin_rollback, begin_update, new_service};
+pub use begin::{begin_update, new_service};
+pub use control::{ControlError, cancel, pause, promote, resume};
+pub use revisions::{GoBack, RollbackError, begin_rollback};
 
 use crate::{
     Decision,
     decision::unchanged,
+    liveness::Liveness,
     orchestrator::slots::Slots,
     state::{Change, State},
 };
@@ -42,21 +52,30 @@ use proto::model::{IdSource, Rollout, RolloutState, Service, Timestamp};
 use view::View;
 
 /// Moves every rollout on.
-pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision {
+pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource, liveness: &Liveness) -> Decision {
     let mut decision = Decision::default();
     for service in state.services().filter(|service| !service.removing) {
         if let Some(rollout) = service.rollout.as_ref().filter(|rollout| rollout.state.in_progress()) {
-            carry_on(state, service, rollout, now, ids, &mut decision);
+            let moment = Moment { now, leader_since: liveness.leader_since };
+            carry_on(state, service, rollout, moment, ids, &mut decision);
         }
     }
     decision
+}
+
+/// When something is decided.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    /// Since when the one who decides is the leader.
+    leader_since: Timestamp,
 }
 
 fn carry_on(
     state: &State,
     service: &Service,
     rollout: &Rollout,
-    now: Timestamp,
+    Moment { now, leader_since }: Moment,
     ids: &mut dyn IdSource,
     decision: &mut Decision,
 ) {
@@ -65,7 +84,7 @@ fn carry_on(
         _ => &service.spec.update,
     };
     let slots = Slots::of(state, service.id);
-    let mut view = View::observe(state, service, rollout, config, &slots, now);
+    let mut view = View::observe(state, service, rollout, config, &slots, leader_since, now);
     if let Some(change) = judge::judge(service, rollout, config, &view, now) {
         decision.propose(unchanged(service), [change]);
         return;
@@ -89,11 +108,16 @@ fn carry_on(
         decision.propose(unchanged(service), [Change::PutRollout { service: service.id, rollout }]);
         return;
     }
+    if view.awaits_promotion() {
+        let rollout = Box::new(message::held(rollout, &view, now));
+        decision.propose(unchanged(service), [Change::PutRollout { service: service.id, rollout }]);
+        return;
+    }
     view.ask_to_be_woken(decision);
-    let message = message::in_progress(rollout, &view);
-    if message != rollout.message {
-        let change =
-            Change::SetRolloutStatus { service: service.id, state: rollout.state, message, ended_at: None };
+    let (message, counts) = (message::in_progress(rollout, &view), view.counts());
+    if message != rollout.message || counts != rollout.counts {
+        let state = rollout.state;
+        let change = Change::SetRolloutStatus { service: service.id, state, message, ended_at: None, counts };
         decision.propose(unchanged(service), [change]);
     }
 }

@@ -62,8 +62,10 @@ pub(super) fn begin(
     if service.restarts.contains_key(&slot.key) {
         changes.push(Change::SetRestarts { service: service.id, slot: slot.key, history: None });
     }
-    let progress = SlotProgress::Replacing { task };
-    changes.push(Change::SetRolloutSlot { service: service.id, slot: slot.key, progress: Some(progress) });
+    let progress = SlotProgress::Replacing { task, since: now };
+    // First, as a slot that was not begun may keep the spec before.
+    let begun = Change::SetRolloutSlot { service: service.id, slot: slot.key, progress: Some(progress) };
+    changes.insert(0, begun);
     (changes, progress)
 }
 
@@ -80,7 +82,23 @@ pub(super) struct Observer<'a> {
     pub service: &'a Service,
     pub config: &'a RolloutConfig,
     pub started_at: Timestamp,
+    pub leader_since: Timestamp,
     pub now: Timestamp,
+}
+
+/// How long a new leader waits for what nodes have to tell before it finds a task late: after an outage
+/// of the managers all would be.
+const LEADER_LEARNS: Duration = Duration::from_secs(60);
+
+/// When a slot whose task does not run is given up; `None` if never.
+pub(super) fn late_at(
+    config: &RolloutConfig,
+    since: Timestamp,
+    leader_since: Timestamp,
+) -> Option<Timestamp> {
+    let deadline = config.progress_deadline;
+    let told = leader_since + deadline.min(LEADER_LEARNS);
+    (!deadline.is_zero()).then(|| told.max(since + deadline))
 }
 
 impl Observer<'_> {
@@ -99,13 +117,16 @@ impl Observer<'_> {
     }
 
     fn progress(&self, slot: &SlotTasks<'_>, before: Option<SlotProgress>) -> Option<SlotProgress> {
-        let (task, since) = match before {
+        // Since when a task is tried, and since when it runs.
+        let (task, tried, runs) = match before {
             None => return self.adopt(slot),
             Some(done @ SlotProgress::Done { .. }) => return slot.is_filled(self.service).then_some(done),
-            Some(SlotProgress::Replacing { task }) => (task, None),
-            Some(SlotProgress::Watching { task, since }) => (task, Some(since)),
+            Some(SlotProgress::Replacing { task, since }) => (task, since, None),
+            Some(SlotProgress::Watching { task, since }) => (task, self.now, Some(since)),
         };
-        let Some(task) = slot.tasks.iter().find(|known| known.id == task) else { return self.follow(slot) };
+        let Some(task) = slot.tasks.iter().find(|known| known.id == task) else {
+            return self.follow(slot, tried);
+        };
         match task.status.state {
             TaskState::Failed | TaskState::Rejected => {
                 Some(SlotProgress::Done { at: self.now, failed: true })
@@ -113,11 +134,11 @@ impl Observer<'_> {
             TaskState::Complete => {
                 Some(SlotProgress::Done { at: self.now, failed: self.is_meant_to_go_on() })
             }
-            TaskState::Shutdown | TaskState::Orphaned => self.follow(slot),
+            TaskState::Shutdown | TaskState::Orphaned => self.follow(slot, tried),
             // Replaced because of its node, not because of itself.
-            _ if task.desired > DesiredState::Running => self.follow(slot),
-            TaskState::Running => Some(self.watch(task, since.unwrap_or(self.now))),
-            _ => Some(SlotProgress::Replacing { task: task.id }),
+            _ if task.desired > DesiredState::Running => self.follow(slot, tried),
+            TaskState::Running => Some(self.watch(task, runs.unwrap_or(self.now))),
+            _ => Some(self.wait(task, tried)),
         }
     }
 
@@ -127,16 +148,24 @@ impl Observer<'_> {
             return None;
         }
         let is_new = |task: &&Task| task.created_at >= self.started_at;
-        slot.live().find(is_new).and_then(|_| self.follow(slot))
+        slot.live().find(is_new).and_then(|_| self.follow(slot, self.now))
     }
 
     /// Goes on with the task that has taken the place of the one the rollout knew.
-    fn follow(&self, slot: &SlotTasks<'_>) -> Option<SlotProgress> {
+    fn follow(&self, slot: &SlotTasks<'_>, tried: Timestamp) -> Option<SlotProgress> {
         let task = newest_current(slot, self.service)?;
         Some(match task.status.state {
             TaskState::Running => self.watch(task, self.now),
-            _ => SlotProgress::Replacing { task: task.id },
+            _ => self.wait(task, tried),
         })
+    }
+
+    /// Waits for a task that does not run yet, as long as the deadline allows.
+    fn wait(&self, task: &Task, since: Timestamp) -> SlotProgress {
+        match late_at(self.config, since, self.leader_since).is_some_and(|at| at <= self.now) {
+            true => SlotProgress::Done { at: self.now, failed: true },
+            false => SlotProgress::Replacing { task: task.id, since },
+        }
     }
 
     fn watch(&self, task: &Task, since: Timestamp) -> SlotProgress {

@@ -1,6 +1,9 @@
 //! A rollout as it is now: what was begun, what is left, and how much more may be begun.
 
-use super::slot::{self, Observer};
+use super::{
+    canary,
+    slot::{self, Observer},
+};
 use crate::{
     Decision,
     decision::unchanged,
@@ -11,7 +14,8 @@ use crate::{
     state::State,
 };
 use proto::model::{
-    IdSource, Rollout, RolloutConfig, Service, SlotKey, SlotProgress, Task, TaskState, Timestamp,
+    IdSource, Rollout, RolloutConfig, RolloutCounts, Service, SlotKey, SlotProgress, Task, TaskState,
+    Timestamp,
 };
 use std::collections::BTreeMap;
 
@@ -19,7 +23,10 @@ use std::collections::BTreeMap;
 pub(super) struct View<'a> {
     service: &'a Service,
     config: &'a RolloutConfig,
+    leader_since: Timestamp,
     now: Timestamp,
+    /// How many slots may be begun before a person promotes the update; `None` if all may.
+    canaries: Option<usize>,
     /// The slots begun, as far as they have come.
     pub begun: BTreeMap<SlotKey, SlotProgress>,
     /// The outdated slots that are still to be begun, the first to go first.
@@ -37,11 +44,21 @@ impl<'a> View<'a> {
         rollout: &Rollout,
         config: &'a RolloutConfig,
         slots: &'a Slots<'a>,
+        leader_since: Timestamp,
         now: Timestamp,
     ) -> Self {
-        let (begun, outdated) = (BTreeMap::new(), Vec::new());
-        let mut view = View { service, config, now, begun, outdated, culprit: None, unplaced: None };
-        let observer = Observer { state, service, config, started_at: rollout.started_at, now };
+        let mut view = View {
+            service,
+            config,
+            leader_since,
+            now,
+            canaries: canary::limit(service),
+            begun: BTreeMap::new(),
+            outdated: Vec::new(),
+            culprit: None,
+            unplaced: None,
+        };
+        let observer = Observer { state, service, config, started_at: rollout.started_at, leader_since, now };
         for slot in slots.iter() {
             let before = rollout.slots.get(&slot.key).copied();
             match observer.observe(&slot, before) {
@@ -58,7 +75,7 @@ impl<'a> View<'a> {
     fn note(&mut self, slot: &SlotTasks<'a>, before: Option<SlotProgress>, progress: SlotProgress) {
         self.begun.insert(slot.key, progress);
         let task_of = |progress| match progress {
-            Some(SlotProgress::Replacing { task } | SlotProgress::Watching { task, .. }) => {
+            Some(SlotProgress::Replacing { task, .. } | SlotProgress::Watching { task, .. }) => {
                 slot.tasks.iter().copied().find(|known| known.id == task)
             }
             Some(SlotProgress::Done { .. }) | None => None,
@@ -74,6 +91,16 @@ impl<'a> View<'a> {
         self.begun.len() + self.outdated.len()
     }
 
+    /// The slots of which a share may fail: as long as there are only canaries, those.
+    pub fn judged(&self) -> usize {
+        self.canaries.map_or(self.total(), |canaries| canaries.clamp(1, self.total().max(1)))
+    }
+
+    pub fn counts(&self) -> RolloutCounts {
+        let count = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        RolloutCounts { total: count(self.total()), done: count(self.done()), failed: count(self.failures()) }
+    }
+
     pub fn failures(&self) -> usize {
         self.begun
             .values()
@@ -87,6 +114,12 @@ impl<'a> View<'a> {
 
     pub fn is_finished(&self) -> bool {
         self.outdated.is_empty() && self.done() == self.begun.len()
+    }
+
+    /// Whether the canaries are done, and the other slots wait for a person.
+    pub fn awaits_promotion(&self) -> bool {
+        let all_begun = self.canaries.is_some_and(|canaries| self.begun.len() >= canaries);
+        all_begun && !self.outdated.is_empty() && self.done() == self.begun.len()
     }
 
     /// How many slots keep others from being begun.
@@ -111,6 +144,8 @@ impl<'a> View<'a> {
             0 => usize::MAX,
             parallelism => (parallelism as usize).saturating_sub(self.busy()),
         };
+        let canaries = self.canaries.map(|canaries| canaries.saturating_sub(self.begun.len()));
+        let room = canaries.map_or(room, |canaries| canaries.min(room));
         let service = self.service;
         // A global task is not stopped while its node would not take the new one.
         let can_begin = |slot: &SlotTasks<'_>| match slot.key {
@@ -136,8 +171,16 @@ impl<'a> View<'a> {
     /// Asks to be woken when a slot has been watched for long enough, or a delay is over.
     pub fn ask_to_be_woken(&self, decision: &mut Decision) {
         for progress in self.begun.values() {
-            if let SlotProgress::Watching { since, .. } = *progress {
-                decision.wake(since + slot::watch_time(self.config));
+            match *progress {
+                SlotProgress::Watching { since, .. } => {
+                    decision.wake(since + slot::watch_time(self.config));
+                }
+                SlotProgress::Replacing { since, .. } => {
+                    if let Some(at) = slot::late_at(self.config, since, self.leader_since) {
+                        decision.wake(at);
+                    }
+                }
+                SlotProgress::Done { .. } => {}
             }
             let free_at = self.free_at(progress).filter(|&at| at > self.now);
             if let Some(at) = free_at.filter(|_| !self.outdated.is_empty()) {

@@ -18,6 +18,7 @@ use crate::{
     Decision,
     decision::unchanged,
     state::{Change, NewTask, State},
+    updater::canary,
 };
 use policy::Verdict;
 use proto::model::{
@@ -84,7 +85,8 @@ fn settle(
     let newest_over = slot.live().filter(over).max_by_key(|task| age(task));
     let Some(task) = newest_over else { return Vec::new() };
     let survivors: Vec<&Task> = slot.live().filter(|task| !over(task)).collect();
-    let is_heir = |task: &Task| task.task_version == service.task_version && !must_leave(state, task);
+    let (_, wanted) = canary::wanted(service, slot.key);
+    let is_heir = |task: &Task| task.task_version == wanted && !must_leave(state, task);
     if survivors.iter().any(|task| is_heir(task)) {
         // A replacement is there already.
         return slot.live().filter(over).map(stop).collect();

@@ -120,8 +120,8 @@ impl State {
             Change::DeleteNode(id) => self.delete_node(*id).map(Some),
             Change::PutService(service) => self.put_service(service).map(Some),
             Change::PutRollout { service, rollout } => Ok(self.put_rollout(*service, rollout)),
-            Change::SetRolloutStatus { service, state, message, ended_at } => {
-                Ok(self.set_rollout_status(*service, *state, message, *ended_at))
+            Change::SetRolloutStatus { service, state, message, ended_at, counts } => {
+                Ok(self.set_rollout_status(*service, *state, message, *ended_at, *counts))
             }
             Change::SetRolloutSlot { service, slot, progress } => {
                 Ok(self.set_rollout_slot(*service, *slot, *progress))

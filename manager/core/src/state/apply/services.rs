@@ -6,7 +6,8 @@ use crate::{
     state::{Event, Holder, ObjectId, State},
 };
 use proto::model::{
-    NetworkId, RestartHistory, Rollout, RolloutState, Service, ServiceId, SlotKey, SlotProgress, Timestamp,
+    NetworkId, RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey,
+    SlotProgress, Timestamp,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -66,16 +67,16 @@ impl State {
         state: RolloutState,
         message: &str,
         ended_at: Option<Timestamp>,
+        counts: RolloutCounts,
     ) -> Option<Event> {
         self.change_service(id, |service| {
             let Some(rollout) = &mut service.rollout else { return false };
-            if rollout.state == state && rollout.message == message && rollout.ended_at == ended_at {
-                return false;
-            }
+            let before = rollout.clone();
             rollout.state = state;
             rollout.message = message.to_owned();
             rollout.ended_at = ended_at;
-            true
+            rollout.counts = counts;
+            *rollout != before
         })
     }
 

@@ -1,7 +1,10 @@
 //! Applying changes of tasks.
 
 use super::{Refusal, deleted, put};
-use crate::state::{Event, Holder, NewTask, ObjectId, State};
+use crate::{
+    state::{Event, Holder, NewTask, ObjectId, State},
+    updater::canary,
+};
 use proto::model::{
     DesiredState, Id, NetworkAddress, NetworkId, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp,
 };
@@ -14,14 +17,15 @@ impl State {
         }
         let service =
             self.services.get(&new.service).ok_or(Refusal::NotFound(ObjectId::Service(new.service)))?;
+        let (spec, task_version) = canary::wanted(service, new.slot);
         let task = Task {
             id: new.id,
             version: self.version,
             created_at: self.creation_time(new),
             service: new.service,
             slot: new.slot,
-            spec: service.spec.clone(),
-            task_version: service.task_version,
+            spec: spec.clone(),
+            task_version,
             node: new.node,
             desired: new.desired,
             start_after: new.start_after,

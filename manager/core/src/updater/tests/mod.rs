@@ -1,5 +1,8 @@
 //! Rollouts from beginning to end.
 
+mod canaries;
+mod control;
+mod deadline;
 mod failures;
 mod requests;
 mod steps;

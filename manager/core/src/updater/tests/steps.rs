@@ -68,7 +68,7 @@ fn a_slot_that_does_not_run_is_updated_first() {
 fn what_a_rollout_waits_for_is_told() {
     let (mut bench, id) = bench(web());
     bench.update(id, |spec| spec.task.reservations.memory_bytes = 16 << 30);
-    bench.settle();
+    bench.run_for(Duration::from_secs(60));
     let message = rollout(&bench, id).message;
     assert_eq!(
         message,
