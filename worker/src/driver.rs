@@ -164,6 +164,7 @@ impl Driver {
             Action::Prepare(task) => self.executor.prepare(task),
             Action::Start(task) => self.executor.start(task),
             Action::AwaitListening(task) => self.executor.await_listening(task),
+            Action::Probe(task) => self.executor.probe(task),
             Action::Drain(task) => self.executor.drain(task),
             Action::Connect(task) => self.executor.connect(task),
             Action::Stop(task) => self.executor.stop(task),

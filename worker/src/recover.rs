@@ -4,6 +4,7 @@ use crate::{
     chain::Chain,
     executor::containers_of,
     ledger::{Holding, Ledger, LedgerError},
+    task_files::TaskFiles,
 };
 use proto::model::{ExitStatus, Task, TaskId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +43,11 @@ pub enum RecoverError {
 
 /// Looks at every container, kills what lost its supervisor, and strikes out what nothing holds any
 /// more. Waits for the disk.
-pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, RecoverError> {
+pub(crate) fn recover(
+    ledger: &Ledger,
+    runtime: &Runtime,
+    files: &TaskFiles,
+) -> Result<Recovered, RecoverError> {
     let networks = networks(ledger)?;
     let mut recovered = Recovered { tasks: ledger.tasks()?, networks, ..Recovered::default() };
     let known: BTreeSet<TaskId> = recovered.tasks.iter().map(|task| task.id).collect();
@@ -51,7 +56,7 @@ pub(crate) fn recover(ledger: &Ledger, runtime: &Runtime) -> Result<Recovered, R
             recovered.strays.push(id);
             continue;
         }
-        if let Some(found) = look(runtime, id, &mut recovered.running) {
+        if let Some(found) = look(runtime, files, id, &mut recovered.running) {
             recovered.found.insert(id, found);
         }
     }
@@ -91,13 +96,18 @@ fn networks(ledger: &Ledger) -> Result<Option<Tables>, LedgerError> {
     }
 }
 
-fn look(runtime: &Runtime, id: TaskId, running: &mut Vec<(TaskId, Running)>) -> Option<Found> {
+fn look(
+    runtime: &Runtime,
+    files: &TaskFiles,
+    id: TaskId,
+    running: &mut Vec<(TaskId, Running)>,
+) -> Option<Found> {
     match runtime.find(id) {
         Ok(None) => None,
         Ok(Some(worker_runtime::Found::Running(container))) => {
             let pid = container.pid();
             running.push((id, container));
-            Some(Found::Running { pid })
+            Some(Found::Running { pid, has_probes: files.has_probes(id) })
         }
         Ok(Some(worker_runtime::Found::Exited(record) | worker_runtime::Found::Lost(record))) => {
             Some(ended(&record))

@@ -1,7 +1,7 @@
-//! Files made for one task: its `hosts`, `hostname` and `resolv.conf`.
+//! Files made for one task: its `hosts`, `hostname` and `resolv.conf`, and how it is probed.
 //!
 //! ```text
-//! <data>/task-files/<task>/hosts  hostname  resolv.conf
+//! <data>/task-files/<task>/hosts  hostname  resolv.conf  probes.json
 //! ```
 
 use proto::model::{DnsConfig, TaskId, TaskNetwork};
@@ -12,8 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 use tracing::warn;
-use worker_core::{etc_files, oci_spec::GeneratedFiles};
+use worker_core::{etc_files, health::Plan, oci_spec::GeneratedFiles};
 
+/// How the task's container is probed; nothing of the container's own.
+const PROBES: &str = "probes.json";
 const HOSTS: &str = "/etc/hosts";
 /// The file that names the host's name servers.
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -105,6 +107,29 @@ impl TaskFiles {
         let path = self.folder(task).join("resolv.conf");
         // In place: the container has this very file.
         fs::write(&path, text).map_err(|source| TaskFilesError { verb: "write", path, source })
+    }
+
+    /// Keeps how a task's container is probed; its other files are there. Waits for the disk.
+    pub(crate) fn write_probes(&self, task: TaskId, plan: &Plan) -> Result<(), TaskFilesError> {
+        let path = self.folder(task).join(PROBES);
+        let text = serde_json::to_vec(plan).map_err(io::Error::from);
+        let written = text.and_then(|text| fs::write(&path, text));
+        written.map_err(|source| TaskFilesError { verb: "write", path, source })
+    }
+
+    /// Whether a task's container is probed.
+    pub(crate) fn has_probes(&self, task: TaskId) -> bool {
+        self.folder(task).join(PROBES).exists()
+    }
+
+    /// Returns how a task's container is probed, if it is. Waits for the disk.
+    pub(crate) fn probes(&self, task: TaskId) -> Result<Option<Plan>, TaskFilesError> {
+        let path = self.folder(task).join(PROBES);
+        let read = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from)),
+        };
+        read.map(Some).map_err(|source| TaskFilesError { verb: "read", path, source })
     }
 
     /// Removes a task's files. Waits for the disk.

@@ -12,6 +12,7 @@ use crate::{
     recover::{RecoverError, Recovered, recover},
     session::Sessions,
     surroundings::surrounded,
+    task_files::TaskFiles,
 };
 use futures::future::join_all;
 use manager_store::disk::{DiskError, SledDisk};
@@ -110,7 +111,8 @@ impl Worker {
         let (ledger, runtime, recovered) = blocking(move || -> Result<_, WorkerError> {
             let ledger = open_ledger(&data_dir)?;
             let runtime = Runtime::open(runtime_config)?;
-            let recovered = recover(&ledger, &runtime).map_err(WorkerError::Recover)?;
+            let files = TaskFiles::new(&data_dir);
+            let recovered = recover(&ledger, &runtime, &files).map_err(WorkerError::Recover)?;
             Ok((ledger, runtime, recovered))
         })
         .await?;

@@ -115,11 +115,18 @@ pub fn status(task: &Task) -> TaskStatus {
     task.status.clone().unwrap_or_default()
 }
 
-/// Why a task failed, or why it still waits for a node; empty if there is nothing to say.
+/// Why a task failed, why it still waits for a node, or why it gets no connections; empty if there is nothing to
+/// say.
 pub fn reason(task: &Task) -> String {
     let status = status(task);
     let waits = status.state() == TaskState::Pending && task.desired() <= DesiredState::Running;
-    if status.error.is_empty() && waits { status.message } else { status.error }
+    let started = (TaskState::Starting..=TaskState::Running).contains(&status.state());
+    let unready = status.health.filter(|health| started && !health.ready).map(|health| health.message);
+    match unready {
+        Some(message) => message,
+        None if status.error.is_empty() && waits => status.message,
+        None => status.error,
+    }
 }
 
 fn matches(task: &Task, hostnames: &BTreeMap<&str, &str>, filters: &Filters) -> bool {

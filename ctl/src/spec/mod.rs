@@ -3,6 +3,7 @@
 mod attachments;
 mod cluster;
 mod create;
+mod health;
 mod lists;
 mod network;
 mod rollout;

@@ -1,6 +1,6 @@
 //! What tasks are, from the options that `service create` and `service update` share.
 
-use super::{given, lists::Capabilities, rollout};
+use super::{given, health, lists::Capabilities, rollout};
 use crate::{
     args::service::{RestartArgs, TaskArgs},
     parse::{bytes, choice, cpus, duration, log_options, number, words},
@@ -20,6 +20,7 @@ pub fn apply(args: &TaskArgs, spec: &mut wire::ServiceSpec, problems: &mut Probl
     rollout::apply_rollback(&args.rollback, &mut spec.rollback, problems);
     let task = spec.task.get_or_insert_default();
     container(args, task.container.get_or_insert_default(), problems);
+    health::apply(&args.health, task.container.get_or_insert_default(), problems);
     limits(args, &mut task.limits, problems);
     reservations(args, &mut task.reservations, problems);
     restart(&args.restart, &mut task.restart, problems);

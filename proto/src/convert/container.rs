@@ -5,7 +5,7 @@ use super::{
     capability::capabilities,
     dns_config::dns_config,
     image_reference::check_image_reference,
-    kernel, mount,
+    kernel, mount, probe,
     time::millis,
 };
 use crate::{
@@ -42,6 +42,9 @@ impl From<&ContainerSpec> for wire::ContainerSpec {
             ulimits: container.ulimits.iter().map(ToString::to_string).collect(),
             sysctls: container.sysctls.iter().map(ToString::to_string).collect(),
             oom_score_adj: container.oom_score_adj,
+            health: probe::to_wire(&container.health),
+            startup: container.startup.as_ref().map(wire::Probe::from),
+            readiness: container.readiness.as_ref().map(wire::Probe::from),
         }
     }
 }
@@ -79,6 +82,9 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
         ulimits: kernel::ulimits(&wire.ulimits, problems),
         sysctls: kernel::sysctls(&wire.sysctls, problems),
         oom_score_adj: kernel::oom_score_adj(wire.oom_score_adj, problems),
+        health: probe::health(wire.health, problems),
+        startup: probe::own("--startup-probe", wire.startup, problems),
+        readiness: probe::own("--readiness-probe", wire.readiness, problems),
     }
 }
 

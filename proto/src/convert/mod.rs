@@ -27,6 +27,7 @@ mod network_kind;
 mod network_table;
 mod node;
 mod port;
+mod probe;
 mod resources;
 mod restart;
 mod rollout;

@@ -2,7 +2,9 @@
 
 use super::error::{WireError, known, present, well_formed};
 use crate::{
-    model::{DesiredState, ExitStatus, ServiceSpec, SlotKey, Task, TaskState, TaskStatus, Timestamp},
+    model::{
+        DesiredState, ExitStatus, HealthStatus, ServiceSpec, SlotKey, Task, TaskState, TaskStatus, Timestamp,
+    },
     wire,
 };
 use std::sync::Arc;
@@ -40,6 +42,11 @@ impl From<&TaskStatus> for wire::TaskStatus {
             oom_killed: status.exit.is_some_and(|exit| exit.oom_killed),
             pid: status.pid,
             connections_version: status.connections_version,
+            health: status.health.as_ref().map(|health| wire::HealthStatus {
+                serial: health.serial,
+                ready: health.ready,
+                message: health.message.clone(),
+            }),
         }
     }
 }
@@ -104,6 +111,11 @@ impl TryFrom<wire::TaskStatus> for TaskStatus {
             exit: wire.exit_code.map(|code| ExitStatus { code, oom_killed: wire.oom_killed }),
             pid: wire.pid,
             connections_version: wire.connections_version,
+            health: wire.health.map(|health| HealthStatus {
+                serial: health.serial,
+                ready: health.ready,
+                message: health.message,
+            }),
         })
     }
 }

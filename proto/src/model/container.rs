@@ -1,6 +1,6 @@
 //! What runs in a task's container.
 
-use super::{DnsConfig, ExtraHost, HostTarget, Mount, Signal, Sysctl, Ulimit};
+use super::{DnsConfig, ExtraHost, HostTarget, Mount, Probe, Signal, Sysctl, Ulimit};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -58,6 +58,15 @@ pub struct ContainerSpec {
     /// How soon the kernel ends its processes when memory runs out, of [`OOM_SCORES`]: more is sooner, 0 as any other's.
     #[serde(default)]
     pub oom_score_adj: i32,
+    /// Whether it works; a container that does not is replaced. Until the first success it does not count as running.
+    #[serde(default)]
+    pub health: Probe,
+    /// Whether it has come up; the other probes wait for that.
+    #[serde(default)]
+    pub startup: Option<Probe>,
+    /// Whether it may get connections.
+    #[serde(default)]
+    pub readiness: Option<Probe>,
 }
 
 impl ContainerSpec {

@@ -17,6 +17,7 @@ pub mod network;
 pub mod network_kind;
 pub mod node;
 pub mod port;
+pub mod probe;
 pub mod problem;
 pub mod resources;
 pub mod revision;
@@ -51,6 +52,7 @@ pub use network::{
 pub use network_kind::{Macvlan, MacvlanMode, NetworkKind, ParentLink};
 pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
 pub use port::{CHOSEN_PORTS, PortMode, PortProtocol, PortTraffic, PublishedPort};
+pub use probe::{Probe, ProbeKind, ProbeRole};
 pub use problem::{Problem, Problems};
 pub use resources::{Limits, Reservations};
 pub use revision::{REVISIONS_MAX, Revision, RevisionMark};
@@ -62,7 +64,9 @@ pub use service::{
 };
 pub use signal::Signal;
 pub use sysctl::Sysctl;
-pub use task::{DesiredState, ExitStatus, GivenUp, RestartHistory, Slot, SlotKey, Task, TaskStatus};
+pub use task::{
+    DesiredState, ExitStatus, GivenUp, HealthStatus, RestartHistory, Slot, SlotKey, Task, TaskStatus,
+};
 pub use task_state::TaskState;
 pub use template::{Template, TemplateField};
 pub use time::Timestamp;

@@ -211,7 +211,8 @@ pub enum EndpointState {
     Idle,
     /// It runs, and is meant to: it gets new ones.
     Serving,
-    /// It runs, and is to be stopped: it keeps those it has, and gets no new ones.
+    /// It runs, and is to be stopped, or its probes say that it is not ready: it keeps those it has, and gets no new
+    /// ones.
     Draining,
 }
 

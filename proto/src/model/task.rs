@@ -106,9 +106,28 @@ pub struct TaskStatus {
     /// The version of its connections that its container has; it only grows.
     #[serde(default)]
     pub connections_version: u64,
+    /// What its probes say; `None` if it has none, or they have not said anything.
+    #[serde(default)]
+    pub health: Option<HealthStatus>,
+}
+
+/// What the probes of a task say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthStatus {
+    /// Grows with each change, so that the newest is known.
+    pub serial: u64,
+    /// Whether it may get connections.
+    pub ready: bool,
+    /// Why not, for people; empty if it may.
+    pub message: String,
 }
 
 impl TaskStatus {
+    /// Whether it may get connections while it runs.
+    pub fn is_ready(&self) -> bool {
+        self.health.as_ref().is_none_or(|health| health.ready)
+    }
+
     /// The status of a task that was just created.
     pub fn new(at: Timestamp) -> Self {
         Self {
@@ -119,6 +138,7 @@ impl TaskStatus {
             exit: None,
             pid: None,
             connections_version: 0,
+            health: None,
         }
     }
 }

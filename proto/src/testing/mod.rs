@@ -2,6 +2,7 @@
 
 mod cluster;
 mod container;
+mod probe;
 mod service;
 mod task;
 mod text;

@@ -1,7 +1,7 @@
 //! Tasks and what is observed of them.
 
 use super::{id, service::service_spec, timestamp};
-use crate::model::{DesiredState, ExitStatus, SlotKey, Task, TaskState, TaskStatus};
+use crate::model::{DesiredState, ExitStatus, HealthStatus, SlotKey, Task, TaskState, TaskStatus};
 use proptest::{option, prelude::*, sample::select};
 use std::sync::Arc;
 
@@ -40,9 +40,11 @@ pub fn task() -> impl Strategy<Value = Task> {
 pub fn task_status() -> impl Strategy<Value = TaskStatus> {
     let exit = (any::<i32>(), any::<bool>()).prop_map(|(code, oom_killed)| ExitStatus { code, oom_killed });
     let ended = (option::of("\\PC{1,20}"), option::of(exit));
-    let place = (option::of(any::<u32>()), any::<u64>());
+    let health = ("\\PC{0,20}", any::<u64>(), any::<bool>());
+    let health = health.prop_map(|(message, serial, ready)| HealthStatus { serial, ready, message });
+    let place = (option::of(any::<u32>()), any::<u64>(), option::of(health));
     (select(TaskState::ALL.to_vec()), timestamp(), "\\PC{0,20}", ended, place).prop_map(
-        |(state, at, message, (error, exit), (pid, connections_version))| TaskStatus {
+        |(state, at, message, (error, exit), (pid, connections_version, health))| TaskStatus {
             state,
             at,
             message,
@@ -50,6 +52,7 @@ pub fn task_status() -> impl Strategy<Value = TaskStatus> {
             exit,
             pid,
             connections_version,
+            health,
         },
     )
 }

@@ -40,6 +40,10 @@ fn check_service(state: &State, service: &Service) -> Kept {
         if let Some(task) = tasks.iter().find(|task| !restless && !is_settled(task)) {
             return broken(format!("{}, is not settled: {}", named(task), task.status.message));
         }
+        let is_unready = |task: &&&Task| task.status.state == TaskState::Running && !task.status.is_ready();
+        if let Some(task) = tasks.iter().filter(|task| !is_silent(task)).find(is_unready) {
+            return broken(format!("{}, runs and gets no connections", named(task)));
+        }
         for task in tasks.iter().filter(|task| task.status.state == TaskState::Running) {
             check_place(state, service, task)?;
         }

@@ -10,7 +10,10 @@ use super::{
 use crate::invariants::agents_clean_up;
 use proto::model::{ExitStatus, Task, TaskId, container::STOP_GRACE_PERIOD};
 use std::time::Duration;
-use worker_core::agent::{Action, Event, Found, Outcome};
+use worker_core::{
+    agent::{Action, Event, Found, Outcome},
+    health::Finding,
+};
 
 /// The exit code of a process that SIGTERM ended.
 const TERMINATED: i32 = 143;
@@ -49,13 +52,18 @@ impl Order {
 
 impl Container {
     /// What a daemon that starts finds of it.
-    pub fn found(&self) -> Found {
+    pub fn found(&self, has_probes: bool) -> Found {
         match self {
-            Container::Running => Found::Running { pid: 1 },
+            Container::Running => Found::Running { pid: 1, has_probes },
             Container::Ended(exit) => Found::Exited(*exit),
             Container::Lost => Found::Lost { reason: "the machine was switched off".into() },
         }
     }
+}
+
+/// Whether a task's container is probed.
+pub fn has_probes(task: &Task) -> bool {
+    task.spec.task.container.readiness.is_some()
 }
 
 impl World {
@@ -74,6 +82,7 @@ impl World {
                 let delay = self.rng.millis(0, 200);
                 self.comes_of(host, task.id, None, delay, Outcome::Listening);
             }
+            Action::Probe(task) => self.probe(host, &task),
             Action::Drain(task) => {
                 let delay = self.rng.millis(0, 500);
                 self.comes_of(host, task.id, None, delay, Outcome::Drained);
@@ -162,7 +171,31 @@ impl World {
             return self.comes_of(host, task, order, Duration::from_millis(3), Outcome::Failed { error });
         }
         self.run_container(host, task);
-        self.comes_of(host, task, None, Duration::from_millis(1), Outcome::Started { pid: 1 });
+        let held = self.hosts[host].ledger.get(&task);
+        let started = Outcome::Started { pid: 1, has_probes: held.is_some_and(has_probes) };
+        self.comes_of(host, task, None, Duration::from_millis(1), started);
+    }
+
+    /// A container is ready in the end, and now and then it is not for a while, or has to be replaced.
+    /// What its probes say comes in order.
+    fn probe(&mut self, host: HostNo, task: &Task) {
+        let incarnation = self.hosts[host].incarnation;
+        let mut at = self.rng.millis(0, 3_000);
+        let mut says = |world: &mut World, ready: bool, unhealthy: Option<String>| {
+            let message = if ready { String::new() } else { "it is not ready".to_owned() };
+            let outcome = Outcome::Probed(Finding { ready, unhealthy, message });
+            world.after(at, Happening::Step { host, incarnation, task: task.id, order: None, outcome });
+            at += world.rng.millis(100, 5_000);
+        };
+        says(self, false, None);
+        says(self, true, None);
+        if self.misfortune && self.rng.chance(20) {
+            says(self, false, None);
+            says(self, true, None);
+        }
+        if self.misfortune && self.rng.chance(5) {
+            says(self, false, Some("it does not answer".to_owned()));
+        }
     }
 
     /// Makes a container run, and decides when it will end by itself.

@@ -1,7 +1,7 @@
 //! The machines that run tasks: their power, their daemons, and the agent in each daemon.
 
 use super::{
-    containers::{Container, Order},
+    containers::{Container, Order, has_probes},
     group::EPOCH_MS,
     happening::Happening,
     kernels::{Kernel, Networking},
@@ -130,8 +130,9 @@ impl World {
         }
         it.incarnation += 1;
         let incarnation = it.incarnation;
+        let probed = |id| it.ledger.get(id).is_some_and(has_probes);
         let found: BTreeMap<TaskId, Found> =
-            it.containers.iter().map(|(id, container)| (*id, container.found())).collect();
+            it.containers.iter().map(|(id, container)| (*id, container.found(probed(id)))).collect();
         let strays: Vec<TaskId> =
             it.containers.keys().filter(|id| !it.ledger.contains_key(id)).copied().collect();
         let ledger: Vec<Task> = it.ledger.values().cloned().collect();

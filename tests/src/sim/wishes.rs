@@ -6,9 +6,10 @@ use manager_core::{
     testing::{ServiceBuilder, service},
 };
 use proto::model::{
-    FailureAction, NetworkAttachment, NetworkId, RestartCondition, RolloutOrder, ServiceMode, ServiceSpec,
+    FailureAction, NetworkAttachment, NetworkId, Probe, ProbeKind, RestartCondition, RolloutOrder,
+    ServiceMode, ServiceSpec,
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU16, time::Duration};
 
 /// How the container of an image behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,12 @@ pub fn any_service(name: &str, rng: &mut Rng) -> ServiceSpec {
     };
     spec = with_rollouts(spec, rng);
     spec = with_restarts(spec, rng);
-    with_needs(spec, rng).build()
+    let mut spec = with_needs(spec, rng).build();
+    if rng.chance(25) {
+        let kind = ProbeKind::Tcp { port: NonZeroU16::MIN };
+        spec.task.container.readiness = Some(Probe { kind, ..Probe::default() });
+    }
+    spec
 }
 
 /// Some replicas; seldom none at all.

@@ -23,6 +23,7 @@ pub mod backoff;
 pub mod connections;
 pub mod dns;
 pub mod etc_files;
+pub mod health;
 pub mod known;
 pub mod listeners;
 pub mod macvlan;

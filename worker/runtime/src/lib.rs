@@ -11,6 +11,7 @@
 pub mod cgroup;
 pub mod container_dir;
 mod descriptors;
+pub mod exec;
 pub mod exit_record;
 pub mod identity;
 pub mod logs;
@@ -28,6 +29,7 @@ mod spawn;
 
 pub use cgroup::{CgroupError, Hierarchies};
 pub use container_dir::ContainerDir;
+pub use exec::{ExecError, Executed};
 pub use exit_record::{ExitRecord, Outcome, RecordError};
 pub use identity::{IdentityError, identify};
 pub use preflight::{Check, preflight};

@@ -3,7 +3,7 @@
 use crate::exit_record::ExitRecord;
 use proto::model::{Signal, service::LogConfig};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// What the shim needs beside the OCI spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,36 @@ pub(crate) enum Event {
     },
     /// The container ended, or could not be started. Told to every client, as the last thing.
     Ended(ExitRecord),
+}
+
+/// What is to be run in a container beside its own program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExecRequest {
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// When it is ended.
+    pub timeout: Duration,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub(crate) enum ExecAnswer {
+    /// It ended.
+    Ended {
+        /// Its exit code, or 128 plus the number of the signal that ended it.
+        code: i32,
+    },
+    /// Its time was over, and it was ended.
+    TimedOut {
+        /// What shells say of that.
+        code: i32,
+    },
+    /// It could not be started.
+    NotStarted {
+        /// Why, in words for the user.
+        reason: String,
+    },
 }
 
 /// A message as a line.

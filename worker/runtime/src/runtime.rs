@@ -3,6 +3,7 @@
 use crate::{
     cgroup::{CgroupError, Hierarchies},
     container_dir::ContainerDir,
+    exec::{self, ExecError, Executed},
     exit_record::{ExitRecord, RecordError},
     protocol::ShimConfig,
     recovery::{PATIENCE, Recovery, State},
@@ -16,6 +17,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
+    time::Duration,
 };
 use tracing::{debug, warn};
 use worker_core::oci_spec::NodeCgroups;
@@ -162,6 +164,17 @@ impl Runtime {
                 Err(error)
             }
         }
+    }
+
+    /// Runs one more program in a task's container, which runs, with the rights and the environment of
+    /// its own. It is ended when its time is over.
+    pub async fn exec(
+        &self,
+        task: TaskId,
+        args: Vec<String>,
+        timeout: Duration,
+    ) -> Result<Executed, ExecError> {
+        exec::exec(&self.config.shim_program, &self.dir(task), args, timeout).await
     }
 
     /// Finds out what became of a task's container, as after a restart of the daemon; `None` if there

@@ -5,6 +5,7 @@ use super::{
     node::{Node, blocking},
     ports,
     prepare::{Preparation, PrepareError, Prepared},
+    probes,
     reconnect::{await_connections, reconnect},
 };
 use crate::chain::Chain;
@@ -15,9 +16,9 @@ use futures::{
 use proto::model::{ExitStatus, Task, TaskId};
 use std::{error::Error, sync::Arc};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, error, info, warn};
-use worker_core::agent::Outcome;
+use worker_core::{agent::Outcome, health::Finding};
 use worker_runtime::{ExitRecord, Outcome as Ending, Running, RuntimeError};
 
 /// What the agent wants done for a task.
@@ -26,6 +27,7 @@ pub(super) enum Order {
     Prepare(Box<Task>),
     Start,
     AwaitListening(Box<Task>),
+    Probe(Box<Task>),
     Drain(Box<Task>),
     Connect(Box<Task>),
     Stop,
@@ -45,6 +47,8 @@ pub(super) struct Life {
     pub id: TaskId,
     pub node: Arc<Node>,
     pub place: Place,
+    /// Probes its container, while it is to run.
+    pub probes: Option<AbortOnDropHandle<()>>,
     /// Few: the agent gives a task its next order when the last one led to something.
     pub orders: mpsc::UnboundedReceiver<Order>,
     pub outcomes: mpsc::Sender<(TaskId, Outcome)>,
@@ -86,6 +90,7 @@ impl Life {
                     let wait = async move { until_listening(&node, &task).await };
                     waiting = Some(wait.map(|()| Outcome::Listening).boxed());
                 }
+                Some(Order::Probe(task)) => self.probe(task).await,
                 Some(Order::Drain(task)) => {
                     let node = self.node.clone();
                     let wait = async move { until_drained(&node, &task).await };
@@ -150,7 +155,7 @@ impl Life {
             // The agent does not ask for it; if it did, waiting for an answer would be worse.
             return self.tell(Outcome::Failed { error: "the task was not prepared".into() }).await;
         };
-        let Prepared { start, ports } = *prepared;
+        let Prepared { start, ports, has_probes } = *prepared;
         if let Err(error) = ports::check_free(self.node.network.host(), &ports).await {
             return self.fail("task cannot be started", &error).await;
         }
@@ -165,10 +170,26 @@ impl Life {
                 let pid = running.pid();
                 info!(task = %self.id, pid, "container started");
                 self.place = Place::Running(running.clone());
-                self.tell(Outcome::Started { pid }).await;
+                self.tell(Outcome::Started { pid, has_probes }).await;
                 self.node.name_servers.entrust(self.id, running).await;
             }
             Err(error) => self.fail("container cannot be started", &error).await,
+        }
+    }
+
+    async fn probe(&mut self, task: Box<Task>) {
+        let (files, id) = (self.node.files.clone(), self.id);
+        match blocking(move || files.probes(id)).await {
+            Ok(Some(plan)) => {
+                let probing = probes::run(self.node.clone(), task, plan, self.outcomes.clone());
+                self.probes = Some(AbortOnDropHandle::new(tokio::spawn(probing)));
+            }
+            Ok(None) => {}
+            // Without them nobody would ever know whether it works: it is replaced by one of which that is known.
+            Err(error) => {
+                let why = Some(Chain(&error).to_string());
+                self.tell(Outcome::Probed(Finding { unhealthy: why, ..Finding::default() })).await;
+            }
         }
     }
 
@@ -206,6 +227,8 @@ impl Life {
     }
 
     async fn stop(&mut self, how: fn(&Running) -> Result<(), worker_runtime::RunningError>) {
+        // It may refuse to answer from now on.
+        self.probes = None;
         let Place::Running(running) = &self.place else { return self.stopped().await };
         let running = running.clone();
         // It may just have ended; if not, the agent's next order is a kill.
@@ -223,6 +246,7 @@ impl Life {
 
     async fn ended(&mut self, ended: Result<ExitRecord, RuntimeError>) {
         self.place = Place::Empty;
+        self.probes = None;
         self.node.give_back(self.id).await;
         let outcome = match ended {
             Ok(record) => {

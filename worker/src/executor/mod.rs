@@ -7,6 +7,7 @@ mod mounts;
 mod node;
 mod ports;
 mod prepare;
+mod probes;
 mod reconnect;
 
 pub(crate) use connection::{containers_of, networks_of, reopen_name_server};
@@ -57,6 +58,11 @@ impl Executor {
     /// Waits for a task to listen on its ports.
     pub(crate) fn await_listening(&mut self, task: Box<Task>) {
         self.order(task.id, Order::AwaitListening(task));
+    }
+
+    /// Begins to probe a task's container, which runs.
+    pub(crate) fn probe(&mut self, task: Box<Task>) {
+        self.order(task.id, Order::Probe(task));
     }
 
     /// Waits for a task's connections to end.
@@ -110,7 +116,8 @@ impl Executor {
 
     fn begin(&mut self, id: TaskId, place: Place) -> &mpsc::UnboundedSender<Order> {
         let (sender, orders) = mpsc::unbounded_channel();
-        let life = Life { id, node: self.node.clone(), place, orders, outcomes: self.outcomes.clone() };
+        let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
+        let life = Life { id, node, place, probes: None, orders, outcomes };
         self.lives.spawn(life.run());
         self.orders.entry(id).insert_entry(sender).into_mut()
     }

@@ -11,7 +11,7 @@ use crate::{
     networks::NetworkFault,
     task_files::{Content, NameLookup, TaskFilesError},
 };
-use proto::model::{Task, TaskNetwork};
+use proto::model::{ProbeKind, Task, TaskNetwork};
 use std::{
     future::Future,
     net::{Ipv4Addr, Ipv6Addr},
@@ -21,6 +21,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use worker_core::{
     etc_files,
+    health::{ImageHealthError, Plan, image_health},
     network::HostPort,
     oci_spec::{self, Architecture, ImageConfig, NetworkNamespace, SpecError, SpecInput},
     templates::{self, FillError},
@@ -35,6 +36,7 @@ use worker_runtime::{ContainerStart, IdentityError, identify};
 pub(super) struct Prepared {
     pub start: ContainerStart,
     pub ports: Vec<HostPort>,
+    pub has_probes: bool,
 }
 
 /// Why a task can't be made ready.
@@ -84,6 +86,12 @@ pub(super) enum PrepareError {
     Spec(#[from] SpecError),
     #[error(transparent)]
     Template(#[from] FillError),
+    #[error("cannot probe image `{image}`: say how with the service, or --no-healthcheck")]
+    Health {
+        image: String,
+        #[source]
+        source: ImageHealthError,
+    },
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The task is not wanted any more.
@@ -121,6 +129,7 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         let Hold { layers, .. } = held.map_err(|source| PrepareError::Hold { image: name(), source })?;
         self.go_on()?;
         (self.progress)("preparing volumes and network".into());
+        let plan = self.probes(image.config.healthcheck.clone())?;
         let config = image_config(image);
         let mut lower_dirs = layers.clone();
         lower_dirs.reverse();
@@ -153,9 +162,21 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         })?;
         let hostname = spec.hostname().clone().unwrap_or_default();
         self.write_files(hostname, connection).await?;
+        let has_probes = plan.is_some();
+        let (files, plan) = (self.node.files.clone(), plan);
+        blocking(move || plan.map_or(Ok(()), |plan| files.write_probes(id, &plan))).await?;
         let log = self.task.spec.task.log.clone();
         let stop_signal = config.stop_signal_of(container)?;
-        Ok(Prepared { start: ContainerStart { task: id, spec, lower_dirs, log, stop_signal }, ports })
+        let start = ContainerStart { task: id, spec, lower_dirs, log, stop_signal };
+        Ok(Prepared { start, ports, has_probes })
+    }
+
+    /// How the container is probed; what the image says of that counts only if the service leaves it to the image.
+    fn probes(&self, image: Option<serde_json::Value>) -> Result<Option<Plan>, PrepareError> {
+        let container = &self.task.spec.task.container;
+        let image = image.filter(|_| container.health.kind == ProbeKind::Image).map(image_health).transpose();
+        let failed = |source| PrepareError::Health { image: container.image.clone(), source };
+        Ok(Plan::of(container, image.map_err(failed)?.as_ref()))
     }
 
     fn go_on(&self) -> Result<(), PrepareError> {

@@ -1,10 +1,12 @@
 //! `shoal service`: what runs on the cluster.
 
 mod create;
+mod health;
 mod task;
 mod update;
 
 pub use create::CreateArgs;
+pub use health::HealthArgs;
 pub use task::{RestartArgs, RollbackArgs, RolloutArgs, TaskArgs};
 pub use update::UpdateArgs;
 

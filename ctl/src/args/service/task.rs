@@ -1,5 +1,6 @@
 //! Options that `service create` and `service update` share: what the tasks are and how they change.
 
+use super::HealthArgs;
 use clap::Args;
 
 /// What the tasks are.
@@ -17,6 +18,9 @@ pub struct TaskArgs {
     /// Command that replaces the image's entrypoint
     #[arg(long, value_name = "COMMAND", allow_hyphen_values = true)]
     pub entrypoint: Option<String>,
+    /// Whether they work.
+    #[command(flatten)]
+    pub health: HealthArgs,
     /// Host name of the containers ({{.Node.Hostname}}-{{.Task.Slot}} gives each its own)
     #[arg(long)]
     pub hostname: Option<String>,

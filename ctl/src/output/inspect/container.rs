@@ -1,6 +1,6 @@
 //! A container's spec as docker's API describes it.
 
-use super::{nanos, sorted};
+use super::{health::Healthcheck, nanos, sorted};
 use crate::output::states;
 use proto::{model, wire};
 use serde::Serialize;
@@ -35,6 +35,12 @@ pub struct ContainerSpec {
     mounts: Vec<Mount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_grace_period: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Healthcheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    startup_probe: Option<Healthcheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    readiness_probe: Option<Healthcheck>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hosts: Vec<String>,
     #[serde(rename = "DNSConfig", skip_serializing_if = "Option::is_none")]
@@ -109,6 +115,9 @@ impl From<wire::ContainerSpec> for ContainerSpec {
             read_only: container.read_only,
             mounts: container.mounts.into_iter().map(Into::into).collect(),
             stop_grace_period: container.stop_grace_period_ms.map(nanos),
+            healthcheck: container.health.map(Into::into),
+            startup_probe: container.startup.map(Into::into),
+            readiness_probe: container.readiness.map(Into::into),
             hosts: container.hosts.iter().map(|line| host(line)).collect(),
             dns_config: container.dns.map(Into::into),
             sysctls: container.sysctls.iter().filter_map(|text| setting(text)).collect(),

@@ -1,6 +1,7 @@
 //! Objects in the JSON of docker's API: its names of fields, in its order.
 
 mod container;
+mod health;
 mod network;
 mod network_users;
 mod node;

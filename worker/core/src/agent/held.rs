@@ -1,10 +1,12 @@
 //! One task that the agent holds: how events and wishes move it on.
 
 mod connecting;
+mod probing;
 mod serving;
 
 use super::{Action, Found, Now, Outcome, work::Work};
 use crate::task::{Step, after_exit, after_failure, next_step};
+use probing::Probing;
 use proto::model::{
     DesiredState, ExitStatus, Task, TaskId, TaskState, TaskStatus, container::STOP_GRACE_PERIOD,
 };
@@ -27,12 +29,13 @@ pub(super) struct Held {
     assigned: bool,
     /// When its container is to be connected again as wanted, after that has failed.
     connect_at: Option<Duration>,
+    probing: Probing,
 }
 
 impl Held {
     fn new(task: Task) -> Self {
-        let (work, connect_at) = (Work::Nothing, None);
-        Self { task, work, prepared: false, drained: false, assigned: true, connect_at }
+        let (work, connect_at, probing) = (Work::Nothing, None, Probing::default());
+        Self { task, work, prepared: false, drained: false, assigned: true, connect_at, probing }
     }
 
     /// Takes a task from the managers.
@@ -57,8 +60,13 @@ impl Held {
             return held;
         }
         match found {
-            Found::Running { pid } if held.state() == TaskState::Running => held.runs(pid, "started", now),
-            Found::Running { pid } => held.work = Work::Started { pid },
+            Found::Running { pid, has_probes } => {
+                held.probing.has_probes = has_probes;
+                match held.state() {
+                    TaskState::Running => held.runs(pid, "started", now),
+                    _ => held.work = Work::Started { pid },
+                }
+            }
             Found::Exited(exit) => held.exited(exit, now),
             Found::Lost { reason } => held.fail(&reason, now),
             Found::Absent if held.state() >= TaskState::Starting => {
@@ -148,7 +156,11 @@ impl Held {
                 self.prepared = true;
                 self.advance(TaskState::Ready, "prepared", now);
             }
-            Outcome::Started { pid } if self.work == Work::Starting => self.work = Work::Started { pid },
+            Outcome::Started { pid, has_probes } if self.work == Work::Starting => {
+                self.work = Work::Started { pid };
+                self.probing.has_probes = has_probes;
+            }
+            Outcome::Probed(found) => self.found(found, now),
             Outcome::Drained if matches!(self.work, Work::Draining { .. }) => {
                 (self.work, self.drained) = (Work::Nothing, true);
             }
@@ -170,7 +182,11 @@ impl Held {
     /// Takes every step that can be taken now, and asks for at most one thing to be done.
     pub(super) fn proceed(&mut self, now: Now, actions: &mut Vec<Action>) {
         loop {
-            let action = match (next_step(self.task.desired, self.state()), self.work) {
+            let step = match next_step(self.task.desired, self.state()) {
+                Step::Start | Step::Await if self.is_unhealthy() => Step::Stop,
+                step => step,
+            };
+            let action = match (step, self.work) {
                 (Step::Advance(to), Work::Nothing) if to != TaskState::Starting || self.prepared => {
                     self.advance(to, to.as_str(), now);
                     continue;
@@ -182,6 +198,7 @@ impl Held {
                     self.prepare()
                 }
                 (Step::Start, Work::Nothing) => self.begin(Work::Starting, Action::Start),
+                (Step::Start, Work::Started { pid }) if self.probing.has_probes => self.await_ready(pid),
                 (Step::Start, Work::Started { pid }) if self.task.spec.ports.is_empty() => {
                     self.runs(pid, "started", now);
                     continue;
@@ -200,8 +217,10 @@ impl Held {
                     | Work::Connecting
                     | Work::Started { .. }
                     | Work::Awaiting { .. }
+                    | Work::Probing { .. }
                     | Work::Draining { .. },
                 ) => self.stop(now),
+                (Step::Await, Work::Nothing) if self.is_to_probe() => self.probe(),
                 (Step::Await, Work::Nothing) if self.is_to_connect(now) => {
                     let task = Box::new(self.task.clone());
                     self.begin(Work::Connecting, |_| Action::Connect(task))
@@ -253,7 +272,10 @@ impl Held {
 
     fn exited(&mut self, exit: ExitStatus, now: Now) {
         self.work = Work::Nothing;
-        let (to, error) = after_exit(self.task.desired, exit);
+        let (to, error) = match self.failed_probe() {
+            Some(why) => (TaskState::Failed, Some(why)),
+            None => after_exit(self.task.desired, exit),
+        };
         self.advance(to, if to == TaskState::Complete { "finished" } else { to.as_str() }, now);
         self.task.status.exit = Some(exit);
         self.task.status.error = error;

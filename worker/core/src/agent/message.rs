@@ -1,5 +1,6 @@
 //! What the agent is told, and what it wants done.
 
+use crate::health::Finding;
 use proto::model::{ExitStatus, Task, TaskId, TaskStatus, Timestamp};
 use std::time::Duration;
 
@@ -66,7 +67,11 @@ pub enum Outcome {
     Started {
         /// The container's main process.
         pid: u32,
+        /// Whether it has probes.
+        has_probes: bool,
     },
+    /// Its container's probes say something new.
+    Probed(Finding),
     /// Its container listens on the ports that its service publishes.
     Listening,
     /// Its container has no connections any more that others have to wait for.
@@ -111,6 +116,9 @@ pub enum Action {
     /// Wait until its container listens on the ports that its service publishes, which leads to
     /// `Listening`; another order may come before that.
     AwaitListening(Box<Task>),
+    /// Begin to make its container's probes and go on until it ends; it ran before if the task's state says so. Leads to
+    /// `Probed`, again and again.
+    Probe(Box<Task>),
     /// Wait until its container has answered all its connections, if other tasks get the new ones. Leads
     /// to `Drained`; another order may come before that.
     Drain(Box<Task>),
@@ -155,6 +163,8 @@ pub enum Found {
     Running {
         /// Its main process.
         pid: u32,
+        /// Whether it has probes.
+        has_probes: bool,
     },
     /// It ran and ended, and what it held on the node is given back.
     Exited(ExitStatus),

@@ -228,7 +228,8 @@ struct Before {
 impl Before {
     /// Whether what has to survive a restart is as it was.
     fn is_kept_of(&self, task: &Task) -> bool {
-        let of = |status: &TaskStatus| (status.state, status.connections_version);
+        let serial = |status: &TaskStatus| status.health.as_ref().map(|health| health.serial);
+        let of = |status: &TaskStatus| (status.state, status.connections_version, serial(status));
         (of(&self.status), self.desired) == (of(&task.status), task.desired)
             && self.connections == task.connections
     }

@@ -19,6 +19,10 @@ pub(super) enum Work {
         /// When it counts as running anyway.
         until: Duration,
     },
+    /// Its container runs, and its probes have not all succeeded yet.
+    Probing {
+        pid: u32,
+    },
     /// Its container runs, and is being connected as it is wanted.
     Connecting,
     /// Its container runs, gets no new connections, and is to be stopped when the last has ended.
@@ -45,6 +49,7 @@ impl Work {
             | Self::Preparing
             | Self::Starting
             | Self::Started { .. }
+            | Self::Probing { .. }
             | Self::Connecting
             | Self::Removing
             | Self::Removed => None,

@@ -39,7 +39,7 @@ pub(super) fn create(assignment: &Assignment) -> Result<Created, String> {
         device_filter::attach(&folder).map_err(|error| explain::chain(&error))?;
     }
     container.start().map_err(|error| explain::creation(&error, assignment))?;
-    match told(&mut report) {
+    match told(report) {
         Some(reason) => Err(reason),
         None => Ok(Created { pid: Pid::from_raw(pid.as_raw()), stdout, stderr }),
     }
@@ -71,7 +71,7 @@ fn output_pipe(user: u32) -> Result<(PipeReader, PipeWriter), String> {
 }
 
 /// Waits until the program runs, or for the reason why it does not.
-fn told(report: &mut PipeReader) -> Option<String> {
+pub(super) fn told(mut report: PipeReader) -> Option<String> {
     let mut reason = String::new();
     match report.read_to_string(&mut reason) {
         Ok(0) => None,

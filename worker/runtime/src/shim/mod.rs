@@ -13,6 +13,7 @@
 
 mod clients;
 mod create;
+mod exec;
 mod executor;
 mod explain;
 mod finish;
@@ -45,6 +46,9 @@ use std::{
 /// The word that says that the shim's program is sealed already.
 const SEALED: &str = "sealed";
 
+/// The word that says that a program is to be run in a container that has a shim.
+pub(crate) const EXEC: &str = "exec";
+
 /// Runs a shim. Must be called before the process starts a thread.
 ///
 /// The arguments are the container's folder and, from the shim itself, the word `sealed`. What becomes
@@ -53,6 +57,13 @@ const SEALED: &str = "sealed";
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     let failed = match &args[..] {
+        [word, folder] if word == EXEC => format!(
+            "can't seal the program: {}",
+            os::run_sealed(&[SUBCOMMAND.as_ref(), word, folder, SEALED.as_ref()])
+        ),
+        [word, folder, sealed] if word == EXEC && sealed == SEALED => {
+            return exec::main(&ContainerDir::at(PathBuf::from(folder)));
+        }
         [folder] => format!(
             "can't seal the shim's program: {}",
             os::run_sealed(&[SUBCOMMAND.as_ref(), folder, SEALED.as_ref()])

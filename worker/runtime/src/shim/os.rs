@@ -116,6 +116,15 @@ pub(super) fn send_signal(pid: Pid, number: i32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::kill(pid.as_raw(), number) }).map(drop)
 }
 
+/// Collects that child, if it has ended: its exit code, or 128 plus the number of the signal that ended it.
+pub(super) fn collect(child: Pid) -> Result<Option<i32>, Errno> {
+    let mut status = 0;
+    // SAFETY: the kernel writes one `int` at the address, which lives until the call returns.
+    let pid = Errno::result(unsafe { libc::waitpid(child.as_raw(), &mut status, libc::WNOHANG) })?;
+    let code = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+    Ok((pid > 0).then_some(code))
+}
+
 /// Collects a child that has ended, with its exit code, or 128 plus the number of the signal that
 /// ended it: the safe call takes a real-time signal for an error, and the child would be lost.
 pub(super) fn collect_child() -> Option<(Pid, i32)> {

@@ -253,8 +253,8 @@ fn endpoint(state: &State, task: &Task, node: NodeId, number: u32) -> NetworkEnd
     let is_there = state.node(node).is_some_and(|node| node.status.state != NodeState::Down);
     let state = match task.desired {
         _ if task.status.state != TaskState::Running || !is_there => EndpointState::Idle,
-        DesiredState::Ready | DesiredState::Running => EndpointState::Serving,
-        DesiredState::Shutdown | DesiredState::Remove => EndpointState::Draining,
+        DesiredState::Ready | DesiredState::Running if task.status.is_ready() => EndpointState::Serving,
+        _ => EndpointState::Draining,
     };
     NetworkEndpoint { slot: task.slot, number, node, state }
 }

@@ -6,7 +6,8 @@ use crate::{
     updater::canary,
 };
 use proto::model::{
-    DesiredState, Id, NetworkAddress, NetworkId, NodeId, Task, TaskId, TaskState, TaskStatus, Timestamp,
+    DesiredState, HealthStatus, Id, NetworkAddress, NetworkId, NodeId, Task, TaskId, TaskState, TaskStatus,
+    Timestamp,
 };
 use std::{sync::Arc, time::Duration};
 
@@ -149,9 +150,12 @@ impl State {
 pub(super) fn advance(task: &mut Task, status: &TaskStatus) -> bool {
     let behind = status.state < task.status.state || task.status.state.is_terminal();
     // Within a state only a new message counts, so that a repeated report writes nothing.
+    let serial = |health: &Option<HealthStatus>| health.as_ref().map(|health| health.serial);
+    let is_newer = serial(&status.health) > serial(&task.status.health);
     let same = status.state == task.status.state
         && status.message == task.status.message
-        && status.error == task.status.error;
+        && status.error == task.status.error
+        && !is_newer;
     // The managers give a task up for good even if its last known state was a terminal one.
     let orphaned = status.state == TaskState::Orphaned && task.status.state != TaskState::Orphaned;
     if (behind && !orphaned) || same {
@@ -159,7 +163,8 @@ pub(super) fn advance(task: &mut Task, status: &TaskStatus) -> bool {
     }
     let pid = status.pid.or(task.status.pid);
     let connections_version = task.status.connections_version;
-    task.status = TaskStatus { pid, connections_version, ..status.clone() };
+    let health = if is_newer { status.health.clone() } else { task.status.health.take() };
+    task.status = TaskStatus { pid, connections_version, health, ..status.clone() };
     true
 }
 

@@ -9,7 +9,7 @@ impl Held {
     /// name any more is in no balancing.
     pub(super) fn is_to_drain(&self) -> bool {
         let is_balanced = self.state() == TaskState::Running && !self.task.addresses.is_empty();
-        is_balanced && self.assigned && !self.drained
+        is_balanced && self.assigned && !self.drained && !self.is_unhealthy()
     }
 
     pub(super) fn drain(&mut self, now: Now) -> Action {

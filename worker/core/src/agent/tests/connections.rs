@@ -16,7 +16,7 @@ fn served(desired: DesiredState) -> Task {
 fn agent_that_started() -> Agent {
     let mut agent = agent_with(vec![served(DesiredState::Running)]);
     agent.handle(step(1, Outcome::Prepared), at(10));
-    let actions = done(agent.handle(step(1, Outcome::Started { pid: 99 }), at(20)));
+    let actions = done(agent.handle(step(1, Outcome::Started { pid: 99, has_probes: false }), at(20)));
     assert!(matches!(actions[..], [Action::AwaitListening(_)]), "{actions:?}");
     agent
 }
@@ -61,7 +61,7 @@ fn a_port_for_datagrams_that_nobody_binds_is_waited_for_a_second_only_and_beside
         Arc::make_mut(&mut task.spec).ports = ports(protocols);
         let mut agent = agent_with(vec![task]);
         agent.handle(step(1, Outcome::Prepared), at(10));
-        agent.handle(step(1, Outcome::Started { pid: 99 }), at(20));
+        agent.handle(step(1, Outcome::Started { pid: 99, has_probes: false }), at(20));
         agent.handle(Event::Tick, at(millis));
         status(&agent, 1).state == TaskState::Running
     };
@@ -84,7 +84,7 @@ fn a_task_that_is_waited_for_to_listen_can_be_stopped_and_can_end() {
 fn a_restarted_agent_goes_on_waiting_for_a_task_to_listen() {
     let mut task = served(DesiredState::Running);
     task.status.state = TaskState::Starting;
-    let found = BTreeMap::from([(id(1), Found::Running { pid: 99 })]);
+    let found = BTreeMap::from([(id(1), Found::Running { pid: 99, has_probes: false })]);
     let (agent, actions) = Agent::recover(vec![task], found, at(0));
     assert!(matches!(done(actions)[..], [Action::AwaitListening(_)]));
     assert_eq!(status(&agent, 1).state, TaskState::Starting);

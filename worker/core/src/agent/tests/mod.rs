@@ -1,6 +1,7 @@
 //! The agent's promises, one situation at a time; `world` tries them in random histories.
 
 mod connections;
+mod probes;
 mod world;
 
 use super::*;
@@ -89,7 +90,7 @@ fn agent_with(tasks: Vec<Task>) -> Agent {
 fn agent_that_runs_one() -> Agent {
     let mut agent = agent_with(vec![task(1, DesiredState::Running)]);
     agent.handle(step(1, Outcome::Prepared), at(10));
-    agent.handle(step(1, Outcome::Started { pid: 99 }), at(20));
+    agent.handle(step(1, Outcome::Started { pid: 99, has_probes: false }), at(20));
     assert_eq!(agent.running(), 1);
     agent
 }
@@ -149,7 +150,7 @@ fn a_stop_waits_for_a_start_that_is_under_way() {
     let mut agent = agent_with(vec![task(1, DesiredState::Running)]);
     agent.handle(step(1, Outcome::Prepared), at(10));
     assert_eq!(done(agent.handle(full(2, vec![task(1, DesiredState::Shutdown)]), at(20))), vec![]);
-    let actions = done(agent.handle(step(1, Outcome::Started { pid: 5 }), at(30)));
+    let actions = done(agent.handle(step(1, Outcome::Started { pid: 5, has_probes: false }), at(30)));
     assert!(matches!(actions[..], [Action::Stop(_)]), "{actions:?}");
 }
 
@@ -180,7 +181,7 @@ fn everything_goes_on_while_the_managers_are_away() {
     let mut agent = agent_with(vec![task(1, DesiredState::Running)]);
     assert_eq!(done(agent.handle(Event::SessionDown, at(5))), vec![]);
     assert_eq!(done(agent.handle(step(1, Outcome::Prepared), at(10))), [Action::Start(id(1))]);
-    let actions = agent.handle(step(1, Outcome::Started { pid: 5 }), at(20));
+    let actions = agent.handle(step(1, Outcome::Started { pid: 5, has_probes: false }), at(20));
     assert_eq!(reported(&actions), vec![], "there is nobody to tell");
     agent.handle(Event::SessionUp, at(9000));
     let actions = agent.handle(full(1, vec![task(1, DesiredState::Running)]), at(9001));
@@ -236,7 +237,7 @@ fn on_port_80(mut task: Task) -> Task {
 fn a_task_is_not_started_while_the_one_before_still_has_its_port() {
     let mut agent = agent_with(vec![on_port_80(task(1, DesiredState::Running))]);
     agent.handle(step(1, Outcome::Prepared), at(10));
-    agent.handle(step(1, Outcome::Started { pid: 99 }), at(20));
+    agent.handle(step(1, Outcome::Started { pid: 99, has_probes: false }), at(20));
     let mut orphaned = on_port_80(task(1, DesiredState::Running));
     orphaned.status.state = TaskState::Orphaned;
     let told =
@@ -259,8 +260,8 @@ fn a_restarted_agent_carries_on_with_what_it_finds() {
     let exit = ExitStatus { code: 3, oom_killed: false };
     let lost = Found::Lost { reason: "the machine was restarted".into() };
     for (kept_at, found, then) in [
-        (TaskState::Starting, Found::Running { pid: 7 }, TaskState::Running),
-        (TaskState::Running, Found::Running { pid: 7 }, TaskState::Running),
+        (TaskState::Starting, Found::Running { pid: 7, has_probes: false }, TaskState::Running),
+        (TaskState::Running, Found::Running { pid: 7, has_probes: false }, TaskState::Running),
         (TaskState::Starting, Found::Exited(exit), TaskState::Failed),
         (TaskState::Running, lost, TaskState::Failed),
         (TaskState::Starting, Found::Absent, TaskState::Failed),
@@ -345,7 +346,7 @@ fn a_restarted_agent_connects_what_it_had_not_got_to() {
     let running =
         TaskStatus { state: TaskState::Running, connections_version: 5, ..TaskStatus::new(Timestamp(0)) };
     let ledger = vec![Task { status: running, ..connected(7, false) }];
-    let found = BTreeMap::from([(id(1), Found::Running { pid: 7 })]);
+    let found = BTreeMap::from([(id(1), Found::Running { pid: 7, has_probes: false })]);
     let (_, actions) = Agent::recover(ledger, found, at(0));
     assert!(matches!(done(actions)[..], [Action::Connect(_)]));
 }

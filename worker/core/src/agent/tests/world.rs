@@ -160,8 +160,9 @@ impl World {
                 assert_eq!(self.ledger[&id].status.state, TaskState::Starting, "the start was not recorded");
                 *self.starts.entry(id).or_default() += 1;
                 self.containers.insert(id, Container::Running);
-                self.come_of(id, Outcome::Started { pid: 1 });
+                self.come_of(id, Outcome::Started { pid: 1, has_probes: false });
             }
+            Action::Probe(task) => unreachable!("no container of {} has probes", task.id),
             Action::AwaitListening(task) => self.come_of(task.id, Outcome::Listening),
             Action::Drain(task) => self.come_of(task.id, Outcome::Drained),
             Action::Connect(task) => {
@@ -209,7 +210,7 @@ impl World {
         self.under_way.clear();
         self.session = false;
         let found = |container: &Container| match container {
-            Container::Running => Found::Running { pid: 1 },
+            Container::Running => Found::Running { pid: 1, has_probes: false },
             Container::Ended(code) => Found::Exited(ExitStatus { code: *code, oom_killed: false }),
         };
         let found = self.containers.iter().map(|(id, container)| (*id, found(container))).collect();
