@@ -6,9 +6,17 @@ use super::{
 };
 use crate::{networks::hidden_by, placement, state::State};
 use proto::model::{
-    Availability, Constraint, Network, NodeId, NodeState, ServiceId, ServiceSpec, Task, TaskState,
+    Availability, Constraint, Network, NodeId, NodeState, ServiceId, ServiceSpec, Task, TaskState, Timestamp,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// So many failed tasks make a node be avoided. Docker's number is 5, of which a slot's history would hold no more.
+const FAILURES_MAX: usize = 3;
+/// How long after it was made a task that failed counts; docker's time.
+const FAILURES_COUNT: Duration = Duration::from_secs(300);
 
 /// What the tasks of a group need.
 pub(super) struct Need<'a> {
@@ -45,12 +53,24 @@ impl<'a> Need<'a> {
     }
 
     /// Avoids the nodes that rejected a task like it: they may lack what nobody told of, such as an image or a link.
-    pub fn avoiding_rejections(self, state: &State, task: &Task) -> Self {
-        let alike = |other: &&Arc<Task>| {
-            other.task_version == task.task_version && other.status.state == TaskState::Rejected
-        };
-        let rejected = state.tasks_of(task.service).filter(alike);
-        Self { avoid: rejected.filter_map(|other| other.node).collect(), ..self }
+    /// And for a while those on which several failed, as may be the node's doing.
+    pub fn avoiding_failures(self, state: &State, task: &Task, now: Timestamp) -> Self {
+        let (mut avoid, mut failures) = (BTreeSet::new(), BTreeMap::<NodeId, usize>::new());
+        for other in state.tasks_of(task.service).filter(|other| other.task_version == task.task_version) {
+            let Some(node) = other.node else { continue };
+            match other.status.state {
+                TaskState::Rejected => {
+                    avoid.insert(node);
+                }
+                // By the leader's clock, since those of nodes differ.
+                TaskState::Failed if now.since(other.created_at) < FAILURES_COUNT => {
+                    *failures.entry(node).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+        avoid.extend(failures.iter().filter(|(_, count)| **count >= FAILURES_MAX).map(|(node, _)| *node));
+        Self { avoid, ..self }
     }
 }
 

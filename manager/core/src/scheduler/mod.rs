@@ -12,7 +12,7 @@
 //! ports it publishes and its addresses (`addresses`) are leased from when it is assigned until the
 //! agent confirms its end, or it is orphaned.
 //!
-//! Nodes that rejected a task of the version are taken only if no other fits.
+//! Nodes that rejected a task of the version, or on which several have failed lately, are taken only if no other fits.
 //!
 //! A task that finds no node stays pending, with a message that says why (`explain`). A task of a
 //! global service has its node from the start; it is only checked whether it fits there now.
@@ -112,7 +112,8 @@ impl<'a> Placing<'a> {
             let (mut need, mut tree) = match chosen_from.take().filter(|(need, _)| need.scarce == scarce) {
                 Some(known) => known,
                 None => {
-                    let need = Need::of(task, scarce, &networks).avoiding_rejections(self.state, task);
+                    let need =
+                        Need::of(task, scarce, &networks).avoiding_failures(self.state, task, self.now);
                     let tree = Tree::grow(&self.rooms, &need);
                     (need, tree)
                 }

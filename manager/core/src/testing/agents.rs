@@ -11,6 +11,9 @@ pub const MISSING_IMAGE: &str = "missing";
 /// The name of an image that there is not on the first node.
 pub const MISSING_ON_FIRST_IMAGE: &str = "missing-on-first";
 
+/// The image of a container that fails as soon as it is started on the first node, and runs on others.
+pub const BROKEN_ON_FIRST_IMAGE: &str = "broken-on-first";
+
 /// What the agents report next; nothing if all has been done. Nodes that are offline say nothing.
 pub(super) fn report(state: &State, offline: &BTreeSet<NodeId>, now: Timestamp) -> Transaction {
     let online = state.nodes().filter(|node| !offline.contains(&node.id));
@@ -30,6 +33,7 @@ pub(super) fn report(state: &State, offline: &BTreeSet<NodeId>, now: Timestamp) 
 }
 
 fn next_state(task: &Task) -> Option<TaskState> {
+    let is_first = task.node == Some(NodeId::from_bits(1));
     let observed = task.status.state;
     if observed < TaskState::Assigned || observed.is_terminal() {
         return None;
@@ -38,11 +42,10 @@ fn next_state(task: &Task) -> Option<TaskState> {
     let next = match task.desired {
         DesiredState::Shutdown | DesiredState::Remove => TaskState::Shutdown,
         _ if image == MISSING_IMAGE => TaskState::Rejected,
-        _ if image == MISSING_ON_FIRST_IMAGE && task.node == Some(NodeId::from_bits(1)) => {
-            TaskState::Rejected
-        }
+        _ if image == MISSING_ON_FIRST_IMAGE && is_first => TaskState::Rejected,
         DesiredState::Ready => TaskState::Ready,
         DesiredState::Running if image == BROKEN_IMAGE => TaskState::Failed,
+        DesiredState::Running if image == BROKEN_ON_FIRST_IMAGE && is_first => TaskState::Failed,
         DesiredState::Running => TaskState::Running,
     };
     (next > observed).then_some(next)

@@ -6,7 +6,9 @@ mod oracle;
 use crate::{
     liveness::Liveness,
     state::Change,
-    testing::{Bench, MISSING_ON_FIRST_IMAGE, NodeBuilder, ServiceBuilder, node, service},
+    testing::{
+        BROKEN_ON_FIRST_IMAGE, Bench, MISSING_ON_FIRST_IMAGE, NodeBuilder, ServiceBuilder, node, service,
+    },
 };
 use proto::model::{Availability, ClusterSpec, NodeId, NodeState, ServiceId, TaskState};
 use std::{collections::BTreeMap, time::Duration};
@@ -252,4 +254,23 @@ fn a_node_that_rejected_a_task_gets_another_only_if_no_other_node_fits() {
     let db = bench.create(service("db").image(MISSING_ON_FIRST_IMAGE).constraint("node.hostname==node-1"));
     bench.run_for(Duration::from_secs(60));
     assert!(rejected(&bench, db) > 1, "there is no other node");
+}
+
+#[test]
+fn a_node_on_which_a_service_keeps_failing_is_avoided_for_a_while() {
+    let mut bench = bench([node(1), node(2)]);
+    // The second node is taken, so the first one has the fewest tasks each time.
+    let busy = bench.create(service("busy").replicas(3).constraint("node.hostname==node-2"));
+    bench.settle();
+    let web = bench.create(service("web").image(BROKEN_ON_FIRST_IMAGE));
+    bench.run_for(Duration::from_secs(200));
+    assert_eq!(per_node(&bench, web), [(2, 1)].into());
+    assert_eq!(bench.live(web)[0].status.state, TaskState::Running);
+    let failed = bench.tasks(web).iter().filter(|task| task.status.state == TaskState::Failed).count();
+    assert_eq!(failed, 3);
+    assert_eq!(bench.live(busy).len(), 3);
+    // Another version may well run there.
+    bench.update_image(web, "app:2");
+    bench.settle();
+    assert_eq!(per_node(&bench, web), [(1, 1)].into());
 }
