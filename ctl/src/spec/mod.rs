@@ -5,6 +5,7 @@ mod cluster;
 mod create;
 mod lists;
 mod network;
+mod payloads;
 mod rollout;
 mod task;
 mod update;
@@ -13,6 +14,7 @@ pub use attachments::{NetworkIds, named as networks_named};
 pub use cluster::set_cluster;
 pub use create::{Surroundings, create};
 pub use network::create_network;
+pub use payloads::{create_payload, edit_labels, new_content};
 pub use update::{check, edit};
 
 use proto::model::Problems;

@@ -5,11 +5,11 @@ use super::{
     capability::capabilities,
     dns_config::dns_config,
     image_reference::check_image_reference,
-    kernel, mount,
+    kernel, mount, payload,
     time::millis,
 };
 use crate::{
-    model::{ContainerSpec, DnsConfig, ExtraHost, Problems, Template},
+    model::{ContainerSpec, DnsConfig, ExtraHost, PayloadKind, Problems, Template},
     wire,
 };
 
@@ -42,6 +42,8 @@ impl From<&ContainerSpec> for wire::ContainerSpec {
             ulimits: container.ulimits.iter().map(ToString::to_string).collect(),
             sysctls: container.sysctls.iter().map(ToString::to_string).collect(),
             oom_score_adj: container.oom_score_adj,
+            secrets: container.secrets.iter().map(wire::PayloadUse::from).collect(),
+            configs: container.configs.iter().map(wire::PayloadUse::from).collect(),
         }
     }
 }
@@ -54,7 +56,7 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
     let argument_bytes = wire.entrypoint.iter().chain(&wire.args).map(String::len).sum();
     bounds::total("ARG", argument_bytes, problems);
     check_env(&wire.env, problems);
-    ContainerSpec {
+    let container = ContainerSpec {
         image: wire.image,
         entrypoint: wire.entrypoint,
         args: wire.args,
@@ -79,7 +81,11 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
         ulimits: kernel::ulimits(&wire.ulimits, problems),
         sysctls: kernel::sysctls(&wire.sysctls, problems),
         oom_score_adj: kernel::oom_score_adj(wire.oom_score_adj, problems),
-    }
+        secrets: payload::uses(PayloadKind::Secret, wire.secrets, problems),
+        configs: payload::uses(PayloadKind::Config, wire.configs, problems),
+    };
+    payload::check_targets(&container, problems);
+    container
 }
 
 fn hosts(hosts: Vec<String>, problems: &mut Problems) -> Vec<ExtraHost> {

@@ -1,6 +1,6 @@
 //! What runs in a task's container.
 
-use super::{DnsConfig, ExtraHost, HostTarget, Mount, Signal, Sysctl, Ulimit};
+use super::{DnsConfig, ExtraHost, HostTarget, Mount, PayloadKind, PayloadUse, Signal, Sysctl, Ulimit};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -58,11 +58,28 @@ pub struct ContainerSpec {
     /// How soon the kernel ends its processes when memory runs out, of [`OOM_SCORES`]: more is sooner, 0 as any other's.
     #[serde(default)]
     pub oom_score_adj: i32,
+    /// Secrets that it finds as files; no two files of it have the same path.
+    #[serde(default)]
+    pub secrets: Vec<PayloadUse>,
+    /// Configs that it finds as files.
+    #[serde(default)]
+    pub configs: Vec<PayloadUse>,
 }
 
 impl ContainerSpec {
     /// Whether it is to reach the node that it runs on.
     pub fn wants_host(&self) -> bool {
         self.hosts.iter().any(|host| host.target == HostTarget::Gateway)
+    }
+
+    /// Everything that it finds as files, in an order that stays.
+    pub fn payloads(&self) -> impl Iterator<Item = (PayloadKind, &PayloadUse)> {
+        let secrets = self.secrets.iter().map(|used| (PayloadKind::Secret, used));
+        secrets.chain(self.configs.iter().map(|used| (PayloadKind::Config, used)))
+    }
+
+    /// The same, to be changed.
+    pub fn payloads_mut(&mut self) -> impl Iterator<Item = &mut PayloadUse> {
+        self.secrets.iter_mut().chain(&mut self.configs)
     }
 }

@@ -1,6 +1,6 @@
 //! Containers and their mounts.
 
-use super::text;
+use super::{payload::payload_uses, text};
 use crate::model::{
     ContainerSpec, DnsConfig, ExtraHost, HostTarget, Mount, MountKind, Signal, Sysctl, Ulimit,
     container::OOM_SCORES,
@@ -16,42 +16,46 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
     let rights = (capabilities(), capabilities());
     let hosts = collection::vec(extra_host(), 0..3);
     let end = (option::of((1..=64).prop_map(signal)), option::of(text::span(0)), hosts);
-    (image(), text::labels(), process, identity, place, rights, (end, dns_config(), kernel())).prop_map(
-        |(
-            image,
-            labels,
-            process,
-            (user, groups),
-            (hostname, read_only, mounts),
-            (cap_add, cap_drop),
-            (end, dns, (ulimits, sysctls, oom_score_adj)),
-        )| {
-            let (entrypoint, args, env, workdir) = process;
-            let (stop_signal, stop_grace_period, hosts) = end;
-            ContainerSpec {
+    let payloads = (payload_uses(""), payload_uses("/etc/"));
+    (image(), text::labels(), process, identity, place, rights, (end, dns_config(), kernel(), payloads))
+        .prop_map(
+            |(
                 image,
-                entrypoint,
-                args,
-                env,
                 labels,
-                workdir,
-                user,
-                groups,
-                hostname,
-                read_only,
-                mounts,
-                cap_add,
-                cap_drop,
-                stop_signal,
-                stop_grace_period,
-                hosts,
-                dns,
-                ulimits,
-                sysctls,
-                oom_score_adj,
-            }
-        },
-    )
+                process,
+                (user, groups),
+                (hostname, read_only, mounts),
+                (cap_add, cap_drop),
+                (end, dns, (ulimits, sysctls, oom_score_adj), (secrets, configs)),
+            )| {
+                let (entrypoint, args, env, workdir) = process;
+                let (stop_signal, stop_grace_period, hosts) = end;
+                ContainerSpec {
+                    image,
+                    entrypoint,
+                    args,
+                    env,
+                    labels,
+                    workdir,
+                    user,
+                    groups,
+                    hostname,
+                    read_only,
+                    mounts,
+                    cap_add,
+                    cap_drop,
+                    stop_signal,
+                    stop_grace_period,
+                    hosts,
+                    dns,
+                    ulimits,
+                    sysctls,
+                    oom_score_adj,
+                    secrets,
+                    configs,
+                }
+            },
+        )
 }
 
 fn extra_host() -> impl Strategy<Value = ExtraHost> {

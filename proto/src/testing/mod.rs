@@ -2,12 +2,14 @@
 
 mod cluster;
 mod container;
+mod payload;
 mod service;
 mod task;
 mod text;
 
 pub use cluster::{cluster_spec, node, node_description, node_spec, node_status};
 pub use container::container_spec;
+pub use payload::{payload_delivery, payload_spec};
 pub use service::{service_spec, task_spec};
 pub use task::{task, task_status};
 

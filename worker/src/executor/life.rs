@@ -3,7 +3,7 @@
 use super::{
     connections::{until_drained, until_listening},
     node::{Node, blocking},
-    ports,
+    payloads, ports,
     prepare::{Preparation, PrepareError, Prepared},
     reconnect::{await_connections, reconnect},
 };
@@ -14,10 +14,10 @@ use futures::{
 };
 use proto::model::{ExitStatus, Task, TaskId};
 use std::{error::Error, sync::Arc};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
-use worker_core::agent::Outcome;
+use worker_core::{agent::Outcome, payloads::Known};
 use worker_runtime::{ExitRecord, Outcome as Ending, Running, RuntimeError};
 
 /// What the agent wants done for a task.
@@ -45,6 +45,10 @@ pub(super) struct Life {
     pub id: TaskId,
     pub node: Arc<Node>,
     pub place: Place,
+    /// What it was last prepared as.
+    pub task: Option<Box<Task>>,
+    /// What is known of secrets and configs.
+    pub known: watch::Receiver<Known>,
     /// Few: the agent gives a task its next order when the last one led to something.
     pub orders: mpsc::UnboundedReceiver<Order>,
     pub outcomes: mpsc::Sender<(TaskId, Outcome)>,
@@ -75,11 +79,22 @@ impl Life {
                         }
                         continue;
                     }
+                    // Cancel-safe: what is not taken in now is seen the next time. Fails only when the sender is gone,
+                    // which the node holds.
+                    _ = self.known.changed(), if payloads::are_used(self.task.as_deref()) => {
+                        if let Some(task) = &self.task {
+                            payloads::refresh(&self.node, task, running).await;
+                        }
+                        continue;
+                    }
                 },
                 Place::Empty | Place::Prepared(_) => self.orders.recv().await,
             };
             match order {
-                Some(Order::Prepare(task)) => self.prepare(&task).await,
+                Some(Order::Prepare(task)) => {
+                    self.prepare(&task).await;
+                    self.task = Some(task);
+                }
                 Some(Order::Start) => self.start().await,
                 Some(Order::AwaitListening(task)) => {
                     let node = self.node.clone();
