@@ -9,7 +9,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let schemas = ["control", "dispatcher", "ca", "raft", "node"].map(|name| format!("{name}.proto"));
     let descriptors = protox::compile(schemas, ["schema"])?;
     write_methods(&descriptors)?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    let mut config = tonic_prost_build::Config::new();
+    // Secrets must not get into a log by way of the message they came in.
+    config.skip_debug([".shoal.v1.Content"]);
+    tonic_prost_build::configure().compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
 

@@ -148,6 +148,11 @@ pub const RULES: &[Rule] = &[
     rule("/shoal.v1.Control/ConnectTask", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/DisconnectTask", Who::Operator, Place::Leader),
     read("/shoal.v1.Control/CheckNetworks", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/CreatePayload", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/ListPayloads", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/GetPayload", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/UpdatePayload", Who::Operator, Place::Leader),
+    rule("/shoal.v1.Control/RemovePayload", Who::Operator, Place::Leader),
 ];
 
 /// The rule for a path.

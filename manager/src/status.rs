@@ -5,7 +5,7 @@ use manager_core::{
     membership::MembershipError,
     requests::{
         connection::ConnectionError, find::FindError, network::NetworkError, node::NodeError,
-        service::ServiceError,
+        payload::PayloadError, service::ServiceError,
     },
     state::Refusal,
 };
@@ -57,9 +57,9 @@ pub fn of_service(error: ServiceError) -> Status {
     match error {
         ServiceError::NameTaken(_) => Status::already_exists(error.to_string()),
         ServiceError::OutOfSequence { .. } => Status::aborted(error.to_string()),
-        ServiceError::IngressAttached(_) | ServiceError::NetworkGone(_) => {
-            Status::invalid_argument(error.to_string())
-        }
+        ServiceError::IngressAttached(_)
+        | ServiceError::NetworkGone(_)
+        | ServiceError::PayloadGone { .. } => Status::invalid_argument(error.to_string()),
         _ => Status::failed_precondition(error.to_string()),
     }
 }
@@ -69,6 +69,17 @@ pub fn of_network(error: NetworkError) -> Status {
     match error {
         NetworkError::NameTaken(_) => Status::already_exists(error.to_string()),
         _ => Status::failed_precondition(error.to_string()),
+    }
+}
+
+/// The status for a secret or config that can't be made, changed or removed as asked.
+pub fn of_payload(error: PayloadError) -> Status {
+    match error {
+        PayloadError::NameTaken { .. } => Status::already_exists(error.to_string()),
+        PayloadError::OutOfSequence { .. } => Status::aborted(error.to_string()),
+        PayloadError::InUse { .. } | PayloadError::Fixed { .. } | PayloadError::TooOld => {
+            Status::failed_precondition(error.to_string())
+        }
     }
 }
 

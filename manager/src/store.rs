@@ -1,7 +1,7 @@
 //! The one door to the replicated state: read a snapshot, watch it, propose changes.
 
 use crate::raft::{Batch, Entry, Feed, Member, Raft, RaftId};
-use manager_core::state::{Event, Refusal, State, Transaction};
+use manager_core::state::{Change, Event, Refusal, State, Transaction};
 use openraft::error::{ClientWriteError, RaftError};
 use std::{
     sync::{
@@ -13,7 +13,8 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tracing::warn;
 
-/// Changes in one log entry at the most, so that no entry becomes too large for a message.
+/// Changes in one log entry at the most, by their weight, so that no entry becomes too large for a message. A single
+/// batch may have more.
 const CHANGES_PER_ENTRY: usize = 5_000;
 /// Proposals that may wait; further callers wait for room.
 const PROPOSALS_WAITING: usize = 1_024;
@@ -140,7 +141,7 @@ async fn write_proposals(raft: Raft, mut waiting: mpsc::Receiver<Proposal>) {
 }
 
 fn size(proposal: &Proposal) -> usize {
-    proposal.batch.iter().map(|transaction| transaction.changes.len()).sum()
+    proposal.batch.iter().flat_map(|transaction| &transaction.changes).map(Change::weight).sum()
 }
 
 async fn write(raft: &Raft, proposals: Vec<Proposal>) {

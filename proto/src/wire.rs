@@ -21,3 +21,10 @@ pub fn methods() -> &'static [Method] {
 }
 
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));
+
+impl std::fmt::Debug for Content {
+    /// Says how much there is, never what.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Content({} bytes)", self.data.len())
+    }
+}

@@ -42,6 +42,8 @@ mod network_kernel;
 mod network_states;
 mod networks;
 mod own_network;
+mod payload_files;
+mod payloads;
 mod recover;
 mod session;
 mod surroundings;

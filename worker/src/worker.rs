@@ -2,6 +2,7 @@
 
 use crate::{
     board::Board,
+    chain::Chain,
     config::{Facilities, WorkerConfig},
     driver::{Clock, Driver, Ended},
     executor::{Executor, Node, blocking, networks_of, remove, reopen_name_server},
@@ -17,7 +18,7 @@ use crate::{
 use futures::future::join_all;
 use manager_store::disk::{DiskError, SledDisk};
 use proto::model::{Task, TaskId};
-use std::{future::Future, path::Path, sync::Arc};
+use std::{collections::BTreeSet, future::Future, path::Path, sync::Arc};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -64,7 +65,7 @@ pub struct Worker {
     node: Arc<Node>,
     agent: Agent,
     first: Vec<Action>,
-    running: Vec<(TaskId, Running)>,
+    running: Vec<(Task, Running)>,
     clock: Clock,
     handle: Handle,
     clear: mpsc::Receiver<()>,
@@ -132,7 +133,14 @@ impl Worker {
             remove(&node, id)
         }))
         .await;
+        let kept: BTreeSet<TaskId> = running.iter().map(|(id, _)| *id).collect();
+        let this = node.clone();
+        if let Err(error) = blocking(move || this.payload_files.keep(&kept)).await {
+            warn!(error = %Chain(&error), "secrets and configs of earlier tasks can't be removed");
+        }
         reopen_name_servers(&node, &tasks, &running).await;
+        let of = |id: TaskId| tasks.iter().find(|task| task.id == id).cloned();
+        let running = running.into_iter().filter_map(|(id, running)| Some((of(id)?, running))).collect();
         let clock = Clock::start();
         let (agent, first) = Agent::recover(tasks, found, clock.now());
         let (clear, to_clear) = mpsc::channel(1);
@@ -164,6 +172,7 @@ impl Worker {
             board: self.handle.board.clone(),
             checks: NetworkChecks::new(self.node.clone()),
             networks: self.node.networks.clone(),
+            payloads: self.node.payloads.clone(),
         };
         // Ends with this function, also when that is dropped.
         let mut keeping = JoinSet::new();

@@ -9,6 +9,7 @@ pub mod image;
 pub mod list;
 pub mod network;
 pub mod node;
+pub mod payload;
 pub mod service;
 pub mod swarm;
 pub mod system;
@@ -44,6 +45,12 @@ pub enum Command {
     /// Manage networks
     #[command(subcommand)]
     Network(network::NetworkCommand),
+    /// Manage secrets, which only the containers they are for can read
+    #[command(subcommand)]
+    Secret(payload::SecretCommand),
+    /// Manage configs, which containers find as files
+    #[command(subcommand)]
+    Config(payload::ConfigCommand),
     /// Manage the images of this node
     #[command(subcommand)]
     Image(image::ImageCommand),

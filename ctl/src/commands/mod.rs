@@ -8,6 +8,7 @@ pub mod image;
 mod inspection;
 pub mod network;
 pub mod node;
+pub mod payload;
 mod retry;
 pub mod service;
 mod several;
@@ -45,6 +46,8 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
         Command::Node(command) => node::run(session, command).await,
         Command::Service(command) => service::run(session, command).await,
         Command::Network(command) => network::run(session, command).await,
+        Command::Secret(command) => payload::secret(session, command).await,
+        Command::Config(command) => payload::config(session, command).await,
         Command::Image(command) => image::run(session, command).await,
         Command::System(command) => system::run(session, command).await,
         Command::Images(args) => image::ls::run(session, args).await,

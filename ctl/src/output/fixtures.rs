@@ -1,7 +1,10 @@
 //! Wire objects for the tests of what is printed.
 
 use crate::parse::{mount, publish};
-use proto::wire::{self, service_spec::Mode};
+use proto::{
+    model::PayloadKind,
+    wire::{self, service_spec::Mode},
+};
 use std::collections::HashMap;
 
 /// The time all tests of output run at.
@@ -99,10 +102,43 @@ pub fn web() -> wire::Service {
     container.mounts = ["type=bind,src=/etc/web,dst=/etc/nginx,ro", "type=tmpfs,dst=/tmp,tmpfs-size=1m"]
         .map(|text| mount::parse(text).expect("well formed"))
         .to_vec();
+    container.secrets = vec![payload_use("key", "tls.key")];
+    container.configs = vec![payload_use("site", "/etc/site.conf")];
     container.cap_add = vec!["NET_ADMIN".into()];
     container.stop_signal = "SIGQUIT".into();
     container.stop_grace_period_ms = Some(20_000);
     service
+}
+
+fn payload_use(name: &str, target: &str) -> wire::PayloadUse {
+    wire::PayloadUse {
+        payload: id(&format!("payload{name}")),
+        name: name.into(),
+        edition: 2,
+        target: target.into(),
+        uid: 101,
+        gid: 0,
+        mode: Some(0o440),
+    }
+}
+
+/// A secret or config with this name, as the managers show it.
+pub fn payload(kind: PayloadKind, name: &str) -> wire::Payload {
+    wire::Payload {
+        id: id(&format!("payload{name}")),
+        version: 12,
+        created_at: NOW_MS - 3_600_000,
+        updated_at: NOW_MS - 60_500,
+        spec: Some(wire::PayloadSpec {
+            kind: wire::PayloadKind::from(kind).into(),
+            name: name.into(),
+            labels: labels(&[("team", "a")]),
+            template_driver: "golang".into(),
+        }),
+        edition: 2,
+        content: (kind == PayloadKind::Config).then(|| wire::Content { data: b"a=1\n".to_vec() }),
+        services: vec!["web".into()],
+    }
 }
 
 /// A task of the web service.

@@ -10,6 +10,7 @@ pub mod logs;
 pub mod network_check;
 pub mod networks;
 pub mod nodes;
+pub mod payloads;
 pub mod ports;
 pub mod pretty;
 pub mod progress;

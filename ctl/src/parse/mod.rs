@@ -14,6 +14,7 @@ pub mod mount;
 pub mod network;
 pub mod number;
 pub mod pairs;
+pub mod payload_use;
 pub mod probe;
 pub mod publish;
 pub mod since;

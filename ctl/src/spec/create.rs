@@ -1,6 +1,6 @@
 //! The spec of a new service, from the options of `service create`.
 
-use super::{add_refused, attachments, each, given, lists, task};
+use super::{add_refused, attachments, each, given, lists, payloads, task};
 use crate::{
     args::service::CreateArgs,
     parse::{
@@ -10,7 +10,7 @@ use crate::{
 };
 use proto::{
     convert::check_image_reference,
-    model::{Constraint, Name, Preference, Problems, ServiceSpec},
+    model::{Constraint, Name, PayloadKind, Preference, Problems, ServiceSpec},
     wire::{self, service_spec::Mode},
 };
 use std::io;
@@ -57,11 +57,20 @@ pub fn create(args: &CreateArgs, surroundings: &Surroundings) -> Result<wire::Se
     lists::put_labels(&mut container.labels, "--container-label", &args.container_labels, &mut problems);
     lists::put_named(&mut container.env, variables(args, surroundings, &mut problems));
     container.mounts = each(&mut problems, "--mount", &args.mounts, mount::parse);
+    for (kind, uses, option, texts) in [
+        (PayloadKind::Secret, &mut container.secrets, "--secret", &args.secrets),
+        (PayloadKind::Config, &mut container.configs, "--config", &args.configs),
+    ] {
+        payloads::edit_uses(kind, uses, &[], (option, texts), &mut problems);
+    }
     add_refused(&mut problems, || {
         let name = if spec.name.is_empty() { "unnamed".to_owned() } else { spec.name.clone() };
         let mut spec = wire::ServiceSpec { name, ..spec.clone() };
-        // Names of networks are checked already, and only the managers know what they stand for.
-        spec.task.get_or_insert_default().attachments.clear();
+        // Names of networks, secrets and configs are checked already, and only the managers know what they stand for.
+        let task = spec.task.get_or_insert_default();
+        task.attachments.clear();
+        let container = task.container.get_or_insert_default();
+        (container.secrets, container.configs) = Default::default();
         ServiceSpec::try_from(spec)
     });
     problems.finish(spec)
@@ -179,6 +188,19 @@ IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and singl
         assert_eq!(spec.endpoint_mode(), wire::EndpointMode::Dnsrr);
         let front = wire::NetworkAttachment { network: "front".into(), aliases: vec!["www".into()] };
         assert_eq!(spec.task.unwrap().attachments, [front]);
+    }
+
+    #[test]
+    fn secrets_and_configs_are_sent_by_name() {
+        let spec = created("--secret key --config source=site,target=/etc/site,mode=0440 nginx").unwrap();
+        let container = spec.task.unwrap().container.unwrap();
+        let key = wire::PayloadUse { payload: "key".into(), ..Default::default() };
+        let (target, mode) = ("/etc/site".to_owned(), Some(0o440));
+        let site = wire::PayloadUse { payload: "site".into(), target, mode, ..Default::default() };
+        assert_eq!((container.secrets, container.configs), (vec![key], vec![site]));
+        let problems = created("--replicas x --secret key --config src= nginx").unwrap_err();
+        let fields: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["--replicas", "--config"]);
     }
 
     #[test]

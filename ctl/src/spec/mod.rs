@@ -6,6 +6,7 @@ mod create;
 mod health;
 mod lists;
 mod network;
+mod payloads;
 mod rollout;
 mod task;
 mod update;
@@ -14,6 +15,7 @@ pub use attachments::{NetworkIds, named as networks_named};
 pub use cluster::set_cluster;
 pub use create::{Surroundings, create};
 pub use network::create_network;
+pub use payloads::{create_payload, edit_labels, new_content};
 pub use update::{check, edit};
 
 use proto::model::Problems;

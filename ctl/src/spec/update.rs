@@ -2,7 +2,7 @@
 
 use super::{
     attachments::{self, NetworkIds},
-    each, given, lists, task,
+    each, given, lists, payloads, task,
 };
 use crate::{
     args::service::UpdateArgs,
@@ -14,7 +14,7 @@ use crate::{
 };
 use proto::{
     convert::check_image_reference,
-    model::{Constraint, Preference, Problems},
+    model::{Constraint, PayloadKind, Preference, Problems},
     wire,
 };
 
@@ -104,6 +104,12 @@ fn container(
     lists::put_ulimits(&mut container.ulimits, ("--ulimit-add", &args.ulimit_add), problems);
     lists::remove_named(&mut container.sysctls, &args.sysctl_rm);
     lists::put_sysctls(&mut container.sysctls, ("--sysctl-add", &args.sysctl_add), problems);
+    for (kind, uses, removed, added) in [
+        (PayloadKind::Secret, &mut container.secrets, &args.secret_rm, ("--secret-add", &args.secret_add)),
+        (PayloadKind::Config, &mut container.configs, &args.config_rm, ("--config-add", &args.config_add)),
+    ] {
+        payloads::edit_uses(kind, uses, removed, (added.0, added.1), problems);
+    }
     container.mounts.retain(|mount| !args.mount_rm.contains(&mount.target));
     for mount in each(problems, "--mount-add", &args.mount_add, mount::parse) {
         lists::put(&mut container.mounts, mount, |old, new| old.target == new.target);

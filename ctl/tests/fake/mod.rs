@@ -258,6 +258,11 @@ impl Control for Daemon {
         remove_service(RemoveServiceRequest) -> RemoveServiceResponse;
         list_tasks(ListTasksRequest) -> ListTasksResponse;
         get_task(GetTaskRequest) -> Task;
+        create_payload(CreatePayloadRequest) -> Payload;
+        list_payloads(ListPayloadsRequest) -> ListPayloadsResponse;
+        get_payload(GetPayloadRequest) -> Payload;
+        update_payload(UpdatePayloadRequest) -> UpdatePayloadResponse;
+        remove_payload(RemovePayloadRequest) -> RemovePayloadResponse;
     }
 }
 

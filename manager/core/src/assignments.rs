@@ -7,10 +7,17 @@
 
 use crate::{
     networks::{Table, Tables},
+    payloads,
     state::State,
 };
-use proto::model::{DesiredState, NetworkId, NetworkUpdate, NodeId, Task, TaskConnection, TaskId, TaskState};
+use proto::model::{
+    DesiredState, NetworkId, NetworkUpdate, NodeId, PayloadDelivery, PayloadId, Task, TaskConnection, TaskId,
+    TaskState,
+};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// How many bytes of secrets and configs go into one message, if it is not a single larger one.
+const CONTENT_BYTES_MAX: usize = 2 << 20;
 
 /// One message to a node.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +34,10 @@ pub struct Assignments {
     pub networks: Vec<NetworkUpdate>,
     /// Networks that it does not take part in any more.
     pub remove_networks: Vec<NetworkId>,
+    /// Secrets and configs of its tasks that are new to it. What has no room follows in the next message.
+    pub payloads: Vec<PayloadDelivery>,
+    /// Those that none of its tasks needs any more.
+    pub remove_payloads: Vec<(PayloadId, u64)>,
 }
 
 /// What a node has been told in its session.
@@ -35,6 +46,10 @@ pub struct Told {
     sequence: u64,
     tasks: BTreeMap<TaskId, Wish>,
     networks: BTreeMap<NetworkId, Arc<Table>>,
+    /// By what specs say, the number of the content.
+    payloads: BTreeMap<(PayloadId, u64), u64>,
+    /// Whether there was no room for all that was to be told.
+    has_more: bool,
 }
 
 /// All of a task that can change for its node once it is assigned: what is wanted of it, whether it was
@@ -70,15 +85,62 @@ impl Told {
         let remove: Vec<TaskId> = self.tasks.keys().filter(|id| !held.contains_key(id)).copied().collect();
         let full = self.sequence == 0;
         let (networks, remove_networks) = self.tell_networks(tables, node);
-        let nothing =
-            put.is_empty() && remove.is_empty() && networks.is_empty() && remove_networks.is_empty();
+        let (payloads, remove_payloads) = self.tell_payloads(state, held.values().copied());
+        let nothing = put.is_empty()
+            && remove.is_empty()
+            && networks.is_empty()
+            && remove_networks.is_empty()
+            && payloads.is_empty()
+            && remove_payloads.is_empty();
         if nothing && !full {
             return None;
         }
         self.sequence += 1;
         self.tasks.retain(|id, _| held.contains_key(id));
         self.tasks.extend(put.iter().map(|task| (task.id, Wish::of(task, false))));
-        Some(Assignments { full, sequence: self.sequence, put, remove, networks, remove_networks })
+        let sequence = self.sequence;
+        Some(Assignments {
+            full,
+            sequence,
+            put,
+            remove,
+            networks,
+            remove_networks,
+            payloads,
+            remove_payloads,
+        })
+    }
+
+    /// Whether there is more to tell at once.
+    pub fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Secrets and configs that are new to the node, as far as there is room, and those it does not need any more.
+    fn tell_payloads<'a>(
+        &mut self,
+        state: &State,
+        tasks: impl Iterator<Item = &'a Arc<Task>>,
+    ) -> (Vec<PayloadDelivery>, Vec<(PayloadId, u64)>) {
+        let wanted = payloads::wanted_by(state, tasks);
+        let gone: Vec<_> = self.payloads.keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        self.payloads.retain(|key, _| wanted.contains_key(key));
+        let (mut told, mut bytes) = (Vec::new(), 0);
+        self.has_more = false;
+        for (key, edition) in wanted {
+            if self.payloads.get(&key) == Some(&edition) {
+                continue;
+            }
+            let Some(delivery) = payloads::delivery(state, key) else { continue };
+            bytes += delivery.content.bytes().len();
+            if bytes > CONTENT_BYTES_MAX && !told.is_empty() {
+                self.has_more = true;
+                break;
+            }
+            self.payloads.insert(key, edition);
+            told.push(delivery);
+        }
+        (told, gone)
     }
 
     /// What is new in the networks that the node takes part in, and those it does not any more.
@@ -117,7 +179,7 @@ impl Wish {
 mod tests {
     use super::*;
     use crate::testing::{Bench, network_spec, node, service};
-    use proto::model::{NetworkTable, TaskState};
+    use proto::model::{NetworkTable, Roll, TaskState};
 
     fn tell(told: &mut Told, bench: &Bench, node: NodeId) -> Option<Assignments> {
         told.tell(&bench.state, &bench.tables(), node, |_| false)
@@ -159,7 +221,9 @@ mod tests {
                 put: vec![],
                 remove: vec![],
                 networks: vec![],
-                remove_networks: vec![]
+                remove_networks: vec![],
+                payloads: vec![],
+                remove_payloads: vec![],
             })
         );
         assert_eq!(tell(&mut told, &bench, node), None);
@@ -250,6 +314,71 @@ mod tests {
         bench.create(service("web").constraint("node.hostname==node-1").network(front));
         bench.settle();
         assert_eq!(tell(&mut Told::default(), &bench, ids[1]).unwrap().networks, vec![]);
+    }
+
+    #[test]
+    fn a_secret_is_told_to_nodes_whose_tasks_use_it_and_taken_away_with_the_last_of_them() {
+        let mut bench = Bench::new();
+        let ids = [1, 2].map(|n| bench.add(node(n)));
+        let key = bench.add_secret("key", "hunter2");
+        let here = service("web").replicas(2).constraint("node.hostname==node-1").secret(&bench.payload(key));
+        let web = bench.create(here);
+        bench.settle();
+        let mut told = Told::default();
+        let first = tell(&mut told, &bench, ids[0]).unwrap();
+        assert_eq!(first.payloads.len(), 1, "once for both tasks");
+        let delivery = &first.payloads[0];
+        assert_eq!((delivery.key, delivery.content.bytes()), ((key, 1), b"hunter2".as_slice()));
+        assert_eq!(tell(&mut Told::default(), &bench, ids[1]).unwrap().payloads, vec![]);
+
+        bench.scale(web, 1);
+        bench.settle();
+        assert_eq!(tell(&mut told, &bench, ids[0]).unwrap().remove_payloads, vec![]);
+        let last = bench.live(web)[0].clone();
+        bench.scale(web, 0);
+        bench.pass();
+        assert_eq!(tell(&mut told, &bench, ids[0]).unwrap().remove_payloads, vec![], "it still runs");
+        bench.report(&last, TaskState::Shutdown);
+        assert_eq!(tell(&mut told, &bench, ids[0]).unwrap().remove_payloads, vec![(key, 1)]);
+    }
+
+    #[test]
+    fn what_takes_a_contents_place_is_told_under_the_name_that_tasks_know() {
+        let mut bench = Bench::new();
+        let node = bench.add(node(1));
+        let key = bench.add_secret("key", "one");
+        let used = bench.payload(key);
+        bench.create(service("web").secret(&used));
+        bench.settle();
+        let mut told = Told::default();
+        tell(&mut told, &bench, node);
+        bench.update_payload(key, "two", Roll::Signal("SIGHUP".parse().unwrap()));
+        let news = tell(&mut told, &bench, node).unwrap();
+        let delivery = &news.payloads[0];
+        assert_eq!(
+            (delivery.key, delivery.edition, delivery.content.bytes()),
+            ((key, 1), 2, b"two".as_slice())
+        );
+        assert_eq!((delivery.signal.is_some(), news.put.len()), (true, 0));
+    }
+
+    #[test]
+    fn more_than_fits_into_a_message_follows_in_others() {
+        let mut bench = Bench::new();
+        let node = bench.add(node(1));
+        let mut web = service("web");
+        for number in 0..11 {
+            let key = bench.add_secret(&format!("key{number}"), &"x".repeat(500_000));
+            web = web.secret(&bench.payload(key));
+        }
+        bench.create(web);
+        bench.settle();
+        let mut told = Told::default();
+        let mut messages = Vec::new();
+        while let Some(message) = tell(&mut told, &bench, node) {
+            messages.push((message.full, message.payloads.len(), told.has_more()));
+        }
+        assert_eq!(messages, [(true, 4, true), (false, 4, true), (false, 3, false)]);
     }
 
     #[test]

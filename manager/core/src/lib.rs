@@ -14,6 +14,7 @@
 //! | [`allocator`] | when a service has what the cluster hands out |
 //! | [`scheduler`] | which node a task goes to, or why to none |
 //! | [`reaper`] | what is forgotten |
+//! | [`payloads`] | who needs which content of secrets and configs |
 //! | [`ports`] | which ports services hold, and which one they get that name none |
 //! | [`ipam`] | which addresses a network has, and who gets which |
 //! | [`networks`] | what a node knows of the networks it takes part in |
@@ -37,6 +38,7 @@ pub mod membership;
 pub mod network_news;
 pub mod networks;
 pub mod orchestrator;
+pub mod payloads;
 pub mod placement;
 pub mod ports;
 pub mod reaper;

@@ -7,6 +7,8 @@ mod logs;
 mod network_checks;
 mod networks;
 mod nodes;
+mod payload_uses;
+mod payloads;
 mod service;
 mod services;
 mod tasks;

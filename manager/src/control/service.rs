@@ -96,4 +96,9 @@ control! {
     connect_task(ConnectTaskRequest) -> Task;
     disconnect_task(DisconnectTaskRequest) -> Task;
     check_networks(CheckNetworksRequest) -> CheckNetworksResponse;
+    create_payload(CreatePayloadRequest) -> Payload;
+    list_payloads(ListPayloadsRequest) -> ListPayloadsResponse;
+    get_payload(GetPayloadRequest) -> Payload;
+    update_payload(UpdatePayloadRequest) -> UpdatePayloadResponse;
+    remove_payload(RemovePayloadRequest) -> RemovePayloadResponse;
 }

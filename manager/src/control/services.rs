@@ -1,6 +1,6 @@
 //! Services: what people ask for.
 
-use super::{ControlService, addresses};
+use super::{ControlService, addresses, payload_uses};
 use crate::{
     clock::new_id,
     status::{of_find, of_problems, of_propose, of_service},
@@ -42,7 +42,8 @@ impl ControlService {
                 Ok(_) => break,
                 // Something came first at the same moment: looked at again, it is named.
                 Err(ProposeError::Refused(
-                    Refusal::NotFound(ObjectId::Network(_)) | Refusal::PortTaken { .. },
+                    Refusal::NotFound(ObjectId::Network(_) | ObjectId::Payload(_))
+                    | Refusal::PortTaken { .. },
                 )) => {}
                 Err(error) => return Err(of_propose(error)),
             }
@@ -155,7 +156,7 @@ impl ControlService {
                 Ok(_) => return Ok(service.id),
                 Err(ProposeError::Refused(
                     Refusal::Stale { .. }
-                    | Refusal::NotFound(ObjectId::Network(_))
+                    | Refusal::NotFound(ObjectId::Network(_) | ObjectId::Payload(_))
                     | Refusal::PortTaken { .. },
                 )) => {}
                 Err(error) => return Err(of_propose(error)),
@@ -171,11 +172,12 @@ impl ControlService {
     }
 }
 
-/// What a user asks for, with the networks that are named found.
+/// What a user asks for, with the networks, secrets and configs that are named found.
 fn checked(state: &State, spec: Option<wire::ServiceSpec>) -> Result<ServiceSpec, Status> {
     let mut spec = spec.ok_or_else(|| Status::invalid_argument("the request has no service"))?;
     let mut problems = Problems::default();
     addresses::find_networks(state, &mut spec, &mut problems);
+    payload_uses::find(state, &mut spec, &mut problems);
     match ServiceSpec::try_from(spec) {
         Ok(spec) => problems.finish(spec).map_err(of_problems),
         Err(others) => {

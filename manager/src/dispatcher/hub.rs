@@ -200,8 +200,11 @@ impl Hub {
     }
 
     fn wake(&self, events: &[Event]) {
-        // A node's role and address are told to every agent.
-        if events.iter().any(|event| matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster)) {
+        // A node's role and address are told to every agent; a content's new edition to all whose tasks use it.
+        let concerns_all = |event: &Event| {
+            matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster | ObjectId::Payload(_))
+        };
+        if events.iter().any(concerns_all) {
             return self.wake_all();
         }
         self.wake_nodes(events.iter().filter_map(|event| event.node).collect());

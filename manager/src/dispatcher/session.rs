@@ -103,6 +103,16 @@ impl Session {
 
     /// Tells the agent what it does not know yet; says when there may be more.
     async fn tell(&self, sent: &mut Sent) -> Result<Option<Timestamp>, End> {
+        loop {
+            let again = self.tell_once(sent).await?;
+            if !sent.tasks.has_more() {
+                return Ok(again);
+            }
+        }
+    }
+
+    /// Tells the agent as much as fits into a message.
+    async fn tell_once(&self, sent: &mut Sent) -> Result<Option<Timestamp>, End> {
         let state = self.service.store.snapshot();
         let Some(node) = state.node(self.node) else { return Err(End::Removed) };
         if state.cluster().is_some_and(|cluster| cluster.spec.heartbeat_period != self.period) {
@@ -133,6 +143,7 @@ impl Session {
                 put = assignments.put.len(),
                 remove = assignments.remove.len(),
                 networks = assignments.networks.len(),
+                payloads = assignments.payloads.len(),
                 full = assignments.full,
                 "assignments"
             );
@@ -149,6 +160,8 @@ impl Session {
                 remove: assignments.remove.iter().map(ToString::to_string).collect(),
                 networks: assignments.networks.iter().map(wire::NetworkUpdate::from).collect(),
                 remove_networks: assignments.remove_networks.iter().map(ToString::to_string).collect(),
+                payloads: assignments.payloads.iter().map(wire::PayloadDelivery::from).collect(),
+                remove_payloads: assignments.remove_payloads.iter().map(|&key| key.into()).collect(),
             };
             self.say(Kind::Assignments(message)).await?;
         }

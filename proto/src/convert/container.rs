@@ -5,11 +5,11 @@ use super::{
     capability::capabilities,
     dns_config::dns_config,
     image_reference::check_image_reference,
-    kernel, mount, probe,
+    kernel, mount, payload, probe,
     time::millis,
 };
 use crate::{
-    model::{ContainerSpec, DnsConfig, ExtraHost, Problems, Template},
+    model::{ContainerSpec, DnsConfig, ExtraHost, PayloadKind, Problems, Template},
     wire,
 };
 
@@ -45,6 +45,8 @@ impl From<&ContainerSpec> for wire::ContainerSpec {
             health: probe::to_wire(&container.health),
             startup: container.startup.as_ref().map(wire::Probe::from),
             readiness: container.readiness.as_ref().map(wire::Probe::from),
+            secrets: container.secrets.iter().map(wire::PayloadUse::from).collect(),
+            configs: container.configs.iter().map(wire::PayloadUse::from).collect(),
         }
     }
 }
@@ -57,7 +59,7 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
     let argument_bytes = wire.entrypoint.iter().chain(&wire.args).map(String::len).sum();
     bounds::total("ARG", argument_bytes, problems);
     check_env(&wire.env, problems);
-    ContainerSpec {
+    let container = ContainerSpec {
         image: wire.image,
         entrypoint: wire.entrypoint,
         args: wire.args,
@@ -85,7 +87,11 @@ pub(super) fn container(wire: wire::ContainerSpec, problems: &mut Problems) -> C
         health: probe::health(wire.health, problems),
         startup: probe::own("--startup-probe", wire.startup, problems),
         readiness: probe::own("--readiness-probe", wire.readiness, problems),
-    }
+        secrets: payload::uses(PayloadKind::Secret, wire.secrets, problems),
+        configs: payload::uses(PayloadKind::Config, wire.configs, problems),
+    };
+    payload::check_targets(&container, problems);
+    container
 }
 
 fn hosts(hosts: Vec<String>, problems: &mut Problems) -> Vec<ExtraHost> {

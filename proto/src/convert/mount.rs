@@ -88,7 +88,7 @@ pub(super) fn mounts(mounts: Vec<wire::Mount>, problems: &mut Problems) -> Vec<M
 }
 
 /// The parts of a path that matter, so that `/data`, `/data/` and `/./data` are seen as one.
-fn parts(path: &str) -> Vec<&str> {
+pub(super) fn parts(path: &str) -> Vec<&str> {
     path.split('/').filter(|part| !matches!(*part, "" | ".")).collect()
 }
 

@@ -1,6 +1,8 @@
 //! What runs in a task's container.
 
-use super::{DnsConfig, ExtraHost, HostTarget, Mount, Probe, Signal, Sysctl, Ulimit};
+use super::{
+    DnsConfig, ExtraHost, HostTarget, Mount, PayloadKind, PayloadUse, Probe, Signal, Sysctl, Ulimit,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
@@ -67,11 +69,28 @@ pub struct ContainerSpec {
     /// Whether it may get connections.
     #[serde(default)]
     pub readiness: Option<Probe>,
+    /// Secrets that it finds as files; no two files of it have the same path.
+    #[serde(default)]
+    pub secrets: Vec<PayloadUse>,
+    /// Configs that it finds as files.
+    #[serde(default)]
+    pub configs: Vec<PayloadUse>,
 }
 
 impl ContainerSpec {
     /// Whether it is to reach the node that it runs on.
     pub fn wants_host(&self) -> bool {
         self.hosts.iter().any(|host| host.target == HostTarget::Gateway)
+    }
+
+    /// Everything that it finds as files, in an order that stays.
+    pub fn payloads(&self) -> impl Iterator<Item = (PayloadKind, &PayloadUse)> {
+        let secrets = self.secrets.iter().map(|used| (PayloadKind::Secret, used));
+        secrets.chain(self.configs.iter().map(|used| (PayloadKind::Config, used)))
+    }
+
+    /// The same, to be changed.
+    pub fn payloads_mut(&mut self) -> impl Iterator<Item = &mut PayloadUse> {
+        self.secrets.iter_mut().chain(&mut self.configs)
     }
 }

@@ -37,6 +37,8 @@ kinds! {
     ClusterKind, ClusterId, "cluster";
     /// The id of a node; also the common name of its certificate.
     NodeKind, NodeId, "node";
+    /// The id of a secret or config.
+    PayloadIdKind, PayloadId, "secret or config";
     /// The id of a network.
     NetworkKind, NetworkId, "network";
     /// The id of a service.

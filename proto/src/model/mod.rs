@@ -16,6 +16,7 @@ pub mod name;
 pub mod network;
 pub mod network_kind;
 pub mod node;
+pub mod payload;
 pub mod port;
 pub mod probe;
 pub mod problem;
@@ -41,7 +42,7 @@ pub use container::ContainerSpec;
 pub use dns_config::DnsConfig;
 pub use extra_host::{ExtraHost, HostTarget};
 pub use host_ip::{HostIp, HostIpError};
-pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
+pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, PayloadId, ServiceId, TaskId};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
 pub use network::{
@@ -51,6 +52,9 @@ pub use network::{
 };
 pub use network_kind::{Macvlan, MacvlanMode, NetworkKind, ParentLink};
 pub use node::{Availability, ManagerStatus, Node, NodeDescription, NodeSpec, NodeState, NodeStatus, Role};
+pub use payload::{
+    Content, Edition, Payload, PayloadDelivery, PayloadKind, PayloadName, PayloadSpec, PayloadUse, Roll,
+};
 pub use port::{CHOSEN_PORTS, PortMode, PortProtocol, PortTraffic, PublishedPort};
 pub use probe::{Probe, ProbeKind, ProbeRole};
 pub use problem::{Problem, Problems};

@@ -34,12 +34,29 @@ pub enum TemplateField {
 
 /// A text with expressions in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template<F = TemplateField>(Vec<Part<F>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum Part<F> {
     Text(String),
-    Field(TemplateField),
+    Field(F),
+}
+
+/// What keeps a text from being a template, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault<'a> {
+    /// An expression has no end.
+    Open {
+        /// Where it begins.
+        at: usize,
+    },
+    /// An expression stands for nothing.
+    Unknown {
+        /// Where it begins.
+        at: usize,
+        /// What it says.
+        expression: &'a str,
+    },
 }
 
 /// Says why a text is not a template.
@@ -68,8 +85,35 @@ impl Template {
 
     /// Writes the text with the values that `value` tells.
     pub fn fill(&self, value: impl Fn(&TemplateField) -> String) -> String {
-        let write = |part: &Part| match part {
+        let write = |part: &Part<TemplateField>| match part {
             Part::Text(text) => text.clone(),
+            Part::Field(field) => value(field),
+        };
+        self.0.iter().map(write).collect()
+    }
+}
+
+impl<F> Template<F> {
+    /// Reads a text whose expressions are what `field` says.
+    pub(super) fn read(text: &str, field: impl Fn(&str) -> Option<F>) -> Result<Self, Fault<'_>> {
+        let mut parts = Vec::new();
+        let mut at = 0;
+        while let Some((before, after)) = text[at..].split_once(OPEN) {
+            let begin = at + before.len();
+            let (expression, _) = after.split_once(CLOSE).ok_or(Fault::Open { at: begin })?;
+            let unknown = Fault::Unknown { at: begin, expression: expression.trim() };
+            parts.push(Part::Text(before.to_owned()));
+            parts.push(Part::Field(field(expression.trim()).ok_or(unknown)?));
+            at = begin + OPEN.len() + expression.len() + CLOSE.len();
+        }
+        parts.push(Part::Text(text[at..].to_owned()));
+        Ok(Self(parts))
+    }
+
+    /// Writes the text with the values that `value` tells, if it knows all of them.
+    pub(super) fn try_fill<E>(&self, value: impl Fn(&F) -> Result<String, E>) -> Result<String, E> {
+        let write = |part: &Part<F>| match part {
+            Part::Text(text) => Ok(text.clone()),
             Part::Field(field) => value(field),
         };
         self.0.iter().map(write).collect()
@@ -80,23 +124,17 @@ impl FromStr for Template {
     type Err = TemplateError;
 
     fn from_str(text: &str) -> Result<Self, TemplateError> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once(OPEN) {
-            let shown = || text.chars().take(60).collect();
-            let (expression, after) = after.split_once(CLOSE).ok_or_else(|| TemplateError::Open(shown()))?;
-            parts.push(Part::Text(before.to_owned()));
-            parts.push(Part::Field(field(expression.trim())?));
-            rest = after;
-        }
-        parts.push(Part::Text(rest.to_owned()));
-        Ok(Self(parts))
+        let shown = |text: &str| text.chars().take(60).collect();
+        Self::read(text, field).map_err(|fault| match fault {
+            Fault::Open { .. } => TemplateError::Open(shown(text)),
+            Fault::Unknown { expression, .. } => TemplateError::Field(shown(expression)),
+        })
     }
 }
 
-fn field(expression: &str) -> Result<TemplateField, TemplateError> {
-    let unknown = || TemplateError::Field(expression.chars().take(60).collect());
-    Ok(match expression {
+/// What an expression stands for; `None` if for nothing.
+pub(super) fn field(expression: &str) -> Option<TemplateField> {
+    Some(match expression {
         ".Service.ID" => TemplateField::ServiceId,
         ".Service.Name" => TemplateField::ServiceName,
         ".Node.ID" => TemplateField::NodeId,
@@ -106,7 +144,7 @@ fn field(expression: &str) -> Result<TemplateField, TemplateError> {
         ".Task.ID" => TemplateField::TaskId,
         ".Task.Name" => TemplateField::TaskName,
         ".Task.Slot" => TemplateField::TaskSlot,
-        _ => TemplateField::ServiceLabel(label(expression).ok_or_else(unknown)?.to_owned()),
+        _ => TemplateField::ServiceLabel(label(expression)?.to_owned()),
     })
 }
 
@@ -117,9 +155,13 @@ fn label(expression: &str) -> Option<&str> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         return (!name.is_empty() && name.chars().all(is_name)).then_some(name);
     }
-    let quoted = expression.strip_prefix("index")?.trim_start().strip_prefix(".Service.Labels")?.trim();
-    let name = quoted.strip_prefix('"')?.strip_suffix('"')?;
-    (!name.is_empty() && !name.contains(['"', '\\'])).then_some(name)
+    quoted(expression.strip_prefix("index")?.trim_start().strip_prefix(".Service.Labels")?)
+}
+
+/// The text in quotes that follows a word of an expression.
+pub(super) fn quoted(rest: &str) -> Option<&str> {
+    let text = rest.trim().strip_prefix('"')?.strip_suffix('"')?;
+    (!text.is_empty() && !text.contains(['"', '\\'])).then_some(text)
 }
 
 impl fmt::Display for TemplateField {

@@ -1,6 +1,6 @@
 //! Containers and their mounts.
 
-use super::{probe, text};
+use super::{payload::payload_uses, probe, text};
 use crate::model::{
     ContainerSpec, DnsConfig, ExtraHost, HostTarget, Mount, MountKind, Probe, Signal, Sysctl, Ulimit,
     container::OOM_SCORES,
@@ -16,7 +16,9 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
     let rights = (capabilities(), capabilities());
     let hosts = collection::vec(extra_host(), 0..3);
     let end = (option::of((1..=64).prop_map(signal)), option::of(text::span(0)), hosts);
-    (image(), text::labels(), process, identity, place, rights, (end, dns_config(), kernel(), probes()))
+    let payloads = (payload_uses(""), payload_uses("/etc/"));
+    let further = (probes(), payloads);
+    (image(), text::labels(), process, identity, place, rights, (end, dns_config(), kernel(), further))
         .prop_map(
             |(
                 image,
@@ -25,7 +27,12 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
                 (user, groups),
                 (hostname, read_only, mounts),
                 (cap_add, cap_drop),
-                (end, dns, (ulimits, sysctls, oom_score_adj), (health, startup, readiness)),
+                (
+                    end,
+                    dns,
+                    (ulimits, sysctls, oom_score_adj),
+                    ((health, startup, readiness), (secrets, configs)),
+                ),
             )| {
                 let (entrypoint, args, env, workdir) = process;
                 let (stop_signal, stop_grace_period, hosts) = end;
@@ -53,6 +60,8 @@ pub fn container_spec() -> impl Strategy<Value = ContainerSpec> {
                     health,
                     startup,
                     readiness,
+                    secrets,
+                    configs,
                 }
             },
         )

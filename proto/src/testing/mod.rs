@@ -2,6 +2,7 @@
 
 mod cluster;
 mod container;
+mod payload;
 mod probe;
 mod service;
 mod task;
@@ -9,6 +10,7 @@ mod text;
 
 pub use cluster::{cluster_spec, node, node_description, node_spec, node_status};
 pub use container::container_spec;
+pub use payload::{payload_delivery, payload_spec};
 pub use service::{service_spec, task_spec};
 pub use task::{task, task_status};
 

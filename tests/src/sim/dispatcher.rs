@@ -223,7 +223,9 @@ impl World {
 
     /// Wakes the sessions that changes concern.
     pub(super) fn wake_sessions(&mut self, member: MemberNo, events: &[Event]) {
-        let concerns_all = |event: &Event| matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster);
+        let concerns_all = |event: &Event| {
+            matches!(event.object, ObjectId::Node(_) | ObjectId::Cluster | ObjectId::Payload(_))
+        };
         let all = events.iter().any(concerns_all);
         let (_, of_networks) = self.follow_networks(member);
         let Some(leading) = self.leading(member) else { return };
@@ -305,6 +307,9 @@ impl World {
             return self.let_go(member, node, reached.as_slice());
         };
         session.under_way.told(told.sequence, state.version());
+        if session.told.has_more() {
+            self.tell_soon(member, connection);
+        }
         let kept = a_node_gets_only_its_own_tasks::check(node, &told, &state);
         self.must(kept);
         let kept = self.promises.draining.check(term, &told, &state, &tables, &self.hosts, now);
@@ -316,6 +321,8 @@ impl World {
             remove: told.remove.iter().map(ToString::to_string).collect(),
             networks: told.networks.iter().map(wire::NetworkUpdate::from).collect(),
             remove_networks: told.remove_networks.iter().map(ToString::to_string).collect(),
+            payloads: told.payloads.iter().map(wire::PayloadDelivery::from).collect(),
+            remove_payloads: told.remove_payloads.iter().map(|&key| key.into()).collect(),
         };
         if self.misfortune && self.rng.chance(2) {
             // What is told twice does no harm.

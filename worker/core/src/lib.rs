@@ -30,6 +30,7 @@ pub mod macvlan;
 pub mod network;
 pub mod oci_spec;
 pub mod overlay;
+pub mod payloads;
 pub mod sequence;
 pub mod tables;
 pub mod task;

@@ -54,7 +54,7 @@ pub fn fill(task: &Task, node: &NodeDescription) -> Result<Option<ServiceSpec>, 
     ServiceSpec::try_from(wire::ServiceSpec::from(&spec)).map(Some).map_err(FillError::Filled)
 }
 
-fn value_of(field: &TemplateField, task: &Task, node: &NodeDescription) -> String {
+pub(crate) fn value_of(field: &TemplateField, task: &Task, node: &NodeDescription) -> String {
     match field {
         TemplateField::ServiceId => task.service.to_string(),
         TemplateField::ServiceName => task.spec.name.to_string(),

@@ -3,7 +3,7 @@
 use super::{
     connections::{until_drained, until_listening},
     node::{Node, blocking},
-    ports,
+    payloads, ports,
     prepare::{Preparation, PrepareError, Prepared},
     probes,
     reconnect::{await_connections, reconnect},
@@ -15,10 +15,10 @@ use futures::{
 };
 use proto::model::{ExitStatus, Task, TaskId};
 use std::{error::Error, sync::Arc};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, error, info, warn};
-use worker_core::{agent::Outcome, health::Finding};
+use worker_core::{agent::Outcome, health::Finding, payloads::Known};
 use worker_runtime::{ExitRecord, Outcome as Ending, Running, RuntimeError};
 
 /// What the agent wants done for a task.
@@ -49,6 +49,10 @@ pub(super) struct Life {
     pub place: Place,
     /// Probes its container, while it is to run.
     pub probes: Option<AbortOnDropHandle<()>>,
+    /// What it was last prepared as.
+    pub task: Option<Box<Task>>,
+    /// What is known of secrets and configs.
+    pub known: watch::Receiver<Known>,
     /// Few: the agent gives a task its next order when the last one led to something.
     pub orders: mpsc::UnboundedReceiver<Order>,
     pub outcomes: mpsc::Sender<(TaskId, Outcome)>,
@@ -79,11 +83,22 @@ impl Life {
                         }
                         continue;
                     }
+                    // Cancel-safe: what is not taken in now is seen the next time. Fails only when the sender is gone,
+                    // which the node holds.
+                    _ = self.known.changed(), if payloads::are_used(self.task.as_deref()) => {
+                        if let Some(task) = &self.task {
+                            payloads::refresh(&self.node, task, running).await;
+                        }
+                        continue;
+                    }
                 },
                 Place::Empty | Place::Prepared(_) => self.orders.recv().await,
             };
             match order {
-                Some(Order::Prepare(task)) => self.prepare(&task).await,
+                Some(Order::Prepare(task)) => {
+                    self.prepare(&task).await;
+                    self.task = Some(task);
+                }
                 Some(Order::Start) => self.start().await,
                 Some(Order::AwaitListening(task)) => {
                     let node = self.node.clone();

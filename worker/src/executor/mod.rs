@@ -5,6 +5,7 @@ mod connections;
 mod life;
 mod mounts;
 mod node;
+mod payloads;
 mod ports;
 mod prepare;
 mod probes;
@@ -41,8 +42,8 @@ impl Executor {
     }
 
     /// Takes over a container that runs already.
-    pub(crate) fn adopt(&mut self, task: TaskId, running: Running) {
-        self.begin(task, Place::Running(running));
+    pub(crate) fn adopt(&mut self, task: Task, running: Running) {
+        self.begin(task.id, Place::Running(running), Some(Box::new(task)));
     }
 
     /// Prepares a task.
@@ -110,14 +111,15 @@ impl Executor {
         // A task that was found ended after a restart has no life yet.
         if let Some(order) = refused {
             // It takes the order: its receiver was just made.
-            let _ = self.begin(task, Place::Empty).send(order);
+            let _ = self.begin(task, Place::Empty, None).send(order);
         }
     }
 
-    fn begin(&mut self, id: TaskId, place: Place) -> &mpsc::UnboundedSender<Order> {
+    fn begin(&mut self, id: TaskId, place: Place, task: Option<Box<Task>>) -> &mpsc::UnboundedSender<Order> {
         let (sender, orders) = mpsc::unbounded_channel();
         let (node, outcomes) = (self.node.clone(), self.outcomes.clone());
-        let life = Life { id, node, place, probes: None, orders, outcomes };
+        let known = node.payloads.known();
+        let life = Life { id, known, node, place, task, probes: None, orders, outcomes };
         self.lives.spawn(life.run());
         self.orders.entry(id).insert_entry(sender).into_mut()
     }

@@ -5,6 +5,8 @@ use crate::{
     ledger::Ledger,
     name_servers::NameServers,
     networks::Networks,
+    payload_files::PayloadFiles,
+    payloads::Payloads,
     task_files::{RESOLV_CONF, TaskFiles},
     volumes::Volumes,
 };
@@ -28,6 +30,8 @@ pub(crate) struct Node {
     pub runtime: Runtime,
     pub volumes: Volumes,
     pub files: TaskFiles,
+    pub payloads: Arc<Payloads>,
+    pub payload_files: PayloadFiles,
     pub ledger: Ledger,
     /// What the node says of itself.
     pub description: NodeDescription,
@@ -54,16 +58,22 @@ impl Node {
             runtime,
             volumes: Volumes::new(&config.data_dir),
             files: TaskFiles::new(&config.data_dir),
+            payloads: Arc::default(),
+            payload_files: PayloadFiles::new(&config.data_dir),
             ledger,
             description: config.description.clone(),
             capabilities: own_capabilities(),
         }
     }
 
-    /// Takes back what a task's container holds on the node, besides its folder: ports, addresses, and
-    /// the note of both. What fails is tried again when the task is removed.
+    /// Takes back what a task's container holds on the node, besides its folder: secrets and configs, ports, addresses,
+    /// and the note of the latter. What fails is tried again when the task is removed.
     pub(crate) async fn give_back(self: &Arc<Self>, task: TaskId) {
         self.name_servers.close(task).await;
+        let node = self.clone();
+        if let Err(error) = blocking(move || node.payload_files.remove(task)).await {
+            warn!(%task, error = %crate::chain::Chain(&error), "container's secrets and configs could not be removed");
+        }
         if let Err(error) = self.network.detach(&task.to_string()).await {
             warn!(%task, error = %crate::chain::Chain(&error), "container's network could not be given back");
             return;

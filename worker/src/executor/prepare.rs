@@ -4,6 +4,7 @@ use super::{
     connection::{ConnectError, Connection, await_networks, connect},
     mounts::{self, ResolveError},
     node::{Node, blocking},
+    payloads::{self, PayloadsError},
     ports::{self, PortError},
 };
 use crate::{
@@ -93,6 +94,8 @@ pub(super) enum PrepareError {
         source: ImageHealthError,
     },
     #[error(transparent)]
+    Payloads(#[from] PayloadsError),
+    #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// The task is not wanted any more.
     #[error("the preparation was cut short")]
@@ -134,7 +137,8 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         let mut lower_dirs = layers.clone();
         lower_dirs.reverse();
         let identity = self.identity(&config, &lower_dirs).await?;
-        let mounts = self.mounts(&config, layers).await?;
+        let mut mounts = self.mounts(&config, layers).await?;
+        mounts.extend(self.payloads().await?);
         self.go_on()?;
         let networks = self.unless_cancelled(await_networks(self.node, self.task)).await??;
         let connection = connect(self.node, self.task, &networks).await?;
@@ -233,6 +237,18 @@ impl<P: Fn(String) + Send + Sync> Preparation<'_, P> {
         let spec = self.task.spec.clone();
         let resolve = move || mounts::resolve(&volumes, id, &spec.task.container.mounts, &config, &layers);
         Ok(blocking(resolve).await?)
+    }
+
+    /// The secrets and configs, once the managers have told them.
+    async fn payloads(&self) -> Result<Vec<oci_spec::ResolvedMount>, PrepareError> {
+        let lacking =
+            self.node.payloads.known().borrow().lacks(self.task).map(|(kind, used)| (kind, &used.name));
+        if let Some((kind, name)) = lacking {
+            (self.progress)(format!("waiting for the managers to tell {kind} {name}"));
+        }
+        let files = self.node.payloads.files(self.task, &self.node.description);
+        let files = self.unless_cancelled(files).await?.map_err(PayloadsError::from)?;
+        Ok(payloads::write(self.node, self.task, files).await?)
     }
 
     fn namespace(&self, attachment: Option<&Attachment>) -> NetworkNamespace {

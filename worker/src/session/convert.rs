@@ -9,6 +9,7 @@ use proto::{
 };
 use worker_core::{
     agent::{Assignments, Report},
+    payloads,
     tables::Told,
 };
 
@@ -22,8 +23,8 @@ pub(super) fn report(report: &Report) -> AgentMessage {
     message(agent_message::Kind::Report(wire::StatusReport { sequence: report.sequence, tasks }))
 }
 
-/// Assignments as they came: the networks, and the tasks that may need them.
-pub(super) fn assignments(told: wire::Assignments) -> Result<(Told, Assignments), WireError> {
+/// Assignments as they came: networks, secrets and configs, and the tasks that may need them.
+pub(super) fn assignments(told: wire::Assignments) -> Result<(Told, payloads::Told, Assignments), WireError> {
     let task = |text: String| text.parse().map_err(|source| malformed("remove", source));
     let network = |text: String| text.parse().map_err(|source| malformed("remove_networks", source));
     let networks = Told {
@@ -37,7 +38,12 @@ pub(super) fn assignments(told: wire::Assignments) -> Result<(Told, Assignments)
         put: told.put.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
         remove: told.remove.into_iter().map(task).collect::<Result<_, _>>()?,
     };
-    Ok((networks, tasks))
+    let payloads = payloads::Told {
+        full: told.full,
+        put: told.payloads.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        remove: told.remove_payloads.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+    };
+    Ok((networks, payloads, tasks))
 }
 
 /// The managers, and what this node is to be.
@@ -64,7 +70,7 @@ fn malformed(field: &'static str, source: impl std::error::Error + Send + Sync +
 mod tests {
     use super::*;
     use proto::{
-        model::{NetworkId, NodeId, Task},
+        model::{NetworkId, NodeId, PayloadId, Task},
         testing,
     };
 
@@ -72,6 +78,7 @@ mod tests {
     fn assignments_are_taken_whole_or_not_at_all() {
         let task: Task = testing::sample(testing::task());
         let gone = TaskId::from_bits(9);
+        let delivery = testing::sample(testing::payload_delivery());
         let told = wire::Assignments {
             full: true,
             sequence: 4,
@@ -79,10 +86,16 @@ mod tests {
             remove: vec![gone.to_string()],
             networks: Vec::new(),
             remove_networks: vec![NetworkId::from_bits(5).to_string()],
+            payloads: vec![(&delivery).into()],
+            remove_payloads: vec![(PayloadId::from_bits(6), 7).into()],
         };
         let networks = Told { full: true, updates: Vec::new(), remove: vec![NetworkId::from_bits(5)] };
         let tasks = Assignments { full: true, sequence: 4, put: vec![task], remove: vec![gone] };
-        assert_eq!(assignments(told.clone()).unwrap(), (networks, tasks));
+        let payloads =
+            payloads::Told { full: true, put: vec![delivery], remove: vec![(PayloadId::from_bits(6), 7)] };
+        assert_eq!(assignments(told.clone()).unwrap(), (networks, payloads, tasks));
+        let damaged = wire::Assignments { payloads: vec![wire::PayloadDelivery::default()], ..told.clone() };
+        assert!(assignments(damaged).is_err());
         let damaged = wire::Assignments { remove: vec!["x".into()], ..told.clone() };
         assert!(assignments(damaged).is_err());
         let damaged = wire::Assignments { networks: vec![wire::NetworkUpdate::default()], ..told };

@@ -3,6 +3,7 @@
 use super::{End, Incoming, SessionError, Sessions, convert, message};
 use crate::{
     board::Board, connect::Connector, logs::Demands, network_checks::NetworkChecks, networks::Networks,
+    payloads::Payloads,
 };
 use proto::wire::{
     AgentMessage, Goodbye, Heartbeat, ManagerMessage, NetworkQuestion, agent_message, manager_message,
@@ -34,6 +35,7 @@ pub(super) struct Exchange {
     /// Questions that are being answered.
     answering: JoinSet<()>,
     networks: Arc<Networks>,
+    payloads: Arc<Payloads>,
     acknowledgement: Acknowledgement,
 }
 
@@ -58,6 +60,7 @@ impl Exchange {
             checks: sessions.checks.clone(),
             answering: JoinSet::new(),
             networks: sessions.networks.clone(),
+            payloads: sessions.payloads.clone(),
             acknowledgement: Acknowledgement::default(),
         }
     }
@@ -91,11 +94,13 @@ impl Exchange {
         use manager_message::Kind;
         let event = match message.kind {
             Some(Kind::Assignments(told)) => {
-                let (networks, tasks) = convert::assignments(told).map_err(SessionError::Malformed)?;
+                let (networks, payloads, tasks) =
+                    convert::assignments(told).map_err(SessionError::Malformed)?;
                 // The agent judges the same, and asks for a new session if something is missing.
                 if self.acknowledgement.is_next(tasks.full, tasks.sequence) {
                     let edition = self.networks.take(networks).map_err(SessionError::Missed)?;
                     self.acknowledgement.told(tasks.sequence, edition);
+                    self.payloads.take(payloads);
                 }
                 Event::Assigned(tasks)
             }

@@ -16,6 +16,7 @@ use crate::{
     connect::{ConnectError, Connector},
     network_checks::NetworkChecks,
     networks::Networks,
+    payloads::Payloads,
 };
 use exchange::Exchange;
 use proto::{
@@ -129,6 +130,8 @@ pub(crate) struct Sessions {
     pub checks: NetworkChecks,
     /// Takes what they say of networks.
     pub networks: Arc<Networks>,
+    /// Takes what they say of secrets and configs.
+    pub payloads: Arc<Payloads>,
 }
 
 impl Sessions {

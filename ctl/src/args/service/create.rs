@@ -59,6 +59,15 @@ pub struct CreateArgs {
     /// Limits on each process (NAME=SOFT[:HARD], such as nofile=1024:4096; -1 is no limit)
     #[arg(long = "ulimit", value_name = "LIMIT")]
     pub ulimits: Vec<String>,
+    /// Secrets that the containers find below /run/secrets (NAME, or source=,target=,uid=,gid=,mode=)
+    ///
+    /// TARGET is a name below /run/secrets or an absolute path. Without other options the file has the secret's name, is
+    /// root's and may be read by everybody (0444); MODE is octal.
+    #[arg(long = "secret", value_name = "SECRET")]
+    pub secrets: Vec<String>,
+    /// Configs that the containers find in / (NAME, or source=,target=,uid=,gid=,mode=)
+    #[arg(long = "config", value_name = "CONFIG")]
+    pub configs: Vec<String>,
     /// Mounts (type=bind|volume|tmpfs,source=...,target=...[,readonly])
     #[arg(long = "mount", value_name = "MOUNT")]
     pub mounts: Vec<String>,

@@ -83,6 +83,18 @@ pub struct UpdateArgs {
     /// Remove a limit on each process
     #[arg(long, value_name = "NAME")]
     pub ulimit_rm: Vec<String>,
+    /// Add a secret, or have the containers find its newest content (NAME, or source=,target=,uid=,gid=,mode=)
+    #[arg(long, value_name = "SECRET")]
+    pub secret_add: Vec<String>,
+    /// Remove a secret
+    #[arg(long, value_name = "SECRET")]
+    pub secret_rm: Vec<String>,
+    /// Add a config, or have the containers find its newest content (NAME, or source=,target=,uid=,gid=,mode=)
+    #[arg(long, value_name = "CONFIG")]
+    pub config_add: Vec<String>,
+    /// Remove a config
+    #[arg(long, value_name = "CONFIG")]
+    pub config_rm: Vec<String>,
     /// Add a mount, or replace the one with the same target
     #[arg(long, value_name = "MOUNT")]
     pub mount_add: Vec<String>,

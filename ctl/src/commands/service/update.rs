@@ -42,6 +42,8 @@ fn only_rollback(args: &UpdateArgs) -> Result<(), Problems> {
         &args.placement_pref_rm,
         &args.group_rm,
         &args.mount_rm,
+        &args.secret_rm,
+        &args.config_rm,
         // An addition that changes nothing here may change the service.
         &args.network_add,
         &args.network_rm,

@@ -45,6 +45,10 @@ pub struct ContainerSpec {
     hosts: Vec<String>,
     #[serde(rename = "DNSConfig", skip_serializing_if = "Option::is_none")]
     dns_config: Option<DnsConfig>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<SecretReference>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    configs: Vec<ConfigReference>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     sysctls: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -55,6 +59,38 @@ pub struct ContainerSpec {
     capability_add: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capability_drop: Vec<String>,
+}
+
+/// A secret that is found as a file; the version of its content is not docker's.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct SecretReference {
+    file: PayloadFile,
+    #[serde(rename = "SecretID")]
+    secret_id: String,
+    secret_name: String,
+    content_version: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ConfigReference {
+    file: PayloadFile,
+    #[serde(rename = "ConfigID")]
+    config_id: String,
+    config_name: String,
+    content_version: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PayloadFile {
+    name: String,
+    #[serde(rename = "UID")]
+    uid: String,
+    #[serde(rename = "GID")]
+    gid: String,
+    mode: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,12 +156,37 @@ impl From<wire::ContainerSpec> for ContainerSpec {
             readiness_probe: container.readiness.map(Into::into),
             hosts: container.hosts.iter().map(|line| host(line)).collect(),
             dns_config: container.dns.map(Into::into),
+            secrets: container.secrets.into_iter().map(Into::into).collect(),
+            configs: container.configs.into_iter().map(Into::into).collect(),
             sysctls: container.sysctls.iter().filter_map(|text| setting(text)).collect(),
             ulimits: container.ulimits.iter().filter_map(|text| text.parse().ok()).map(ulimit).collect(),
             oom_score_adj: container.oom_score_adj,
             capability_add: capabilities(&container.cap_add),
             capability_drop: capabilities(&container.cap_drop),
         }
+    }
+}
+
+impl From<wire::PayloadUse> for SecretReference {
+    fn from(used: wire::PayloadUse) -> Self {
+        let (secret_id, secret_name, content_version) =
+            (used.payload.clone(), used.name.clone(), used.edition);
+        SecretReference { file: used.into(), secret_id, secret_name, content_version }
+    }
+}
+
+impl From<wire::PayloadUse> for ConfigReference {
+    fn from(used: wire::PayloadUse) -> Self {
+        let (config_id, config_name, content_version) =
+            (used.payload.clone(), used.name.clone(), used.edition);
+        ConfigReference { file: used.into(), config_id, config_name, content_version }
+    }
+}
+
+impl From<wire::PayloadUse> for PayloadFile {
+    fn from(used: wire::PayloadUse) -> Self {
+        let (uid, gid) = (used.uid.to_string(), used.gid.to_string());
+        PayloadFile { name: used.target, uid, gid, mode: used.mode.unwrap_or_default() }
     }
 }
 

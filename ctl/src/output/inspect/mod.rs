@@ -5,12 +5,14 @@ mod health;
 mod network;
 mod network_users;
 mod node;
+mod payload;
 mod service;
 mod task_template;
 
 pub use container::capabilities;
 pub use network::{InspectedNetwork, Surroundings};
 pub use node::InspectedNode;
+pub use payload::InspectedPayload;
 pub use service::{InspectedService, spec};
 
 use serde::Serialize;

@@ -1,9 +1,11 @@
 //! Objects for people, in the layout of docker's `inspect --pretty`.
 
 mod node;
+mod payload;
 mod service;
 
 pub use node::node;
+pub use payload::payload;
 pub use service::service;
 
 use std::collections::HashMap;

@@ -108,6 +108,14 @@ fn container(container: &ContainerSpec) -> String {
         text += &format!(" Target:\t{}\n  Source:\t{}\n", mount.target, mount.source);
         text += &format!("  ReadOnly:\t{}\n  Type:\t\t{}\n", mount.read_only, states::mount(mount.kind()));
     }
+    for (word, uses) in [("Configs", &container.configs), ("Secrets", &container.secrets)] {
+        if !uses.is_empty() {
+            text += &format!("{word}:\n");
+        }
+        for used in uses {
+            text += &format!(" Target:\t{}\n  Source:\t{}\n", used.target, used.name);
+        }
+    }
     text
 }
 

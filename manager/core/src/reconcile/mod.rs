@@ -12,7 +12,7 @@ use crate::{
     Decision, allocator, enforcer, features,
     liveness::{self, Liveness},
     orchestrator::{global, handover, replicated, restart},
-    reaper, scheduler,
+    payloads, reaper, scheduler,
     state::{State, Transaction},
     updater,
 };
@@ -67,6 +67,7 @@ fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: 
     round.run("scheduler", scratch, |state| scheduler::decide(state, now, liveness));
     round.run("leases", scratch, |state| allocator::leases::decide(state, now));
     round.run("reaper", scratch, reaper::decide);
+    round.run("payloads", scratch, payloads::decide);
     round
 }
 

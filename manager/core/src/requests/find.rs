@@ -1,7 +1,7 @@
 //! Finding what a person names: by id, by name, or by a part of an id that only one object begins with.
 
 use crate::state::State;
-use proto::model::{Id, Network, Node, Service, SlotKey, Task, id::Kind};
+use proto::model::{Id, Network, Node, Payload, PayloadKind, Service, SlotKey, Task, id::Kind};
 use std::sync::Arc;
 
 /// How many of the objects meant are listed.
@@ -39,6 +39,19 @@ pub enum FindError {
         /// How many objects have it.
         found: usize,
     },
+}
+
+impl FindError {
+    /// The same with another word for what was looked for.
+    fn of_kind(self, kind: &'static str) -> Self {
+        match self {
+            Self::NotFound { name, .. } => Self::NotFound { kind, name },
+            Self::Ambiguous { name, candidates, found, .. } => {
+                Self::Ambiguous { kind, name, candidates, found }
+            }
+            Self::OfEachNode(name) => Self::OfEachNode(name),
+        }
+    }
 }
 
 fn others(found: usize) -> String {
@@ -80,6 +93,22 @@ pub fn network<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Network>, Fin
         None if NETWORKS_OF_NODES.contains(&name) => Err(FindError::OfEachNode(name.to_owned())),
         None => by_prefix(state.networks(), |network| network.id, name),
     }
+}
+
+/// Finds a secret or config by its id, its name, or the beginning of its id.
+pub fn payload<'a>(state: &'a State, kind: PayloadKind, name: &str) -> Result<&'a Arc<Payload>, FindError> {
+    let is_kind = |payload: &&Arc<Payload>| payload.spec.kind == kind;
+    let by_id = name.parse().ok().and_then(|id| state.payload(id)).filter(is_kind);
+    let by_name = || name.parse().ok().and_then(|name| state.payload_named(kind, &name));
+    let found = by_id
+        .or_else(by_name)
+        .map_or_else(|| by_prefix(state.payloads().filter(is_kind), |payload| payload.id, name), Ok);
+    found.map_err(|error| {
+        error.of_kind(match kind {
+            PayloadKind::Secret => "secret",
+            PayloadKind::Config => "config",
+        })
+    })
 }
 
 /// Finds a task by its id, its full name (`SERVICE.SLOT.ID`), the beginning of its id, or as the newest of

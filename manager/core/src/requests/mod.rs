@@ -9,5 +9,6 @@ pub mod connection;
 pub mod find;
 pub mod network;
 pub mod node;
+pub mod payload;
 mod ports;
 pub mod service;

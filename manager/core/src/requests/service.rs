@@ -5,12 +5,14 @@ use super::{
     ports,
 };
 use crate::{
-    networks,
+    networks, payloads,
     ports::{Clash, NoPortLeft, PortNumber},
     state::{Change, Expect, ObjectId, State, Transaction},
     updater::{self, ControlError, GoBack, RollbackError},
 };
-use proto::model::{NetworkId, PublishedPort, Service, ServiceId, ServiceSpec, TaskNetwork, Timestamp};
+use proto::model::{
+    NetworkId, PayloadKind, PublishedPort, Service, ServiceId, ServiceSpec, TaskNetwork, Timestamp,
+};
 use std::mem::discriminant;
 
 /// Says why a service can't be made or changed as asked.
@@ -91,6 +93,18 @@ pub enum ServiceError {
     /// A network was removed meanwhile.
     #[error("--network: network {0} not found")]
     NetworkGone(NetworkId),
+    /// A secret or config was removed, or the content that is meant is gone.
+    #[error(
+        "--{kind}: {kind} `{name}` was removed, or has no content of version {edition} any more: update the service with `--{kind}-add` or `--{kind}-rm` instead"
+    )]
+    PayloadGone {
+        /// What it is.
+        kind: PayloadKind,
+        /// Its name.
+        name: String,
+        /// The version that is meant.
+        edition: u64,
+    },
     /// Nothing to go back to.
     #[error(transparent)]
     Rollback(#[from] RollbackError),
@@ -117,6 +131,7 @@ pub fn create(
     }
     check_ingress(state, &spec)?;
     check_networks(state, &spec)?;
+    check_payloads(state, &spec)?;
     aliases::check(state, &spec.name, &spec.task.attachments)?;
     Ok(put(0, ports::claim(state, None, updater::new_service(id, spec, now))?))
 }
@@ -145,6 +160,7 @@ pub fn update(
         check_ingress(state, &spec)?;
     }
     check_networks(state, &spec)?;
+    check_payloads(state, &spec)?;
     if spec.task.attachments != service.spec.task.attachments {
         aliases::check(state, &spec.name, &spec.task.attachments)?;
     }
@@ -198,6 +214,7 @@ fn come_back(state: &State, service: &Service, restored: Service) -> Result<Tran
         check_ingress(state, &restored.spec)?;
     }
     check_networks(state, &restored.spec)?;
+    check_payloads(state, &restored.spec)?;
     if restored.spec.task.attachments != service.spec.task.attachments {
         aliases::check(state, &restored.spec.name, &restored.spec.task.attachments)?;
     }
@@ -227,6 +244,17 @@ fn check_ingress(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError> 
     match spec.publishes_ingress() && networks::ingress(state).is_none() {
         true => Err(ServiceError::NoIngress),
         false => Ok(()),
+    }
+}
+
+/// Refuses secrets and configs that are gone, as they may be for an older spec.
+fn check_payloads(state: &State, spec: &ServiceSpec) -> Result<(), ServiceError> {
+    match payloads::gone(state, spec) {
+        Some((kind, used)) => {
+            let (name, edition) = (used.name.to_string(), used.edition);
+            Err(ServiceError::PayloadGone { kind, name, edition })
+        }
+        None => Ok(()),
     }
 }
 

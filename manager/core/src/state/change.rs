@@ -1,9 +1,9 @@
 //! Changes to the state: what is written to the log and applied by every member.
 
 use proto::model::{
-    Cluster, DesiredState, Name, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease, NodeStatus,
-    RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey, SlotProgress, TaskId,
-    TaskStatus, Timestamp,
+    Cluster, Content, DesiredState, Name, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease,
+    NodeStatus, Payload, PayloadId, RestartHistory, Roll, Rollout, RolloutCounts, RolloutState, Service,
+    ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,8 @@ pub enum ObjectId {
     Task(TaskId),
     /// A network.
     Network(NetworkId),
+    /// A secret or config.
+    Payload(PayloadId),
 }
 
 /// One change. Old logs must still apply: variants and fields are added, never altered.
@@ -187,6 +189,39 @@ pub enum Change {
         /// Whether it gives its address up at once.
         force: bool,
     },
+    /// Adds a secret or config. Refused if another of its kind has the name.
+    PutPayload(Box<Payload>),
+    /// Gives a secret or config a new content.
+    AddEdition {
+        /// Which.
+        payload: PayloadId,
+        /// The content's number, larger than those before.
+        edition: u64,
+        /// The content.
+        content: Content,
+        /// How it gets to those that use it: in place of all before it, which are forgotten then, or beside them.
+        roll: Roll,
+        /// When this was asked for.
+        at: Timestamp,
+    },
+    /// Replaces the labels of a secret or config.
+    SetPayloadLabels {
+        /// Which.
+        payload: PayloadId,
+        /// All of them.
+        labels: BTreeMap<String, String>,
+        /// When this was asked for.
+        at: Timestamp,
+    },
+    /// Forgets contents of a secret or config that nobody needs any more; the newest stays.
+    DropEditions {
+        /// Of which.
+        payload: PayloadId,
+        /// Their numbers.
+        editions: BTreeSet<u64>,
+    },
+    /// Removes a secret or config. No service may use it, or be rolled back to that.
+    DeletePayload(PayloadId),
 }
 
 /// A task to create; the rest comes from its service.
@@ -226,6 +261,21 @@ pub enum EventKind {
     Put,
     /// It is gone.
     Deleted,
+}
+
+impl Change {
+    /// How much it counts for in a log entry: more if it carries a content.
+    pub fn weight(&self) -> usize {
+        let content = match self {
+            Change::PutPayload(payload) => {
+                payload.editions.values().map(|edition| edition.content.bytes().len()).sum()
+            }
+            Change::AddEdition { content, .. } => content.bytes().len(),
+            _ => 0,
+        };
+        // A change without one has some hundred bytes.
+        1 + content / 256
+    }
 }
 
 impl Transaction {

@@ -2,8 +2,8 @@
 
 use super::State;
 use proto::model::{
-    Cluster, DesiredState, Network, NetworkAddress, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey,
-    Task, TaskConnection, TaskId, TaskStatus, Timestamp,
+    Cluster, DesiredState, Network, NetworkAddress, Node, NodeId, Payload, Service, ServiceId, ServiceSpec,
+    SlotKey, Task, TaskConnection, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -23,6 +23,8 @@ pub struct Image {
     tasks: Vec<TaskImage>,
     #[serde(default)]
     networks: Vec<Arc<Network>>,
+    #[serde(default)]
+    payloads: Vec<Arc<Payload>>,
 }
 
 /// A task whose spec is named by its place in [`Image::specs`].
@@ -92,6 +94,7 @@ impl State {
             specs,
             tasks,
             networks: self.networks().cloned().collect(),
+            payloads: self.payloads().cloned().collect(),
         }
     }
 
@@ -107,6 +110,10 @@ impl State {
         for network in image.networks {
             state.index_network(&network);
             state.networks.insert_mut(network.id, network);
+        }
+        for payload in image.payloads {
+            state.index_payload(&payload);
+            state.payloads.insert_mut(payload.id, payload);
         }
         for service in image.services {
             state.index_service(&service);

@@ -19,7 +19,8 @@ pub use holder::Holder;
 pub use image::{Image, ImageError};
 
 use proto::model::{
-    Cluster, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, SlotKey, Task, TaskId,
+    Cluster, Name, Network, NetworkId, Node, NodeId, Payload, PayloadId, PayloadKind, PayloadName, Service,
+    ServiceId, SlotKey, Task, TaskId,
 };
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use std::sync::Arc;
@@ -35,9 +36,11 @@ pub struct State {
     services: Map<ServiceId, Arc<Service>>,
     networks: Map<NetworkId, Arc<Network>>,
     tasks: Map<TaskId, Arc<Task>>,
+    payloads: Map<PayloadId, Arc<Payload>>,
     /// Names are unique among services that are not being removed.
     service_names: Map<Name, ServiceId>,
     network_names: Map<Name, NetworkId>,
+    payload_names: Map<(PayloadKind, PayloadName), PayloadId>,
     /// Who holds which number of which network.
     numbers: Map<(NetworkId, u32), Holder>,
     /// Which node holds which block of which network.

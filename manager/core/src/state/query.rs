@@ -3,8 +3,8 @@
 use super::{ObjectId, State};
 use crate::networks;
 use proto::model::{
-    Cluster, Id, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task,
-    TaskId,
+    Cluster, Id, Name, Network, NetworkId, Node, NodeId, Payload, PayloadId, PayloadKind, PayloadName,
+    Service, ServiceId, ServiceSpec, SlotKey, Task, TaskId,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ impl State {
             ObjectId::ServiceSpec(id) => self.service(id).map(|service| service.spec_version),
             ObjectId::Task(id) => self.task(id).map(|task| task.version),
             ObjectId::Network(id) => self.network(id).map(|network| network.version),
+            ObjectId::Payload(id) => self.payload(id).map(|payload| payload.version),
         };
         version.unwrap_or(0)
     }
@@ -79,6 +80,21 @@ impl State {
     /// The network of that name.
     pub fn network_named(&self, name: &Name) -> Option<&Arc<Network>> {
         self.network_names.get(name).and_then(|id| self.networks.get(id))
+    }
+
+    /// A secret or config.
+    pub fn payload(&self, id: PayloadId) -> Option<&Arc<Payload>> {
+        self.payloads.get(&id)
+    }
+
+    /// All secrets and configs, by id.
+    pub fn payloads(&self) -> impl Iterator<Item = &Arc<Payload>> {
+        self.payloads.values()
+    }
+
+    /// The secret or config of that name.
+    pub fn payload_named(&self, kind: PayloadKind, name: &PayloadName) -> Option<&Arc<Payload>> {
+        self.payload_names.get(&(kind, name.clone())).and_then(|id| self.payloads.get(id))
     }
 
     /// A task.

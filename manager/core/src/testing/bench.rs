@@ -8,15 +8,16 @@ use crate::{
     orchestrator::slots::is_live,
     reconcile,
     requests::{
-        find, network as network_requests, node as node_requests,
+        find, network as network_requests, node as node_requests, payload as payload_requests,
         service::{self as service_requests, Control},
     },
     state::{Change, State, Transaction},
     updater::GoBack,
 };
 use proto::model::{
-    Availability, Cluster, Id, IdSource, NetworkId, NetworkSpec, Node, NodeId, Service, ServiceId,
-    ServiceMode, ServiceSpec, Task, TaskState, TaskStatus, Timestamp,
+    Availability, Cluster, Content, Id, IdSource, NetworkId, NetworkSpec, Node, NodeId, Payload, PayloadId,
+    PayloadKind, PayloadSpec, Roll, Service, ServiceId, ServiceMode, ServiceSpec, Task, TaskState,
+    TaskStatus, Timestamp,
 };
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -219,6 +220,39 @@ impl Bench {
         let created = network_requests::create(&self.state, id, spec, self.now);
         self.apply(&created.expect("it can be created"));
         id
+    }
+
+    /// Creates a secret.
+    pub fn add_secret(&mut self, name: &str, content: &str) -> PayloadId {
+        let id = Id::from_bits(self.ids.next_bits());
+        let spec = PayloadSpec {
+            kind: PayloadKind::Secret,
+            name: name.parse().expect("tests use good names"),
+            labels: Default::default(),
+            templated: false,
+        };
+        let content = Content::checked(content.into());
+        let created = payload_requests::create(&self.state, id, spec, content, self.now);
+        self.apply(&created.expect("it can be created"));
+        id
+    }
+
+    /// A secret or config that is there.
+    pub fn payload(&self, id: PayloadId) -> Arc<Payload> {
+        self.state.payload(id).expect("the payload is there").clone()
+    }
+
+    /// Gives a secret or config a new content; names the services that it gets to.
+    pub fn update_payload(&mut self, id: PayloadId, content: &str, roll: Roll) -> Vec<String> {
+        let edit = payload_requests::Edit {
+            content: Some((Content::checked(content.into()), roll)),
+            spec: None,
+            version: 0,
+        };
+        let updated = payload_requests::update(&self.state, &self.payload(id), edit, self.now);
+        let (transaction, services) = updated.expect("it can be updated");
+        self.apply(&transaction);
+        services
     }
 
     /// Creates a service.

@@ -3,9 +3,9 @@
 use proto::model::{
     Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, EndpointMode, JoinTokens,
     ManagerStatus, NetworkAttachment, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeState,
-    NodeStatus, PortProtocol, PublishedPort, RestartPolicy, Role, RolloutConfig, RolloutOrder, RootCa,
-    ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec, TaskStatus, Timestamp,
-    cluster::FEATURE_LEVEL,
+    NodeStatus, Payload, PayloadUse, PortProtocol, PublishedPort, RestartPolicy, Role, RolloutConfig,
+    RolloutOrder, RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec, TaskStatus,
+    Timestamp, cluster::FEATURE_LEVEL, payload::PAYLOAD_MODE,
 };
 use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU16, sync::Arc};
 
@@ -214,6 +214,16 @@ impl ServiceBuilder {
     /// Attaches it to a network.
     pub fn network(mut self, network: NetworkId) -> Self {
         self.0.task.attachments.push(NetworkAttachment { network, aliases: Default::default() });
+        self
+    }
+
+    /// Has its tasks find a secret, as it is at first.
+    pub fn secret(mut self, payload: &Payload) -> Self {
+        let name = payload.spec.name.clone();
+        let (target, edition) = (name.to_string(), payload.newest());
+        let payload = payload.id;
+        let used = PayloadUse { payload, name, edition, target, uid: 0, gid: 0, mode: PAYLOAD_MODE };
+        self.0.task.container.secrets.push(used);
         self
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     networks::NetworkEvent,
+    payloads::PayloadEvent,
     wish::{Attached, Networks, Wish, attached, wish},
 };
 use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, network_in, node};
@@ -23,6 +24,7 @@ pub(super) enum Event {
     Attach { service: usize, networks: Attached },
     EndpointMode { service: usize, dnsrr: bool },
     Network(NetworkEvent),
+    Payload(PayloadEvent),
     End { task: usize, state: TaskState },
     AddNode { ssd: bool },
     RemoveNode { node: usize },
@@ -49,6 +51,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         1 => (which.clone(), attached()).prop_map(|(service, networks)| Event::Attach { service, networks }),
         1 => (which.clone(), any::<bool>()).prop_map(|(service, dnsrr)| Event::EndpointMode { service, dnsrr }),
         4 => super::networks::event().prop_map(Event::Network),
+        5 => super::payloads::event().prop_map(Event::Payload),
         3 => (which.clone(), ends).prop_map(|(task, state)| Event::End { task, state }),
         2 => any::<bool>().prop_map(|ssd| Event::AddNode { ssd }),
         1 => which.clone().prop_map(|node| Event::RemoveNode { node }),
@@ -74,6 +77,9 @@ impl World {
         let mut bench = Bench::new();
         let front = bench.add_network(network_in("front", "10.1.0.0/24"));
         let tiny = bench.add_network(network_in("tiny", "10.2.0.0/29"));
+        for name in ["key", "cert"] {
+            bench.add_secret(name, "first content");
+        }
         let mut world = World { bench, made: 0, front, tiny };
         world.happen(Event::AddNode { ssd: true });
         world.happen(Event::AddNode { ssd: false });
@@ -107,6 +113,10 @@ impl World {
             Event::Network(event) => {
                 self.made += 1;
                 super::networks::happen(bench, event, self.made);
+            }
+            Event::Payload(event) => {
+                self.made += 1;
+                super::payloads::happen(bench, event, self.made);
             }
             Event::Update { service, image } => {
                 let Some(id) = pick(services(bench), service) else { return };

@@ -1,6 +1,6 @@
 //! What must hold at every moment, and what must hold in the end.
 
-use super::numbers;
+use super::{numbers, payloads};
 use crate::{
     orchestrator::{
         global,
@@ -27,6 +27,7 @@ impl Watch {
             check_leases(state, node.id)?;
         }
         numbers::check(state)?;
+        payloads::check(state)?;
         self.check_history(state)
     }
 

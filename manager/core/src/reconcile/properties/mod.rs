@@ -4,6 +4,7 @@ mod churn;
 mod invariants;
 mod networks;
 mod numbers;
+mod payloads;
 mod tables;
 mod wish;
 
@@ -51,6 +52,7 @@ proptest! {
         world.clear();
         world.bench.settle();
         numbers::check_nothing_held(&world.bench.state)?;
+        payloads::check_nothing_kept(&world.bench.state)?;
     }
 
     #[test]

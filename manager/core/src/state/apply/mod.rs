@@ -2,6 +2,7 @@
 
 mod connections;
 mod networks;
+mod payloads;
 mod services;
 mod tasks;
 
@@ -33,8 +34,8 @@ pub enum Refusal {
         /// Its version now; zero if it does not exist.
         found: u64,
     },
-    /// Another service has the name.
-    #[error("name `{0}` is already in use by another service")]
+    /// Another service, or another secret or config, has the name.
+    #[error("name `{0}` is already in use")]
     NameTaken(String),
     /// Another service publishes a port that one of the two would have on every node.
     #[error("port {port} is taken by service `{holder}`")]
@@ -148,6 +149,15 @@ impl State {
             Change::DisconnectTask { task, network, force } => {
                 Ok(self.disconnect_task(*task, *network, *force))
             }
+            Change::PutPayload(payload) => self.put_payload(payload).map(Some),
+            Change::AddEdition { payload, edition, content, roll, at } => {
+                self.add_edition(*payload, *edition, content, *roll, *at).map(Some)
+            }
+            Change::SetPayloadLabels { payload, labels, at } => {
+                self.set_payload_labels(*payload, labels, *at).map(Some)
+            }
+            Change::DropEditions { payload, editions } => Ok(self.drop_editions(*payload, editions)),
+            Change::DeletePayload(id) => self.delete_payload(*id).map(Some),
         }
     }
 

@@ -21,6 +21,7 @@ impl State {
         if let Some(gone) = attachments.iter().find(|it| self.network(it.network).is_none()) {
             return Err(Refusal::NotFound(ObjectId::Network(gone.network)));
         }
+        self.check_payloads(service)?;
         if let Some(ports::Clash { port, holder }) =
             ports::clash(self, self.service(service.id).map(AsRef::as_ref), service)
         {

@@ -1,0 +1,277 @@
+//! Making secrets and configs, giving them new contents, and removing them.
+
+use crate::{
+    payloads,
+    state::{Change, Expect, ObjectId, State, Transaction},
+    updater,
+};
+use proto::model::{
+    Content, Payload, PayloadId, PayloadKind, PayloadSpec, Roll, Service, ServiceSpec, Timestamp,
+    cluster::PAYLOADS_LEVEL,
+};
+
+/// How many users are named.
+const USERS_MAX: usize = 10;
+
+/// Says why a secret or config can't be made, changed or removed as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// Another one has the name.
+    #[error(
+        "{kind} `{name}` exists already: choose another name, or give it a new content with `shoal {kind} update {name} FILE`"
+    )]
+    NameTaken {
+        /// What it is.
+        kind: PayloadKind,
+        /// Its name.
+        name: String,
+    },
+    /// Services use it.
+    #[error(
+        "{kind} `{name}` is in use by {}: update or remove {} first{}",
+        list(services), if services.len() == 1 { "it" } else { "them" },
+        if *may_go_back { format!(" (a service counts as long as it can be rolled back to the {kind})") } else { String::new() }
+    )]
+    InUse {
+        /// What it is.
+        kind: PayloadKind,
+        /// Its name.
+        name: String,
+        /// The services' names.
+        services: Vec<String>,
+        /// Whether one of them only had it before its last update.
+        may_go_back: bool,
+    },
+    /// The version given is not the present one.
+    #[error(
+        "update out of sequence: {kind} `{name}` has changed since version {given}; look at it again and repeat"
+    )]
+    OutOfSequence {
+        /// What it is.
+        kind: PayloadKind,
+        /// Its name.
+        name: String,
+        /// The version given.
+        given: u64,
+    },
+    /// Its name and kind are what services know it by, and whether it is a template is what its contents are.
+    #[error(
+        "only the content and the labels of {kind} `{name}` can be changed: create a new one and remove this one"
+    )]
+    Fixed {
+        /// What it is.
+        kind: PayloadKind,
+        /// Its name.
+        name: String,
+    },
+    /// Some managers would not understand it.
+    #[error(
+        "a manager runs a version of shoal that knows no secrets and configs: upgrade all managers first"
+    )]
+    TooOld,
+}
+
+/// The first few services by name.
+fn list(services: &[String]) -> String {
+    let named: Vec<String> =
+        services.iter().take(USERS_MAX).map(|service| format!("service `{service}`")).collect();
+    match services.len().saturating_sub(USERS_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} other services", named.join(", ")),
+    }
+}
+
+/// Creates a secret or config.
+pub fn create(
+    state: &State,
+    id: PayloadId,
+    spec: PayloadSpec,
+    content: Content,
+    now: Timestamp,
+) -> Result<Transaction, PayloadError> {
+    if state.cluster().is_none_or(|cluster| cluster.feature_level < PAYLOADS_LEVEL) {
+        return Err(PayloadError::TooOld);
+    }
+    if state.payload_named(spec.kind, &spec.name).is_some() {
+        return Err(PayloadError::NameTaken { kind: spec.kind, name: spec.name.to_string() });
+    }
+    let payload = Payload::new(id, spec, content, now);
+    let expect = vec![Expect { object: ObjectId::Payload(id), version: 0 }];
+    Ok(Transaction { expect, changes: vec![Change::PutPayload(Box::new(payload))] })
+}
+
+/// What is to be different in a secret or config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// A new content, and how it gets to services.
+    pub content: Option<(Content, Roll)>,
+    /// Its spec, in which only labels may differ.
+    pub spec: Option<PayloadSpec>,
+    /// Its version as the user last saw it; zero if that does not matter.
+    pub version: u64,
+}
+
+/// Changes a secret or config. Those of its services whose tasks are to be replaced are updated along with it, as if a
+/// person had asked for that. Also says to which services the new content gets.
+pub fn update(
+    state: &State,
+    payload: &Payload,
+    edit: Edit,
+    now: Timestamp,
+) -> Result<(Transaction, Vec<String>), PayloadError> {
+    let Payload { id, ref spec, .. } = *payload;
+    let (kind, name) = (spec.kind, spec.name.to_string());
+    if edit.version != 0 && edit.version != payload.version {
+        return Err(PayloadError::OutOfSequence { kind, name, given: edit.version });
+    }
+    let mut transaction = Transaction {
+        expect: vec![Expect { object: ObjectId::Payload(id), version: payload.version }],
+        changes: Vec::new(),
+    };
+    if let Some(wanted) = edit.spec {
+        let labels = wanted.labels.clone();
+        if *spec != (PayloadSpec { labels: spec.labels.clone(), ..wanted }) {
+            return Err(PayloadError::Fixed { kind, name });
+        }
+        transaction.changes.push(Change::SetPayloadLabels { payload: id, labels, at: now });
+    }
+    let Some((content, roll)) = edit.content else { return Ok((transaction, Vec::new())) };
+    let edition = payload.newest() + 1;
+    transaction.changes.push(Change::AddEdition { payload: id, edition, content, roll, at: now });
+    let is_user = |service: &&std::sync::Arc<Service>| !service.removing && payloads::uses(&service.spec, id);
+    let users: Vec<&Service> = state.services().filter(is_user).map(AsRef::as_ref).collect();
+    if !roll.is_in_place() {
+        for service in &users {
+            transaction
+                .expect
+                .push(Expect { object: ObjectId::Service(service.id), version: service.version });
+            let spec = with_edition(&service.spec, id, edition);
+            let updated = updater::begin_update(service, spec, now);
+            transaction.changes.push(Change::PutService(Box::new(updated)));
+        }
+    }
+    Ok((transaction, users.iter().map(|service| service.spec.name.to_string()).collect()))
+}
+
+/// A spec whose tasks find another content of a payload.
+fn with_edition(spec: &ServiceSpec, payload: PayloadId, edition: u64) -> ServiceSpec {
+    let mut spec = spec.clone();
+    let uses = spec.task.container.payloads_mut().filter(|used| used.payload == payload);
+    uses.for_each(|used| used.edition = edition);
+    spec
+}
+
+/// Removes a secret or config that nothing uses.
+pub fn remove(state: &State, payload: &Payload) -> Result<Transaction, PayloadError> {
+    let users: Vec<_> = payloads::users(state, payload.id).collect();
+    if users.is_empty() {
+        return Ok(Transaction::of(vec![Change::DeletePayload(payload.id)]));
+    }
+    let may_go_back = users.iter().any(|service| !payloads::uses(&service.spec, payload.id));
+    let services = users.iter().map(|service| service.spec.name.to_string()).collect();
+    let (kind, name) = (payload.spec.kind, payload.spec.name.to_string());
+    Err(PayloadError::InUse { kind, name, services, may_go_back })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, node, service};
+
+    const NEW: PayloadId = PayloadId::from_bits(99);
+
+    fn content(text: &str) -> Content {
+        Content::checked(text.into())
+    }
+
+    #[test]
+    fn a_name_is_given_once_to_each_kind() {
+        let mut bench = Bench::new();
+        let known = bench.add_secret("key", "one");
+        let spec = bench.payload(known).spec.clone();
+        let made = |spec: PayloadSpec| create(&bench.state, NEW, spec, content("x"), bench.now);
+        let refused = made(spec.clone()).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("secret `key` exists already") && refused.contains("secret update key"),
+            "{refused}"
+        );
+        assert!(made(PayloadSpec { kind: PayloadKind::Config, ..spec }).is_ok());
+    }
+
+    #[test]
+    fn one_that_services_use_or_may_go_back_to_is_not_removed_and_they_are_named() {
+        let mut bench = Bench::new();
+        bench.add(node(1));
+        let key = bench.add_secret("key", "one");
+        let used = bench.payload(key);
+        let [web, api] = ["web", "api"].map(|name| bench.create(service(name).secret(&used)));
+        bench.settle();
+        let refusal = |bench: &Bench| remove(&bench.state, &bench.payload(key)).unwrap_err().to_string();
+        for part in ["service `web`", "service `api`", "update or remove them first"] {
+            assert!(refusal(&bench).contains(part), "{}", refusal(&bench));
+        }
+        bench.remove(api);
+        assert_eq!(refusal(&bench), "secret `key` is in use by service `web`: update or remove it first");
+        bench.update(web, |spec| spec.task.container.secrets.clear());
+        bench.settle();
+        assert!(refusal(&bench).contains("rolled back to the secret"), "{}", refusal(&bench));
+        let refused = bench.state.apply(&Transaction::of(vec![Change::DeletePayload(key)]));
+        assert!(refused.is_err(), "not even by a change that was decided before");
+        let before = bench.service(web).revision.number - 1;
+        bench.update_image(web, "app:2");
+        bench.settle();
+        let removal = remove(&bench.state, &bench.payload(key)).unwrap();
+        bench.apply(&removal);
+        assert!(bench.state.payload(key).is_none());
+        let back = updater::GoBack { to: Some(before), ..Default::default() };
+        let refused = crate::requests::service::rollback(&bench.state, &bench.service(web), back, bench.now);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("secret `key` was removed"), "{refused}");
+        let again = bench.add_secret("key", "two");
+        assert_ne!(again, key);
+    }
+
+    #[test]
+    fn a_service_is_not_written_with_a_secret_that_is_gone() {
+        let mut bench = Bench::new();
+        let key = bench.add_secret("key", "one");
+        let gone = bench.payload(key);
+        let removal = remove(&bench.state, &gone).unwrap();
+        bench.apply(&removal);
+        let new = updater::new_service(
+            proto::model::ServiceId::from_bits(5),
+            service("web").secret(&gone).build(),
+            bench.now,
+        );
+        let refused = bench.state.apply(&Transaction::of(vec![Change::PutService(Box::new(new))]));
+        assert_eq!(refused, Err(crate::state::Refusal::NotFound(ObjectId::Payload(key))));
+    }
+
+    #[test]
+    fn labels_are_changed_and_nothing_else_that_people_said() {
+        let mut bench = Bench::new();
+        let key = bench.add_secret("key", "one");
+        let known = bench.payload(key);
+        let edit = |spec: PayloadSpec, version| Edit { content: None, spec: Some(spec), version };
+        let labels = PayloadSpec { labels: [("a".to_owned(), "b".to_owned())].into(), ..known.spec.clone() };
+        let (transaction, users) =
+            update(&bench.state, &known, edit(labels.clone(), known.version), bench.now).unwrap();
+        bench.apply(&transaction);
+        assert_eq!((bench.payload(key).spec.clone(), users.len()), (labels.clone(), 0));
+        assert_eq!(bench.payload(key).editions, known.editions);
+        let stale = update(&bench.state, &bench.payload(key), edit(labels, known.version), bench.now);
+        assert!(matches!(stale, Err(PayloadError::OutOfSequence { .. })));
+        let renamed = PayloadSpec { name: "other".parse().unwrap(), ..known.spec.clone() };
+        let refused = update(&bench.state, &bench.payload(key), edit(renamed, 0), bench.now);
+        assert!(matches!(refused, Err(PayloadError::Fixed { .. })));
+    }
+
+    #[test]
+    fn managers_that_would_not_understand_it_are_not_told() {
+        let mut bench = Bench::new();
+        let known = bench.add_secret("key", "one");
+        let spec = PayloadSpec { name: "other".parse().unwrap(), ..bench.payload(known).spec.clone() };
+        bench.edit_cluster(|cluster| cluster.feature_level = PAYLOADS_LEVEL - 1);
+        assert_eq!(create(&bench.state, NEW, spec, content("x"), bench.now), Err(PayloadError::TooOld));
+    }
+}
