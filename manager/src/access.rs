@@ -134,6 +134,7 @@ pub const RULES: &[Rule] = &[
     read("/shoal.v1.Control/GetService", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/UpdateService", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RollbackService", Who::Operator, Place::Leader),
+    read("/shoal.v1.Control/ExplainService", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/ControlRollout", Who::Operator, Place::Leader),
     read("/shoal.v1.Control/ServiceHistory", Who::Operator, Place::Leader),
     rule("/shoal.v1.Control/RemoveService", Who::Operator, Place::Leader),

@@ -207,3 +207,30 @@ fn a_global_service_follows_the_nodes_and_a_constraint_says_which() -> Result<()
     })?;
     cluster.finish()
 }
+
+#[test]
+fn why_a_task_waits_and_where_another_one_would_go_is_told_node_by_node() -> Result<()> {
+    let cluster = TestCluster::start(1, 2)?;
+    cluster.load_busybox()?;
+    cluster.shoal(&["node", "update", "--label-add", "disk=ssd", "w1"])?;
+    cluster.shoal(&["node", "update", "--availability", "pause", "m1"])?;
+    let options = ["--constraint", "node.labels.disk==ssd", "--replicas-max-per-node", "1", "test:1"];
+    create(&cluster, &[&["--name", "db"][..], &options].concat())?;
+    let format = "{{.Node}}: {{.Fits}} {{.ServiceTasks}} {{.Reason}}";
+    let told = cluster.shoal(&["service", "explain", "--format", format, "db"])?;
+    let expected = "m1: no 0 paused; lacks node.labels.disk==ssd\nw1: no 1 has the most replicas allowed per node, 1\n\
+        w2: no 0 lacks node.labels.disk==ssd\n";
+    ensure!(told == expected, "{told}");
+    cluster.shoal(&["node", "update", "--label-add", "disk=ssd", "w2"])?;
+    let told = cluster.shoal(&["service", "explain", "--filter", "fits=true", "--format", format, "db"])?;
+    ensure!(told == "w2: yes 0 gets the next task\n", "{told}");
+
+    cluster.shoal(&["service", "scale", "-d", "db=3"])?;
+    cluster.wait_until("two run and one waits", SOON, || Ok(cluster.running("db")?.len() == 2))?;
+    let output = cluster.run("m1", &["service", "explain", "db"])?;
+    let aside = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(aside.contains("waits: no suitable node (0 of 3 nodes: "), "{aside}");
+    let refused = cluster.refused(&["service", "explain", "--filter", "fits=maybe", "db"])?;
+    ensure!(refused.contains("neither true nor false"), "{refused}");
+    cluster.finish()
+}

@@ -1,5 +1,6 @@
 //! What people and programs see: pure functions from wire messages to text.
 
+pub mod fits;
 pub mod history;
 pub mod image;
 pub mod info;

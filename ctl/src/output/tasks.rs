@@ -129,6 +129,14 @@ pub fn reason(task: &Task) -> String {
     }
 }
 
+/// The tasks that are wanted and do not run, or get no connections, and why.
+pub fn waiting(tasks: &[Task]) -> Vec<(String, String)> {
+    let is_wanted = |task: &&Task| task.desired() <= DesiredState::Running;
+    let waits = tasks.iter().filter(is_wanted).filter(|task| status(task).state() <= TaskState::Running);
+    let told = waits.map(|task| (name(task, true), reason(task)));
+    told.filter(|(_, reason)| !reason.is_empty()).collect()
+}
+
 fn matches(task: &Task, hostnames: &BTreeMap<&str, &str>, filters: &Filters) -> bool {
     let on_node = |wanted: &str| {
         task.node_id.starts_with(wanted) && !wanted.is_empty()

@@ -253,6 +253,7 @@ impl Control for Daemon {
         update_node(UpdateNodeRequest) -> Node;
         remove_node(RemoveNodeRequest) -> RemoveNodeResponse;
         rollback_service(RollbackServiceRequest) -> Service;
+        explain_service(ExplainServiceRequest) -> ExplainServiceResponse;
         control_rollout(ControlRolloutRequest) -> Service;
         service_history(ServiceHistoryRequest) -> ServiceHistoryResponse;
         remove_service(RemoveServiceRequest) -> RemoveServiceResponse;

@@ -3,6 +3,7 @@
 mod addresses;
 mod clusters;
 mod connections;
+mod explain;
 mod logs;
 mod network_checks;
 mod networks;

@@ -84,6 +84,7 @@ control! {
     get_service(GetServiceRequest) -> Service;
     update_service(UpdateServiceRequest) -> Service;
     rollback_service(RollbackServiceRequest) -> Service;
+    explain_service(ExplainServiceRequest) -> ExplainServiceResponse;
     control_rollout(ControlRolloutRequest) -> Service;
     service_history(ServiceHistoryRequest) -> ServiceHistoryResponse;
     remove_service(RemoveServiceRequest) -> RemoveServiceResponse;

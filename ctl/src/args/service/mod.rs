@@ -33,6 +33,8 @@ pub enum ServiceCommand {
     Rollback(RollbackServiceArgs),
     /// Show the specs that a service had
     History(HistoryArgs),
+    /// Show why nodes can have another task of a service, or can't, and what its tasks wait for
+    Explain(ExplainArgs),
     /// Bring the spec of the canaries to the other tasks
     Promote(RolloutTargetArgs),
     /// Pause, resume or cancel an update or rollback
@@ -96,6 +98,16 @@ pub struct ScaleArgs {
     /// Services and how many replicas each is to have
     #[arg(required = true, value_name = "SERVICE=REPLICAS")]
     pub targets: Vec<String>,
+}
+
+/// Options of `service explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Options of every list. Filters: fits (true or false), node.
+    #[command(flatten)]
+    pub list: ListArgs,
+    /// The service by id or name
+    pub service: String,
 }
 
 /// What can be done to a rollout.

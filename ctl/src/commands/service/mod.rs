@@ -4,6 +4,7 @@ pub(super) mod converge;
 mod create;
 mod display;
 pub(super) mod edit;
+mod explain;
 mod history;
 mod inspect;
 mod logs;
@@ -30,6 +31,7 @@ pub async fn run(session: &Session, command: ServiceCommand) -> Result<(), CliEr
         ServiceCommand::Update(args) => update::run(session, *args).await,
         ServiceCommand::Rollback(args) => rollback::run(session, args).await,
         ServiceCommand::History(args) => history::run(session, args).await,
+        ServiceCommand::Explain(args) => explain::run(session, args).await,
         ServiceCommand::Promote(args) => rollout::promote(session, args).await,
         ServiceCommand::Rollout(command) => rollout::run(session, command).await,
         ServiceCommand::Rm(args) => rm::run(session, args).await,

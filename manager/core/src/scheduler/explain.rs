@@ -38,7 +38,7 @@ pub(super) fn own_node_unfit(room: &Room<'_>, need: &Need<'_>, unfit: &Unfit<'_>
 }
 
 /// A reason as it reads after the number of nodes it holds for.
-fn describe(unfit: &Unfit<'_>, rooms: &[&Room<'_>], need: &Need<'_>) -> String {
+pub(super) fn describe(unfit: &Unfit<'_>, rooms: &[&Room<'_>], need: &Need<'_>) -> String {
     let one_or_more = |one: &'static str, more| if rooms.len() == 1 { one } else { more };
     let wanted = need.spec.task.reservations;
     match unfit {

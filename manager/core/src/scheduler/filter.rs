@@ -48,15 +48,24 @@ pub(super) enum Unfit<'a> {
 
 impl<'a> Need<'a> {
     pub fn of(task: &'a Task, scarce: Vec<Scarce<'a>>, networks: &[&'a Network]) -> Self {
-        let avoid = BTreeSet::new();
-        Self { service: task.service, spec: &task.spec, scarce, networks: networks.to_vec(), avoid }
+        Self::of_spec(task.service, &task.spec, scarce, networks)
+    }
+
+    /// What a task of a service's spec needs.
+    pub fn of_spec(
+        service: ServiceId,
+        spec: &'a ServiceSpec,
+        scarce: Vec<Scarce<'a>>,
+        networks: &[&'a Network],
+    ) -> Self {
+        Self { service, spec, scarce, networks: networks.to_vec(), avoid: BTreeSet::new() }
     }
 
     /// Avoids the nodes that rejected a task like it: they may lack what nobody told of, such as an image or a link.
     /// And for a while those on which several failed, as may be the node's doing.
-    pub fn avoiding_failures(self, state: &State, task: &Task, now: Timestamp) -> Self {
+    pub fn avoiding_failures(self, state: &State, task_version: u64, now: Timestamp) -> Self {
         let (mut avoid, mut failures) = (BTreeSet::new(), BTreeMap::<NodeId, usize>::new());
-        for other in state.tasks_of(task.service).filter(|other| other.task_version == task.task_version) {
+        for other in state.tasks_of(self.service).filter(|other| other.task_version == task_version) {
             let Some(node) = other.node else { continue };
             match other.status.state {
                 TaskState::Rejected => {
@@ -80,43 +89,66 @@ pub(super) fn check<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a
     check_room(room, need)
 }
 
+/// Every reason why a node does not fit, in the order of the checks.
+pub(super) fn reasons<'a>(room: &Room<'_>, need: &Need<'a>) -> Vec<Unfit<'a>> {
+    let unmet = |constraint: &&Constraint| {
+        placement::first_unmet(room.node, std::slice::from_ref(constraint)).is_some()
+    };
+    let constraints = need.spec.task.constraints.iter().filter(unmet).map(Unfit::Constraint);
+    let of_node = state(room).into_iter().chain(constraints).chain(hidden(room, need));
+    let of_room = [cpus(room, need), memory(room, need), port(room, need), replicas(room, need)];
+    of_node.chain(of_room.into_iter().flatten()).chain(addresses(room, need)).collect()
+}
+
 /// Checks what placing other tasks does not change.
 fn check_node<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
-    match (room.node.status.state, room.node.spec.availability) {
-        (NodeState::Down, _) => return Err(Unfit::Down),
-        (NodeState::Unknown, _) => return Err(Unfit::Unregistered),
-        (NodeState::Ready, Availability::Drain) => return Err(Unfit::Drained),
-        (NodeState::Ready, Availability::Pause) => return Err(Unfit::Paused),
-        (NodeState::Ready, Availability::Active) if !room.is_connected => return Err(Unfit::Disconnected),
-        (NodeState::Ready, Availability::Active) => {}
-    }
-    if let Some(constraint) = placement::first_unmet(room.node, &need.spec.task.constraints) {
-        return Err(Unfit::Constraint(constraint));
-    }
-    match need.networks.iter().find(|network| hidden_by(network, room.node).is_some()) {
-        Some(network) => Err(Unfit::Hidden(network.spec.name.as_str())),
-        None => Ok(()),
-    }
+    let unmet = || placement::first_unmet(room.node, &need.spec.task.constraints).map(Unfit::Constraint);
+    state(room).or_else(unmet).or_else(|| hidden(room, need)).map_or(Ok(()), Err)
 }
 
 /// Checks what each task placed takes away.
 pub(super) fn check_room<'a>(room: &Room<'_>, need: &Need<'a>) -> Result<(), Unfit<'a>> {
-    let wanted = need.spec.task.reservations;
-    if wanted.nano_cpus > room.free.nano_cpus {
-        return Err(Unfit::Cpus);
+    cpus(room, need)
+        .or_else(|| memory(room, need))
+        .or_else(|| port(room, need))
+        .or_else(|| replicas(room, need))
+        .or_else(|| addresses(room, need))
+        .map_or(Ok(()), Err)
+}
+
+fn state<'a>(room: &Room<'_>) -> Option<Unfit<'a>> {
+    match (room.node.status.state, room.node.spec.availability) {
+        (NodeState::Down, _) => Some(Unfit::Down),
+        (NodeState::Unknown, _) => Some(Unfit::Unregistered),
+        (NodeState::Ready, Availability::Drain) => Some(Unfit::Drained),
+        (NodeState::Ready, Availability::Pause) => Some(Unfit::Paused),
+        (NodeState::Ready, Availability::Active) => (!room.is_connected).then_some(Unfit::Disconnected),
     }
-    if wanted.memory_bytes > room.free.memory_bytes {
-        return Err(Unfit::Memory);
-    }
-    if let Some(port) = host_ports(need.spec).find(|port| room.ports.contains(port)) {
-        return Err(Unfit::Port(port));
-    }
-    match need.spec.task.max_replicas_per_node {
-        Some(max) if room.tasks_of(need.service) >= max => return Err(Unfit::MaxReplicas(max)),
-        _ => {}
-    }
-    match need.scarce.iter().find(|network| !network.members.contains(&room.node.id)) {
-        Some(network) => Err(Unfit::Addresses(network.name)),
-        None => Ok(()),
-    }
+}
+
+fn hidden<'a>(room: &Room<'_>, need: &Need<'a>) -> Option<Unfit<'a>> {
+    let network = need.networks.iter().find(|network| hidden_by(network, room.node).is_some())?;
+    Some(Unfit::Hidden(network.spec.name.as_str()))
+}
+
+fn cpus<'a>(room: &Room<'_>, need: &Need<'a>) -> Option<Unfit<'a>> {
+    (need.spec.task.reservations.nano_cpus > room.free.nano_cpus).then_some(Unfit::Cpus)
+}
+
+fn memory<'a>(room: &Room<'_>, need: &Need<'a>) -> Option<Unfit<'a>> {
+    (need.spec.task.reservations.memory_bytes > room.free.memory_bytes).then_some(Unfit::Memory)
+}
+
+fn port<'a>(room: &Room<'_>, need: &Need<'a>) -> Option<Unfit<'a>> {
+    host_ports(need.spec).find(|port| room.ports.contains(port)).map(Unfit::Port)
+}
+
+fn replicas<'a>(room: &Room<'_>, need: &Need<'a>) -> Option<Unfit<'a>> {
+    let most = need.spec.task.max_replicas_per_node?;
+    (room.tasks_of(need.service) >= most).then_some(Unfit::MaxReplicas(most))
+}
+
+fn addresses<'a>(room: &Room<'_>, need: &Need<'a>) -> Option<Unfit<'a>> {
+    let network = need.scarce.iter().find(|network| !network.members.contains(&room.node.id))?;
+    Some(Unfit::Addresses(network.name))
 }

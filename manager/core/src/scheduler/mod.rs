@@ -20,6 +20,7 @@
 mod addresses;
 mod explain;
 mod filter;
+mod fits;
 mod room;
 mod spread;
 #[cfg(test)]
@@ -31,6 +32,8 @@ use crate::{
     networks::{lacks_vip, networks_of},
     state::{Change, State},
 };
+pub use fits::{NodeFit, fits};
+
 use addresses::Addresses;
 use filter::Need;
 use proto::model::{DesiredState, Network, NodeId, ServiceId, Task, TaskState, Timestamp};
@@ -112,8 +115,11 @@ impl<'a> Placing<'a> {
             let (mut need, mut tree) = match chosen_from.take().filter(|(need, _)| need.scarce == scarce) {
                 Some(known) => known,
                 None => {
-                    let need =
-                        Need::of(task, scarce, &networks).avoiding_failures(self.state, task, self.now);
+                    let need = Need::of(task, scarce, &networks).avoiding_failures(
+                        self.state,
+                        task.task_version,
+                        self.now,
+                    );
                     let tree = Tree::grow(&self.rooms, &need);
                     (need, tree)
                 }
