@@ -1,12 +1,12 @@
 //! `shoal service`.
 
 pub(super) mod converge;
-mod create;
+pub(super) mod create;
 mod display;
 pub(super) mod edit;
 mod history;
 mod inspect;
-mod logs;
+pub(super) mod logs;
 mod ls;
 mod networks;
 mod ps;
