@@ -47,6 +47,9 @@ pub enum CliError {
     /// The service did not become what was asked for.
     #[error(transparent)]
     NotConverged(#[from] NotConverged),
+    /// A job failed.
+    #[error(transparent)]
+    Job(#[from] JobFailed),
     /// The machine lacks something.
     #[error(transparent)]
     Unfit(#[from] preflight::Unfit),
@@ -136,6 +139,7 @@ impl CliError {
     pub fn exit_status(&self) -> u8 {
         match self {
             CliError::Options(_) | CliError::Format(_) | CliError::Connect(ConnectError::Host(_)) => 2,
+            CliError::Job(failed) => failed.code,
             CliError::Output(OutputError(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 1,
         }
@@ -167,6 +171,18 @@ impl CliError {
             _ => self,
         }
     }
+}
+
+/// Says that a job that was waited for has failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("job {job} failed: {reason}; see 'shoal service ps --no-trunc {job}' for every task")]
+pub struct JobFailed {
+    /// Its name.
+    pub job: String,
+    /// Why.
+    pub reason: String,
+    /// The exit code of a task that failed, else 1.
+    pub code: u8,
 }
 
 fn all_problems(problems: &Problems) -> String {

@@ -6,6 +6,7 @@
 pub mod daemon;
 pub mod dev;
 pub mod image;
+pub mod job;
 pub mod list;
 pub mod network;
 pub mod node;
@@ -42,6 +43,9 @@ pub enum Command {
     /// Manage services
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// Run commands to their end
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// Manage networks
     #[command(subcommand)]
     Network(network::NetworkCommand),

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod dev;
 pub mod image;
 mod inspection;
+pub mod job;
 pub mod network;
 pub mod node;
 pub mod payload;
@@ -45,6 +46,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
         Command::Swarm(command) => swarm::run(session, command).await,
         Command::Node(command) => node::run(session, command).await,
         Command::Service(command) => service::run(session, command).await,
+        Command::Job(command) => job::run(session, command).await,
         Command::Network(command) => network::run(session, command).await,
         Command::Secret(command) => payload::secret(session, command).await,
         Command::Config(command) => payload::config(session, command).await,

@@ -56,6 +56,8 @@ fn matches(service: &Service, filters: &Filters) -> bool {
 pub fn mode_word(spec: &ServiceSpec) -> &'static str {
     match spec.mode {
         Some(Mode::Global(_)) => "global",
+        Some(Mode::ReplicatedJob(_)) => "replicated job",
+        Some(Mode::GlobalJob(_)) => "global job",
         Some(Mode::Replicated(_)) | None => "replicated",
     }
 }
@@ -72,6 +74,9 @@ fn row(service: &Service) -> Row {
     let spec = service.spec.clone().unwrap_or_default();
     let task = spec.task.clone().unwrap_or_default();
     let mut replicas = format!("{}/{}", service.running_tasks, service.desired_tasks);
+    if let Some(job) = &service.job {
+        replicas.push_str(&format!(" ({}/{} completed)", job.completed_tasks, job.total_tasks));
+    }
     if task.max_replicas_per_node > 0 {
         replicas.push_str(&format!(" (max {} per node)", task.max_replicas_per_node));
     }

@@ -8,7 +8,7 @@ use crate::parse::filters::Filters;
 use gotmpl::Value;
 use proto::{
     model::Problems,
-    wire::{DesiredState, Node, Task, TaskState, TaskStatus},
+    wire::{DesiredState, Node, Task, TaskState, TaskStatus, service_spec::Mode},
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -35,7 +35,7 @@ pub const NODE_FILTERS: &[&str] = &["desired-state", "id", "label", "name"];
 
 /// Characters of an error in a table.
 const ERROR_CHARS: usize = 30;
-const DESIRED_WORDS: [&str; 4] = ["ready", "running", "shutdown", "remove"];
+const DESIRED_WORDS: [&str; 5] = ["ready", "running", "complete", "shutdown", "remove"];
 
 /// Notes values of filters that can't match anything.
 pub fn check_filters(filters: &Filters, problems: &mut Problems) {
@@ -105,6 +105,17 @@ fn order(task: &Task) -> impl Ord {
     (service_name(task), slot_order(&task.slot), Reverse(task.created_at))
 }
 
+/// What is wanted of a task: one of a job is to complete.
+fn desired(task: &Task) -> &'static str {
+    let mode = task.spec.as_ref().and_then(|spec| spec.mode);
+    let is_of_job = matches!(mode, Some(Mode::ReplicatedJob(_) | Mode::GlobalJob(_)));
+    if is_of_job && task.desired() == DesiredState::Running {
+        "complete"
+    } else {
+        states::desired(task.desired())
+    }
+}
+
 /// Numbers by value and before node ids.
 pub fn slot_order(slot: &str) -> (u64, &str) {
     (slot.parse().unwrap_or(u64::MAX), slot)
@@ -145,7 +156,7 @@ fn matches(task: &Task, hostnames: &BTreeMap<&str, &str>, filters: &Filters) -> 
     let labels = task.spec.as_ref().map(|spec| &spec.labels);
     filters.any("id", |id| task.id.starts_with(id))
         && filters.any("name", |wanted| full_name(task).starts_with(wanted))
-        && filters.any("desired-state", |wanted| states::desired(task.desired()) == wanted)
+        && filters.any("desired-state", |wanted| desired(task) == wanted)
         && filters.any("node", on_node)
         && filters.labels("label", |key| labels.and_then(|labels| labels.get(key)).map(String::as_str))
 }
@@ -167,7 +178,7 @@ fn row(task: &Task, name: String, hostnames: &BTreeMap<&str, &str>, style: Style
         ("Name", Value::from(name)),
         ("Image", Value::from(image)),
         ("Node", Value::from(node)),
-        ("DesiredState", Value::from(quote::capitalised(states::desired(task.desired())))),
+        ("DesiredState", Value::from(quote::capitalised(desired(task)))),
         (
             "CurrentState",
             Value::from(format!("{state} {}", times::ago(status.at, style.now_ms).to_lowercase())),

@@ -66,11 +66,17 @@ pub enum ModeWord {
     Replicated,
     /// One on each node.
     Global,
+    /// A given number that complete.
+    ReplicatedJob,
+    /// One on each node that completes.
+    GlobalJob,
 }
 
-/// `replicated` or `global`.
+/// `replicated`, `global`, `replicated-job` or `global-job`.
 pub fn mode(text: &str) -> Result<ModeWord, ChoiceError> {
-    one_of(text, &[("replicated", ModeWord::Replicated), ("global", ModeWord::Global)])
+    use ModeWord::*;
+    let jobs = [("replicated-job", ReplicatedJob), ("global-job", GlobalJob)];
+    one_of(text, &[("replicated", Replicated), ("global", Global), jobs[0], jobs[1]])
 }
 
 #[cfg(test)]

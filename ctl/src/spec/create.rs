@@ -80,6 +80,10 @@ fn mode(args: &CreateArgs, problems: &mut Problems) -> Option<Mode> {
     problems.take("--mode", choice::mode(&args.mode)).map(|word| match word {
         ModeWord::Replicated => Mode::Replicated(wire::service_spec::Replicated { replicas: 1 }),
         ModeWord::Global => Mode::Global(wire::service_spec::Global {}),
+        ModeWord::ReplicatedJob => {
+            Mode::ReplicatedJob(wire::service_spec::ReplicatedJob { total: 1, max_concurrent: 0 })
+        }
+        ModeWord::GlobalJob => Mode::GlobalJob(wire::service_spec::GlobalJob {}),
     })
 }
 
@@ -151,7 +155,7 @@ mod tests {
         )
         .unwrap_err();
         let expected = "\
---mode: `globl` is not one of the choices: use replicated, global
+--mode: `globl` is not one of the choices: use replicated, global, replicated-job, global-job
 --replicas: `x` is not a count: write a whole number from 0 to 4294967295
 --endpoint-mode: `rr` is not one of the choices: use vip, dnsrr
 --update-delay: `5` is not a duration: write numbers with units, such as 1m30s, 1.5h or 500ms
@@ -201,6 +205,19 @@ IMAGE: image name `Nginx` is not valid: use lower-case letters, digits and singl
         let problems = created("--replicas x --secret key --config src= nginx").unwrap_err();
         let fields: Vec<_> = problems.0.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(fields, ["--replicas", "--config"]);
+    }
+
+    #[test]
+    fn a_job_has_a_number_of_tasks_some_of_them_at_a_time_and_bounds() {
+        let options = "--mode replicated-job --replicas 9 --max-concurrent 2 --job-deadline 1m --job-ttl 0s";
+        let spec = created(&format!("{options} --job-backoff-limit 0 nginx")).unwrap();
+        let job = wire::service_spec::ReplicatedJob { total: 9, max_concurrent: 2 };
+        assert_eq!(spec.mode, Some(Mode::ReplicatedJob(job)));
+        let bounds = wire::JobConfig { deadline_ms: Some(60_000), backoff_limit: Some(0), ttl_ms: Some(0) };
+        assert_eq!(spec.job, Some(bounds));
+        for wrong in ["--max-concurrent 2 nginx", "--mode global-job --replicas 2 nginx"] {
+            assert_eq!(created(wrong).unwrap_err().0.len(), 1, "{wrong}");
+        }
     }
 
     #[test]

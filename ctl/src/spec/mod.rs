@@ -16,6 +16,7 @@ pub use cluster::set_cluster;
 pub use create::{Surroundings, create};
 pub use network::create_network;
 pub use payloads::{create_payload, edit_labels, new_content};
+pub use task::set_total;
 pub use update::{check, edit};
 
 use proto::model::Problems;

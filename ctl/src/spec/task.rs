@@ -16,6 +16,7 @@ pub fn apply(args: &TaskArgs, spec: &mut wire::ServiceSpec, problems: &mut Probl
     if let Some(mode) = given(problems, "--endpoint-mode", &args.endpoint_mode, choice::endpoint_mode) {
         spec.endpoint_mode = mode.into();
     }
+    job(args, &mut spec.job, problems);
     rollout::apply_update(&args.update, &mut spec.update, problems);
     rollout::apply_rollback(&args.rollback, &mut spec.rollback, problems);
     let task = spec.task.get_or_insert_default();
@@ -33,13 +34,45 @@ pub fn apply(args: &TaskArgs, spec: &mut wire::ServiceSpec, problems: &mut Probl
 
 fn replicas(args: &TaskArgs, mode: &mut Option<Mode>, problems: &mut Problems) {
     let wanted = given(problems, "--replicas", &args.replicas, number::count);
-    match (mode, wanted) {
-        (Some(Mode::Global(_)), Some(_)) => {
+    let at_once = given(problems, "--max-concurrent", &args.max_concurrent, number::count);
+    // Of an update's options before the service is known.
+    let is_unknown = mode.is_none();
+    match (&mut *mode, wanted) {
+        (Some(Mode::Global(_) | Mode::GlobalJob(_)), Some(_)) => {
             problems.add("--replicas", "a global service has one task on each node: leave the number out");
         }
+        (Some(Mode::ReplicatedJob(job)), Some(total)) => set_total(job, total),
         (mode, Some(replicas)) => *mode = Some(Mode::Replicated(wire::service_spec::Replicated { replicas })),
         (_, None) => {}
     }
+    match (mode, at_once) {
+        (Some(Mode::ReplicatedJob(job)), Some(at_once)) => job.max_concurrent = at_once,
+        (_, Some(_)) if !is_unknown => {
+            problems.add("--max-concurrent", "is for jobs: use --mode replicated-job, or leave it out");
+        }
+        (_, Some(_) | None) => {}
+    }
+}
+
+/// Changes how many tasks of a job are to complete; where all of them ran at the same time they go on doing so.
+pub fn set_total(job: &mut wire::service_spec::ReplicatedJob, total: u32) {
+    if job.max_concurrent == job.total {
+        job.max_concurrent = 0;
+    }
+    job.total = total;
+}
+
+fn job(args: &TaskArgs, job: &mut Option<wire::JobConfig>, problems: &mut Problems) {
+    let deadline = given(problems, "--job-deadline", &args.job_deadline, duration::parse_ms);
+    let limit = given(problems, "--job-backoff-limit", &args.job_backoff_limit, number::count);
+    let ttl = given(problems, "--job-ttl", &args.job_ttl, duration::parse_ms);
+    if deadline.is_none() && limit.is_none() && ttl.is_none() {
+        return;
+    }
+    let job = job.get_or_insert_default();
+    job.deadline_ms = deadline.or(job.deadline_ms);
+    job.backoff_limit = limit.or(job.backoff_limit);
+    job.ttl_ms = ttl.or(job.ttl_ms);
 }
 
 fn container(args: &TaskArgs, container: &mut wire::ContainerSpec, problems: &mut Problems) {

@@ -189,18 +189,30 @@ fn checked(state: &State, spec: Option<wire::ServiceSpec>) -> Result<ServiceSpec
 
 /// A service with its counts, as people see it.
 pub(super) fn view(state: &State, service: &Arc<Service>) -> wire::Service {
-    let (mut running, mut wanted) = (0, 0);
-    for task in state.tasks_of(service.id).filter(|task| task.is_runnable()) {
-        running += u32::from(task.status.state == TaskState::Running);
-        wanted += u32::from(task.desired == DesiredState::Running);
+    let (mut running, mut wanted, mut completed) = (0, 0, 0);
+    for task in state.tasks_of(service.id) {
+        let is_of_run = task.task_version == service.task_version;
+        completed += u32::from(is_of_run && task.status.state == TaskState::Complete);
+        running += u32::from(task.is_runnable() && task.status.state == TaskState::Running);
+        wanted += u32::from(task.is_runnable() && task.desired == DesiredState::Running);
     }
     let wanted = match service.spec.mode {
         ServiceMode::Replicated { replicas } => replicas,
         // As many as there are nodes that fit, which is as many as the orchestrator has made.
-        ServiceMode::Global => wanted,
+        ServiceMode::Global | ServiceMode::GlobalJob => wanted,
+        ServiceMode::ReplicatedJob { .. } if service.job.as_ref().is_some_and(|run| run.end.is_some()) => 0,
+        ServiceMode::ReplicatedJob { total, max_concurrent } => {
+            max_concurrent.min(total.saturating_sub(completed))
+        }
+    };
+    let total = match service.spec.mode {
+        ServiceMode::ReplicatedJob { total, .. } => total,
+        _ => completed + wanted,
     };
     let vips = addresses::of_service(state, service);
     let ports = ports::published(service).map(|port| (&port).into()).collect();
     let service = wire::Service::from(&**service);
-    wire::Service { running_tasks: running, desired_tasks: wanted, vips, ports, ..service }
+    let job =
+        service.job.map(|run| wire::JobStatus { completed_tasks: completed, total_tasks: total, ..run });
+    wire::Service { running_tasks: running, desired_tasks: wanted, vips, ports, job, ..service }
 }

@@ -20,6 +20,7 @@ mod container;
 mod dns_config;
 mod error;
 mod image_reference;
+mod job;
 mod kernel;
 mod mount;
 mod network;

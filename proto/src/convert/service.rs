@@ -1,14 +1,14 @@
 //! Services and what users ask of them.
 
 use super::{
-    bounds, port,
+    bounds, job, port,
     rollout::{self, Direction},
     task_spec,
 };
 use crate::{
     model::{
-        EndpointMode, Name, NetworkAddress, PortMode, Problems, Service, ServiceMode, ServiceSpec,
-        TaskNetwork,
+        EndpointMode, JobConfig, Name, NetworkAddress, PortMode, Problems, RolloutConfig, Service,
+        ServiceMode, ServiceSpec, TaskNetwork,
     },
     wire,
 };
@@ -18,19 +18,24 @@ pub const REPLICAS_MAX: u32 = 1_000_000;
 
 impl From<&ServiceSpec> for wire::ServiceSpec {
     fn from(spec: &ServiceSpec) -> Self {
-        use wire::service_spec::{Global, Mode, Replicated};
+        use wire::service_spec::{Global, GlobalJob, Mode, Replicated, ReplicatedJob};
         wire::ServiceSpec {
             name: spec.name.to_string(),
             labels: spec.labels.clone().into_iter().collect(),
             mode: Some(match spec.mode {
                 ServiceMode::Replicated { replicas } => Mode::Replicated(Replicated { replicas }),
                 ServiceMode::Global => Mode::Global(Global {}),
+                ServiceMode::ReplicatedJob { total, max_concurrent } => {
+                    Mode::ReplicatedJob(ReplicatedJob { total, max_concurrent })
+                }
+                ServiceMode::GlobalJob => Mode::GlobalJob(GlobalJob {}),
             }),
             task: Some((&spec.task).into()),
             ports: spec.ports.iter().map(wire::PublishedPort::from).collect(),
             update: Some((&spec.update).into()),
             rollback: Some((&spec.rollback).into()),
             endpoint_mode: wire::EndpointMode::from(spec.endpoint_mode).into(),
+            job: spec.mode.is_job().then(|| (&spec.job).into()),
         }
     }
 }
@@ -57,6 +62,7 @@ impl From<&Service> for wire::Service {
                 .collect(),
             ports: Vec::new(),
             revision: service.revision.number,
+            job: service.job.as_ref().map(wire::JobStatus::from),
         }
     }
 }
@@ -74,7 +80,22 @@ impl TryFrom<wire::ServiceSpec> for ServiceSpec {
         let ports = port::ports(wire.ports, &mut problems);
         let update = rollout::config(Direction::Update, wire.update, &mut problems);
         let rollback = rollout::config(Direction::Rollback, wire.rollback, &mut problems);
-        if mode == ServiceMode::Global && task.max_replicas_per_node.is_some() {
+        let job = job::config(wire.job, &mut problems);
+        if !mode.is_job() && job != JobConfig::default() {
+            problems.add(
+                "--mode",
+                "a deadline, back-off limit or time to live is for jobs: use replicated-job or global-job",
+            );
+        }
+        if mode.is_job() && (&update, &rollback) != (&RolloutConfig::default(), &RolloutConfig::default()) {
+            problems.add(
+                "--update-parallelism",
+                "an update runs a job anew: leave options of updates and rollbacks out",
+            );
+        }
+        if matches!(mode, ServiceMode::Global | ServiceMode::GlobalJob)
+            && task.max_replicas_per_node.is_some()
+        {
             problems.add(
                 "--replicas-max-per-node",
                 "a global service has one task per node: leave the option out",
@@ -109,6 +130,7 @@ impl TryFrom<wire::ServiceSpec> for ServiceSpec {
                 update,
                 rollback,
                 endpoint_mode,
+                job,
             }),
             None => Err(problems),
         }
@@ -137,15 +159,25 @@ fn endpoint_mode(number: i32, problems: &mut Problems) -> EndpointMode {
 
 fn mode(wire: Option<wire::service_spec::Mode>, problems: &mut Problems) -> ServiceMode {
     use wire::service_spec::Mode;
-    let replicas = match wire {
+    let wanted = match wire {
         Some(Mode::Global(_)) => return ServiceMode::Global,
+        Some(Mode::GlobalJob(_)) => return ServiceMode::GlobalJob,
+        Some(Mode::ReplicatedJob(job)) => {
+            let total = replicas(job.total, problems);
+            let max_concurrent = if job.max_concurrent == 0 { total } else { job.max_concurrent };
+            return ServiceMode::ReplicatedJob { total, max_concurrent: max_concurrent.max(1) };
+        }
         Some(Mode::Replicated(replicated)) => replicated.replicas,
         None => 1,
     };
+    ServiceMode::Replicated { replicas: replicas(wanted, problems) }
+}
+
+fn replicas(replicas: u32, problems: &mut Problems) -> u32 {
     if replicas > REPLICAS_MAX {
         problems.add("--replicas", format!("{replicas} is too many: must be at most {REPLICAS_MAX}"));
     }
-    ServiceMode::Replicated { replicas }
+    replicas
 }
 
 #[cfg(test)]
@@ -187,6 +219,7 @@ mod tests {
             update: Default::default(),
             rollback: Default::default(),
             endpoint_mode: EndpointMode::Vip,
+            job: JobConfig::default(),
         };
         expected.task.container.image = "nginx".into();
         assert_eq!(spec, expected);
@@ -231,6 +264,26 @@ mod tests {
             problems_of(spec(REPLICAS_MAX + 1)),
             "--replicas: 1000001 is too many: must be at most 1000000"
         );
+    }
+
+    #[test]
+    fn a_job_runs_all_its_tasks_at_once_unless_fewer_are_asked_for_and_has_no_rollouts() {
+        use wire::service_spec::{GlobalJob, ReplicatedJob};
+        let job = |max_concurrent| {
+            let mode = Some(Mode::ReplicatedJob(ReplicatedJob { total: 5, max_concurrent }));
+            ServiceSpec::try_from(wire::ServiceSpec { mode, ..nginx() }).unwrap().mode
+        };
+        assert_eq!(job(0), ServiceMode::ReplicatedJob { total: 5, max_concurrent: 5 });
+        assert_eq!(job(2), ServiceMode::ReplicatedJob { total: 5, max_concurrent: 2 });
+        let deadline = Some(wire::JobConfig { deadline_ms: Some(0), ..Default::default() });
+        let update = Some(wire::RolloutConfig { parallelism: 7, ..Default::default() });
+        let mode = Some(Mode::GlobalJob(GlobalJob {}));
+        let problems = problems_of(wire::ServiceSpec { mode, job: deadline, update, ..nginx() });
+        assert!(problems.contains("--job-deadline: 0s leaves no time"), "{problems}");
+        assert!(problems.contains("an update runs a job anew"), "{problems}");
+        let bounded = Some(wire::JobConfig { backoff_limit: Some(1), ..Default::default() });
+        let problems = problems_of(wire::ServiceSpec { job: bounded, ..nginx() });
+        assert!(problems.contains("is for jobs: use replicated-job or global-job"), "{problems}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod dns_config;
 pub mod extra_host;
 pub mod host_ip;
 pub mod id;
+pub mod job;
 pub mod mount;
 pub mod name;
 pub mod network;
@@ -43,6 +44,7 @@ pub use dns_config::DnsConfig;
 pub use extra_host::{ExtraHost, HostTarget};
 pub use host_ip::{HostIp, HostIpError};
 pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, PayloadId, ServiceId, TaskId};
+pub use job::{JobConfig, JobEnd, JobRun};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
 pub use network::{

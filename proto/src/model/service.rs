@@ -1,9 +1,9 @@
 //! Services: what the user asked for, and what the managers keep beside it.
 
 use super::{
-    Constraint, ContainerSpec, EndpointMode, Limits, Name, NetworkAttachment, NetworkId, PortMode,
-    PortProtocol, Preference, PublishedPort, Reservations, RestartHistory, Revision, RevisionMark, Rollout,
-    RolloutConfig, ServiceId, SlotKey, Timestamp,
+    Constraint, ContainerSpec, EndpointMode, JobConfig, JobRun, Limits, Name, NetworkAttachment, NetworkId,
+    PortMode, PortProtocol, Preference, PublishedPort, Reservations, RestartHistory, Revision, RevisionMark,
+    Rollout, RolloutConfig, ServiceId, SlotKey, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, num::NonZeroU16, sync::Arc, time::Duration};
@@ -28,6 +28,9 @@ pub struct ServiceSpec {
     /// How its name is answered in its networks.
     #[serde(default)]
     pub endpoint_mode: EndpointMode,
+    /// What bounds it, if it is a job.
+    #[serde(default)]
+    pub job: JobConfig,
 }
 
 /// How many tasks a service has.
@@ -40,6 +43,25 @@ pub enum ServiceMode {
     },
     /// One on every node that fits.
     Global,
+    /// So many that complete, anywhere, in slots from 0.
+    ReplicatedJob {
+        /// How many are to complete.
+        total: u32,
+        /// How many may be under way at the same time, at least one.
+        max_concurrent: u32,
+    },
+    /// One that completes on every node that fits.
+    GlobalJob,
+}
+
+impl ServiceMode {
+    /// Whether its tasks are to complete.
+    pub fn is_job(self) -> bool {
+        match self {
+            ServiceMode::Replicated { .. } | ServiceMode::Global => false,
+            ServiceMode::ReplicatedJob { .. } | ServiceMode::GlobalJob => true,
+        }
+    }
 }
 
 /// What each task of a service is.
@@ -176,6 +198,9 @@ pub struct Service {
     /// The specs before, oldest first; the last [`REVISIONS_MAX`](super::REVISIONS_MAX) of them.
     #[serde(default)]
     pub revisions: Vec<Revision>,
+    /// Its present run, if it is a job. Tasks of another task version belong to an earlier one.
+    #[serde(default)]
+    pub job: Option<JobRun>,
 }
 
 /// The spec before the last update.

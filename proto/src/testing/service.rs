@@ -2,26 +2,32 @@
 
 use super::{container::container_spec, text};
 use crate::model::{
-    Constraint, FailureAction, Limits, Name, PortMode, PortProtocol, PortTraffic, Preference, PublishedPort,
-    Reservations, RestartCondition, RestartPolicy, RolloutConfig, RolloutOrder, ServiceMode, ServiceSpec,
-    TaskNetwork, TaskSpec, service::LogConfig,
+    Constraint, FailureAction, JobConfig, Limits, Name, PortMode, PortProtocol, PortTraffic, Preference,
+    PublishedPort, Reservations, RestartCondition, RestartPolicy, RolloutConfig, RolloutOrder, ServiceMode,
+    ServiceSpec, TaskNetwork, TaskSpec, service::LogConfig,
 };
 use proptest::{collection, option, prelude::*, sample::select};
-use std::{collections::BTreeSet, num::NonZeroU16};
+use std::{collections::BTreeSet, num::NonZeroU16, time::Duration};
 
 /// A service with any mixture of options that go together.
 pub fn service_spec() -> impl Strategy<Value = ServiceSpec> {
     let rollouts = (rollout_config(&UPDATE_ACTIONS), rollout_config(&ROLLBACK_ACTIONS));
     (name(), text::labels(), mode(), task_spec(), ports(), rollouts).prop_map(
-        |(name, labels, mode, mut task, mut ports, (update, rollback))| {
-            if mode == ServiceMode::Global {
+        |(name, labels, mode, mut task, mut ports, (mut update, mut rollback))| {
+            let mut job = JobConfig::default();
+            if mode.is_job() {
+                (update, rollback) = Default::default();
+                job.backoff_limit = task.max_replicas_per_node;
+                job.deadline = Some(Duration::from_millis(1 + task.force_update % 1_000_000));
+            }
+            if matches!(mode, ServiceMode::Global | ServiceMode::GlobalJob) {
                 task.max_replicas_per_node = None;
             }
             if task.network != TaskNetwork::Node {
                 ports.clear();
             }
             let endpoint_mode = Default::default();
-            ServiceSpec { name, labels, mode, task, ports, update, rollback, endpoint_mode }
+            ServiceSpec { name, labels, mode, task, ports, update, rollback, endpoint_mode, job }
         },
     )
 }
@@ -65,7 +71,10 @@ fn name() -> impl Strategy<Value = Name> {
 fn mode() -> impl Strategy<Value = ServiceMode> {
     prop_oneof![
         (0..=1000u32).prop_map(|replicas| ServiceMode::Replicated { replicas }),
-        Just(ServiceMode::Global)
+        Just(ServiceMode::Global),
+        (1..=1000u32, 1..=1000u32)
+            .prop_map(|(total, max_concurrent)| ServiceMode::ReplicatedJob { total, max_concurrent }),
+        Just(ServiceMode::GlobalJob),
     ]
 }
 

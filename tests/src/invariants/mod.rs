@@ -12,6 +12,7 @@ mod canaries_stay_few;
 mod containers;
 pub mod converged;
 mod drained_nodes_empty_out;
+mod jobs_end;
 pub mod members_agree;
 mod no_host_port_twice;
 mod no_leases_are_left;

@@ -3,7 +3,7 @@
 //! A slot may also have been given up, as the restart policy says, or hold a task for which there is no
 //! room now.
 
-use super::{Broken, Kept, converged, named};
+use super::{Broken, Kept, converged, jobs_end, named};
 use manager_core::{placement, state::State};
 use proto::model::{Availability, Node, NodeState, Service, ServiceMode, SlotKey, Task, TaskState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,7 @@ fn check_service(state: &State, service: &Service) -> Kept {
         }
         ServiceMode::Replicated { .. } => Ok(()),
         ServiceMode::Global => check_nodes(state, service, &filled),
+        ServiceMode::ReplicatedJob { .. } | ServiceMode::GlobalJob => jobs_end::check(state, service),
     }
 }
 

@@ -74,6 +74,9 @@ pub fn any_service(name: &str, rng: &mut Rng) -> ServiceSpec {
         let image = image(rng);
         spec = spec.image(&image);
     }
+    if rng.chance(12) {
+        return any_job(spec, rng);
+    }
     spec = match rng.chance(25) {
         true => spec.global(),
         false => some_replicas(spec, rng),
@@ -86,6 +89,22 @@ pub fn any_service(name: &str, rng: &mut Rng) -> ServiceSpec {
         spec.task.container.readiness = Some(Probe { kind, ..Probe::default() });
     }
     spec
+}
+
+/// A job; most of them have tasks that complete.
+fn any_job(spec: ServiceBuilder, rng: &mut Rng) -> ServiceSpec {
+    let mut spec = if rng.chance(80) { spec.image(&format!("job:{}", rng.between(1, 4))) } else { spec };
+    spec = match rng.chance(25) {
+        true => spec.global_job(),
+        false => spec.job(replicas(rng), rng.pick(&[1, 2, 6]).unwrap_or(1)),
+    };
+    spec = spec.bounded(|job| {
+        job.deadline = rng.pick(&[None, None, Some(Duration::from_secs(90))]).flatten();
+        // One with a time to live would go though nobody removed it.
+        job.backoff_limit = rng.pick(&[None, None, Some(2)]).flatten();
+    });
+    spec = with_restarts(spec, rng);
+    with_needs(spec, rng).build()
 }
 
 /// Some replicas; seldom none at all.
@@ -165,11 +184,13 @@ pub fn changed(spec: &ServiceSpec, state: &State, rng: &mut Rng) -> ServiceSpec 
     match rng.between(0, 10) {
         10 => spec.task.attachments = some_networks(state, rng),
         0..=4 => spec.task.container.image = image(rng),
-        5..=6 => {
-            if spec.mode != ServiceMode::Global {
-                spec.mode = ServiceMode::Replicated { replicas: replicas(rng) };
+        5..=6 => match &mut spec.mode {
+            ServiceMode::Replicated { replicas: number }
+            | ServiceMode::ReplicatedJob { total: number, .. } => {
+                *number = replicas(rng);
             }
-        }
+            ServiceMode::Global | ServiceMode::GlobalJob => {}
+        },
         7 => spec.task.force_update += 1,
         8 => {
             let stop_grace_period = Some(rng.millis(500, 12_000));

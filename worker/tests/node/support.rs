@@ -263,6 +263,7 @@ impl TaskBuilder {
             update: RolloutConfig::default(),
             rollback: RolloutConfig::default(),
             endpoint_mode: EndpointMode::default(),
+            job: Default::default(),
         };
         Task {
             id: TaskId::from_bits(random()),

@@ -25,7 +25,7 @@ pub struct CreateArgs {
     /// Labels of the containers (KEY=VALUE)
     #[arg(long = "container-label", value_name = "LABEL")]
     pub container_labels: Vec<String>,
-    /// How tasks are counted: replicated or global
+    /// How tasks are counted: replicated, global, or replicated-job and global-job for tasks that are to complete
     #[arg(long, default_value = "replicated")]
     pub mode: String,
     /// Environment variables (NAME=VALUE, or NAME for the value it has here)

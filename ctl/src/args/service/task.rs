@@ -33,6 +33,18 @@ pub struct TaskArgs {
     /// Processes and threads a task may have at most (0 is no limit)
     #[arg(long, value_name = "COUNT")]
     pub limit_pids: Option<String>,
+    /// Tasks of a job that run at the same time (all of them; with --mode replicated-job)
+    #[arg(long, value_name = "COUNT")]
+    pub max_concurrent: Option<String>,
+    /// How long a run of a job may take before it is stopped (with a job's mode)
+    #[arg(long, value_name = "DURATION")]
+    pub job_deadline: Option<String>,
+    /// Tasks of a run of a job that may fail before it is stopped (with a job's mode)
+    #[arg(long, value_name = "COUNT")]
+    pub job_backoff_limit: Option<String>,
+    /// How long after its end a job is removed (with a job's mode)
+    #[arg(long, value_name = "DURATION")]
+    pub job_ttl: Option<String>,
     /// How output is kept: max-size=SIZE (a new service has 10m), max-file=COUNT (3)
     #[arg(long, value_name = "OPTION")]
     pub log_opt: Vec<String>,

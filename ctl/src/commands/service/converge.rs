@@ -81,7 +81,8 @@ fn name(service: &Service) -> &str {
 
 /// Names of nodes, which only the tasks of global services are told apart by.
 async fn hostnames(client: &Client, service: &Service) -> Result<BTreeMap<String, String>, CliError> {
-    if !matches!(service.spec.as_ref().and_then(|spec| spec.mode), Some(Mode::Global(_))) {
+    let mode = service.spec.as_ref().and_then(|spec| spec.mode);
+    if !matches!(mode, Some(Mode::Global(_) | Mode::GlobalJob(_))) {
         return Ok(BTreeMap::new());
     }
     let answer = client.control().list_nodes(ListNodesRequest {}).await.map_err(CliError::cluster)?;

@@ -1,13 +1,13 @@
 //! `shoal service`.
 
 pub(super) mod converge;
-mod create;
+pub(super) mod create;
 mod display;
 pub(super) mod edit;
 mod explain;
 mod history;
 mod inspect;
-mod logs;
+pub(super) mod logs;
 mod ls;
 mod networks;
 mod ps;

@@ -3,7 +3,7 @@
 use super::{Session, converge, edit::edit};
 use crate::{
     args::service::ScaleArgs, commands::several::Refusals, error::CliError, output::progress::Goal,
-    parse::number,
+    parse::number, spec::set_total,
 };
 use proto::{
     model::Problems,
@@ -50,7 +50,8 @@ fn targets(texts: &[String]) -> Result<Vec<(String, u32)>, Problems> {
 fn scale(spec: &mut ServiceSpec, replicas: u32) -> Result<(), Problems> {
     let mut problems = Problems::default();
     match spec.mode {
-        Some(Mode::Global(_)) => {
+        Some(Mode::ReplicatedJob(ref mut job)) => set_total(job, replicas),
+        Some(Mode::Global(_) | Mode::GlobalJob(_)) => {
             problems.add(&*spec.name, "a global service has one task on each node and can't be scaled");
         }
         _ => spec.mode = Some(Mode::Replicated(Replicated { replicas })),

@@ -21,6 +21,8 @@ pub struct InspectedService {
     endpoint: Endpoint,
     #[serde(skip_serializing_if = "Option::is_none")]
     update_status: Option<UpdateStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_status: Option<JobStatus>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,6 +37,8 @@ struct Spec {
     #[serde(skip_serializing_if = "Option::is_none")]
     rollback_config: Option<UpdateConfig>,
     endpoint_spec: EndpointSpec,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<JobConfig>,
 }
 
 #[derive(Debug, Serialize)]
@@ -44,6 +48,39 @@ enum Mode {
         replicas: u32,
     },
     Global {},
+    ReplicatedJob {
+        #[serde(rename = "MaxConcurrent")]
+        max_concurrent: u32,
+        #[serde(rename = "TotalCompletions")]
+        total: u32,
+    },
+    GlobalJob {},
+}
+
+/// What bounds a job; not docker's.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct JobConfig {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backoff_limit: Option<u32>,
+    #[serde(rename = "TTL", skip_serializing_if = "Option::is_none")]
+    ttl: Option<u64>,
+}
+
+/// The present run of a job: docker's fields first.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct JobStatus {
+    job_iteration: Version,
+    last_execution: String,
+    completed_tasks: u32,
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    failure: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,6 +177,14 @@ impl From<wire::Service> for InspectedService {
                 completed_at: rollout.ended_at.map(times::rfc3339),
                 message: rollout.message,
             }),
+            job_status: service.job.map(|run| JobStatus {
+                job_iteration: Version { index: run.iteration },
+                last_execution: times::rfc3339(run.started_at),
+                completed_tasks: run.completed_tasks,
+                failures: run.failures,
+                ended_at: run.ended_at.map(times::rfc3339),
+                failure: run.failure,
+            }),
         }
     }
 }
@@ -158,10 +203,20 @@ impl From<wire::ServiceSpec> for Spec {
             mode: match spec.mode {
                 Some(WireMode::Global(_)) => Mode::Global {},
                 Some(WireMode::Replicated(replicated)) => Mode::Replicated { replicas: replicated.replicas },
+                Some(WireMode::ReplicatedJob(job)) => {
+                    Mode::ReplicatedJob { max_concurrent: job.max_concurrent, total: job.total }
+                }
+                Some(WireMode::GlobalJob(_)) => Mode::GlobalJob {},
                 None => Mode::Replicated { replicas: 1 },
             },
-            update_config: spec.update.map(Into::into),
-            rollback_config: spec.rollback.map(Into::into),
+            // A job has no rollouts.
+            update_config: spec.update.filter(|_| spec.job.is_none()).map(Into::into),
+            rollback_config: spec.rollback.filter(|_| spec.job.is_none()).map(Into::into),
+            job: spec.job.filter(|job| *job != wire::JobConfig::default()).map(|job| JobConfig {
+                deadline: job.deadline_ms.map(nanos),
+                backoff_limit: job.backoff_limit,
+                ttl: job.ttl_ms.map(nanos),
+            }),
             name: spec.name,
         }
     }

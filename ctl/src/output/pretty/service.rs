@@ -6,8 +6,8 @@ use crate::{
     parse::duration,
 };
 use proto::wire::{
-    ContainerSpec, Network, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus, Service,
-    TaskNetwork, TaskSpec, service_spec::Mode,
+    ContainerSpec, JobStatus, Network, PublishedPort, Resources, RolloutConfig, RolloutState, RolloutStatus,
+    Service, TaskNetwork, TaskSpec, service_spec::Mode,
 };
 
 /// Writes a service; `networks` tells the names of those it is in.
@@ -21,19 +21,43 @@ pub fn service(service: &Service, networks: &[Network], now_ms: i64) -> String {
     }
     text += &match spec.mode {
         Some(Mode::Global(_)) => "Service Mode:\tGlobal\n".to_owned(),
+        Some(Mode::ReplicatedJob(job)) => format!(
+            "Service Mode:\tReplicatedJob\n Max Concurrent:\t{}\n Total Completions:\t{}\n",
+            job.max_concurrent, job.total
+        ),
+        Some(Mode::GlobalJob(_)) => "Service Mode:\tGlobalJob\n".to_owned(),
         Some(Mode::Replicated(mode)) => format!("Service Mode:\tReplicated\n Replicas:\t{}\n", mode.replicas),
         None => "Service Mode:\tReplicated\n".to_owned(),
     };
     text += &service.rollout.as_ref().map(|rollout| update_status(rollout, now_ms)).unwrap_or_default();
+    text += &service.job.as_ref().map(|run| job(run, now_ms)).unwrap_or_default();
     text += &placement(&task);
-    text += &spec.update.as_ref().map(|config| rollout_config(config, "Update")).unwrap_or_default();
-    text += &spec.rollback.as_ref().map(|config| rollout_config(config, "Rollback")).unwrap_or_default();
+    let rollouts = [(spec.update, "Update"), (spec.rollback, "Rollback")];
+    for (config, word) in rollouts.iter().filter(|_| service.job.is_none()) {
+        text += &config.as_ref().map(|config| rollout_config(config, word)).unwrap_or_default();
+    }
     text += &container(&task.container.clone().unwrap_or_default());
     text += &log(&task);
     text += &resources(&task);
     text += &network_names(&task, networks);
     text += &format!("Endpoint Mode:\t{}\n", states::endpoint_mode(endpoint_mode));
     text += &ports(&service.ports);
+    text
+}
+
+fn job(run: &JobStatus, now_ms: i64) -> String {
+    let mut text = format!("JobStatus:\n Iteration:\t{}\n", run.iteration);
+    text += &format!(" Started:\t{}\n", times::ago(run.started_at, now_ms));
+    text += &format!(" Completed:\t{}/{}\n", run.completed_tasks, run.total_tasks);
+    if run.failures > 0 {
+        text += &format!(" Failures:\t{}\n", run.failures);
+    }
+    if let Some(ended) = run.ended_at {
+        text += &format!(" Ended:\t\t{}\n", times::ago(ended, now_ms));
+    }
+    if !run.failure.is_empty() {
+        text += &format!(" Failed:\t{}\n", run.failure);
+    }
     text
 }
 

@@ -115,14 +115,19 @@ impl Progress {
         let arrived = slots.iter().filter(|slot| slot.arrived).count();
         let rollout = service.rollout.as_ref().filter(|rollout| Some(*rollout) != self.old_rollout.as_ref());
         let stage = rollout.map_or(RolloutState::Unspecified, RolloutStatus::state);
-        let complete = wanted == Some(arrived) && !in_progress(stage);
+        let complete = match &service.job {
+            Some(run) => run.ended_at.is_some() && run.failure.is_empty(),
+            None => wanted == Some(arrived) && !in_progress(stage),
+        };
 
-        let failure = self.rolled_wrong(rollout).or_else(|| {
+        let failure = self.rolled_wrong(rollout).or_else(|| self.job_failed(service)).or_else(|| {
             // While a rollout is in progress it decides itself how many failures are too many.
-            let undecided = !in_progress(stage) && !complete && stage != RolloutState::AwaitingPromotion;
+            let held = stage == RolloutState::AwaitingPromotion;
+            let undecided = !in_progress(stage) && !complete && !held && service.job.is_none();
             undecided.then(|| self.trouble.verdict(service, &slots)).flatten()
         });
-        let watched_ms = if came_up && stage == RolloutState::Unspecified { stable_ms(service) } else { 0 };
+        let is_watched = came_up && stage == RolloutState::Unspecified && service.job.is_none();
+        let watched_ms = if is_watched { stable_ms(service) } else { 0 };
         let held = rollout.filter(|rollout| rollout.state() == RolloutState::AwaitingPromotion);
         self.stable_at_ms = complete.then(|| self.stable_at_ms.unwrap_or(now_ms.saturating_add(watched_ms)));
         let lines = slots.iter().map(|slot| self.line(service, slot)).collect();
@@ -161,6 +166,13 @@ impl Progress {
         };
         let reason = if rollout.message.is_empty() { otherwise } else { &rollout.message };
         Some(Failure { reason: reason.to_owned(), task: self.trouble.last_ended() })
+    }
+
+    /// Why the run of a job failed, if it has; the managers decide that.
+    fn job_failed(&self, service: &Service) -> Option<Failure> {
+        let failure = &service.job.as_ref()?.failure;
+        let task = self.trouble.last_ended();
+        (!failure.is_empty()).then(|| Failure { reason: failure.clone(), task })
     }
 
     fn line(&self, service: &Service, slot: &SlotView) -> Line {

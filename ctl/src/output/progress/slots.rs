@@ -33,8 +33,12 @@ pub fn of<'a>(view: &'a ServiceView, service: &Service) -> Vec<SlotView<'a>> {
     }
     let mut slots: Vec<SlotView> =
         by_slot.into_iter().map(|((_, key), tasks)| slot(key, tasks, service)).collect();
-    if let Some(Mode::Replicated(mode)) = mode(service) {
-        let wanted = mode.replicas as usize;
+    let number = match mode(service) {
+        Some(Mode::Replicated(mode)) => Some(mode.replicas as usize),
+        Some(Mode::ReplicatedJob(job)) => Some(job.total as usize),
+        Some(Mode::Global(_) | Mode::GlobalJob(_)) | None => None,
+    };
+    if let Some(wanted) = number {
         // A slot left behind by a smaller number keeps its history for a while.
         while slots.len() > wanted
             && let Some(given_up) = slots.iter().rposition(|slot| !slot.alive && !slot.arrived)
@@ -58,7 +62,10 @@ fn slot<'a>(key: &str, mut tasks: Vec<&'a Task>, service: &Service) -> SlotView<
         state,
         reason: newest.filter(|_| !running).map(|task| tasks::reason(task)).unwrap_or_default(),
         before: newest.filter(|_| !running).map(|task| before(task, &tasks)).unwrap_or_default(),
-        arrived: newest.is_some_and(|task| is_running(task) || has_done_its_work(task, service)),
+        arrived: match service.job {
+            Some(_) => tasks.iter().any(|task| tasks::status(task).state() == TaskState::Complete),
+            None => newest.is_some_and(|task| is_running(task) || has_done_its_work(task, service)),
+        },
         alive,
         ended: tasks.into_iter().filter(bad).collect(),
     }
@@ -96,7 +103,8 @@ pub fn condition(service: &Service) -> Condition {
 pub fn wanted(service: &Service, slots: &[SlotView]) -> Option<usize> {
     match mode(service) {
         Some(Mode::Replicated(mode)) => Some(mode.replicas as usize),
-        Some(Mode::Global(_)) => {
+        Some(Mode::ReplicatedJob(job)) => Some(job.total as usize),
+        Some(Mode::Global(_) | Mode::GlobalJob(_)) => {
             let alive = slots.iter().filter(|slot| slot.alive || slot.arrived).count();
             Some(alive.max(service.desired_tasks as usize)).filter(|wanted| *wanted > 0)
         }

@@ -5,6 +5,7 @@
 //! or while the restart policy has given it up. Every slot is in exactly one hand at a time:
 //!
 //! ```text
+//! of a job    -> job                   makes tasks, and replaces those that ended without completing
 //! empty       -> replicated, global    make a task
 //! surplus     -> replicated, global    have the tasks stopped
 //! ended, lost -> restart               replaces the task, or gives the slot up
@@ -18,6 +19,7 @@
 
 pub mod global;
 pub mod handover;
+pub mod job;
 pub mod replicated;
 pub mod restart;
 pub(crate) mod slots;

@@ -11,7 +11,7 @@ mod properties;
 use crate::{
     Decision, allocator, enforcer, features,
     liveness::{self, Liveness},
-    orchestrator::{global, handover, replicated, restart},
+    orchestrator::{global, handover, job, replicated, restart},
     payloads, reaper, scheduler,
     state::{State, Transaction},
     updater,
@@ -60,6 +60,7 @@ fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: 
     round.run("updater", scratch, |state| updater::decide(state, now, ids, liveness));
     round.run("replicated", scratch, |state| replicated::decide(state, now, ids));
     round.run("global", scratch, |state| global::decide(state, now, ids));
+    round.run("job", scratch, |state| job::decide(state, now, ids));
     round.run("enforcer", scratch, |state| enforcer::decide(state, now, ids));
     round.run("restart", scratch, |state| restart::decide(state, now, ids));
     round.run("handover", scratch, |state| handover::decide(state, now));

@@ -9,6 +9,7 @@ use proto::model::{
     Content, Payload, PayloadId, PayloadKind, PayloadSpec, Roll, Service, ServiceSpec, Timestamp,
     cluster::PAYLOADS_LEVEL,
 };
+use std::sync::Arc;
 
 /// How many users are named.
 const USERS_MAX: usize = 10;
@@ -138,7 +139,7 @@ pub fn update(
     let Some((content, roll)) = edit.content else { return Ok((transaction, Vec::new())) };
     let edition = payload.newest() + 1;
     transaction.changes.push(Change::AddEdition { payload: id, edition, content, roll, at: now });
-    let is_user = |service: &&std::sync::Arc<Service>| !service.removing && payloads::uses(&service.spec, id);
+    let is_user = |service: &&Arc<Service>| !service.removing && payloads::uses(&service.spec, id);
     let users: Vec<&Service> = state.services().filter(is_user).map(AsRef::as_ref).collect();
     if !roll.is_in_place() {
         for service in &users {
@@ -146,7 +147,11 @@ pub fn update(
                 .expect
                 .push(Expect { object: ObjectId::Service(service.id), version: service.version });
             let spec = with_edition(&service.spec, id, edition);
-            let updated = updater::begin_update(service, spec, now);
+            let updated = match spec.mode.is_job() {
+                // It is no wish for another run. Tasks that are made from now on find the new content.
+                true => Service { spec: Arc::new(spec), updated_at: now, ..Service::clone(service) },
+                false => updater::begin_update(service, spec, now),
+            };
             transaction.changes.push(Change::PutService(Box::new(updated)));
         }
     }

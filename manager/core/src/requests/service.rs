@@ -5,7 +5,9 @@ use super::{
     ports,
 };
 use crate::{
-    networks, payloads,
+    networks,
+    orchestrator::job,
+    payloads,
     ports::{Clash, NoPortLeft, PortNumber},
     state::{Change, Expect, ObjectId, State, Transaction},
     updater::{self, ControlError, GoBack, RollbackError},
@@ -133,7 +135,8 @@ pub fn create(
     check_networks(state, &spec)?;
     check_payloads(state, &spec)?;
     aliases::check(state, &spec.name, &spec.task.attachments)?;
-    Ok(put(0, ports::claim(state, None, updater::new_service(id, spec, now))?))
+    let new = job::begin(updater::new_service(id, spec, now), now);
+    Ok(put(0, ports::claim(state, None, new)?))
 }
 
 /// Updates a service. `version` is that of the service as the user last saw it: any since its spec
@@ -164,7 +167,7 @@ pub fn update(
     if spec.task.attachments != service.spec.task.attachments {
         aliases::check(state, &spec.name, &spec.task.attachments)?;
     }
-    let updated = updater::begin_update(service, spec, now);
+    let updated = job::begin(updater::begin_update(service, spec, now), now);
     Ok(put(service.version, ports::claim(state, Some(service), updated)?))
 }
 
@@ -176,7 +179,7 @@ pub fn rollback(
     now: Timestamp,
 ) -> Result<Transaction, ServiceError> {
     check_present(service)?;
-    come_back(state, service, updater::begin_rollback(service, back, now)?)
+    come_back(state, service, job::begin(updater::begin_rollback(service, back, now)?, now))
 }
 
 /// What a person does to a rollout that has begun.

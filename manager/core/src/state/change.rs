@@ -1,9 +1,9 @@
 //! Changes to the state: what is written to the log and applied by every member.
 
 use proto::model::{
-    Cluster, Content, DesiredState, Name, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease,
-    NodeStatus, Payload, PayloadId, RestartHistory, Roll, Rollout, RolloutCounts, RolloutState, Service,
-    ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus, Timestamp,
+    Cluster, Content, DesiredState, JobRun, Name, Network, NetworkAddress, NetworkId, Node, NodeId,
+    NodeLease, NodeStatus, Payload, PayloadId, RestartHistory, Roll, Rollout, RolloutCounts, RolloutState,
+    Service, ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,6 +222,13 @@ pub enum Change {
     },
     /// Removes a secret or config. No service may use it, or be rolled back to that.
     DeletePayload(PayloadId),
+    /// Records how far a run of a job is; ignored if the service is gone or another run has begun.
+    SetJobRun {
+        /// The service.
+        service: ServiceId,
+        /// The run.
+        run: JobRun,
+    },
 }
 
 /// A task to create; the rest comes from its service.

@@ -1,11 +1,11 @@
 //! Builders whose defaults are what most tests want.
 
 use proto::model::{
-    Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, EndpointMode, JoinTokens,
-    ManagerStatus, NetworkAttachment, NetworkId, Node, NodeDescription, NodeId, NodeSpec, NodeState,
-    NodeStatus, Payload, PayloadUse, PortProtocol, PublishedPort, RestartPolicy, Role, RolloutConfig,
-    RolloutOrder, RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId, TaskSpec, TaskStatus,
-    Timestamp, cluster::FEATURE_LEVEL, payload::PAYLOAD_MODE,
+    Availability, Cluster, ClusterId, ClusterSpec, ContainerSpec, DesiredState, EndpointMode, JobConfig,
+    JoinTokens, ManagerStatus, NetworkAttachment, NetworkId, Node, NodeDescription, NodeId, NodeSpec,
+    NodeState, NodeStatus, Payload, PayloadUse, PortProtocol, PublishedPort, RestartPolicy, Role,
+    RolloutConfig, RolloutOrder, RootCa, ServiceId, ServiceMode, ServiceSpec, SlotKey, Task, TaskId,
+    TaskSpec, TaskStatus, Timestamp, cluster::FEATURE_LEVEL, payload::PAYLOAD_MODE,
 };
 use std::{collections::BTreeMap, net::Ipv4Addr, num::NonZeroU16, sync::Arc};
 
@@ -116,6 +116,7 @@ pub fn service(name: &str) -> ServiceBuilder {
         update: RolloutConfig::default(),
         rollback: RolloutConfig::default(),
         endpoint_mode: EndpointMode::default(),
+        job: JobConfig::default(),
     })
 }
 
@@ -127,6 +128,24 @@ impl ServiceBuilder {
     /// Sets the number of replicas.
     pub fn replicas(mut self, replicas: u32) -> Self {
         self.0.mode = ServiceMode::Replicated { replicas };
+        self
+    }
+
+    /// Makes it a job of so many tasks, some of them at a time.
+    pub fn job(mut self, total: u32, max_concurrent: u32) -> Self {
+        self.0.mode = ServiceMode::ReplicatedJob { total, max_concurrent };
+        self
+    }
+
+    /// Makes it a job with a task on every node.
+    pub fn global_job(mut self) -> Self {
+        self.0.mode = ServiceMode::GlobalJob;
+        self
+    }
+
+    /// Changes what bounds it as a job.
+    pub fn bounded(mut self, change: impl FnOnce(&mut JobConfig)) -> Self {
+        change(&mut self.0.job);
         self
     }
 

@@ -25,6 +25,7 @@ pub fn new_service(id: ServiceId, spec: ServiceSpec, now: Timestamp) -> Service 
         chosen_ports: BTreeMap::new(),
         revision: RevisionMark { number: 1, since: now, restores: None },
         revisions: Vec::new(),
+        job: None,
     }
 }
 

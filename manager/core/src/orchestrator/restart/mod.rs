@@ -9,6 +9,7 @@
 mod policy;
 
 pub use policy::{RAN_WELL, delay_after};
+pub(super) use policy::{Verdict, judge};
 
 use super::{
     global, is_lost, must_leave, replace,
@@ -20,7 +21,6 @@ use crate::{
     state::{Change, NewTask, State},
     updater::canary,
 };
-use policy::Verdict;
 use proto::model::{
     DesiredState, GivenUp, IdSource, RestartHistory, RolloutOrder, RolloutState, Service, SlotKey, Task,
     TaskState, Timestamp,
@@ -29,7 +29,8 @@ use proto::model::{
 /// Replaces the tasks that ended or were lost.
 pub fn decide(state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Decision {
     let mut decision = Decision::default();
-    for service in state.services().filter(|service| !service.removing) {
+    let is_running = |service: &&std::sync::Arc<Service>| !service.removing && !service.spec.mode.is_job();
+    for service in state.services().filter(is_running) {
         for slot in Slots::of(state, service.id).iter() {
             // What has to leave a node that takes no tasks is not replaced there.
             let in_place = match slot.key {
@@ -100,7 +101,7 @@ fn settle(
         return changes;
     }
     let history = service.restarts.get(&slot.key).cloned().unwrap_or_default();
-    match policy::judge(&service.spec.task.restart, &history, task, now) {
+    match judge(&service.spec.task.restart, &history, task, now) {
         Verdict::Restart { at, history } => {
             let (mut changes, new) = replace(state, service, slot, order, now, ids);
             changes.extend(set_history(service, slot.key, history));

@@ -20,7 +20,7 @@ const DELAY_MIN: Duration = Duration::from_millis(100);
 
 /// What the policy says of a task that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::orchestrator) enum Verdict {
     /// Replace it.
     Restart {
         /// When the replacement may start.
@@ -36,7 +36,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges a task that ended by itself.
-pub(super) fn judge(
+pub(in crate::orchestrator) fn judge(
     policy: &RestartPolicy,
     history: &RestartHistory,
     task: &Task,

@@ -106,6 +106,8 @@ pub(super) fn check_converged(state: &State) -> Result<(), TestCaseError> {
         filled.extend(service.restarts.keys().filter(|&&slot| is_given_up(service, slot)));
         match service.spec.mode {
             ServiceMode::Replicated { replicas } => prop_assert_eq!(filled.len(), replicas as usize),
+            // What becomes of jobs is looked at by their own tests.
+            ServiceMode::ReplicatedJob { .. } | ServiceMode::GlobalJob => {}
             ServiceMode::Global => {
                 let fitting = state.nodes().filter(|node| global::accepts(node, service));
                 prop_assert_eq!(filled, fitting.map(|node| SlotKey::Node(node.id)).collect::<BTreeSet<_>>());

@@ -158,6 +158,7 @@ impl State {
             }
             Change::DropEditions { payload, editions } => Ok(self.drop_editions(*payload, editions)),
             Change::DeletePayload(id) => self.delete_payload(*id).map(Some),
+            Change::SetJobRun { service, run } => Ok(self.set_job_run(*service, run)),
         }
     }
 

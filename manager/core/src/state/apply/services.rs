@@ -6,7 +6,7 @@ use crate::{
     state::{Event, Holder, ObjectId, State},
 };
 use proto::model::{
-    NetworkId, RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey,
+    JobRun, NetworkId, RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey,
     SlotProgress, Timestamp,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -94,6 +94,15 @@ impl State {
                 None => rollout.slots.remove(&slot),
             };
             before != progress
+        })
+    }
+
+    pub(super) fn set_job_run(&mut self, id: ServiceId, run: &JobRun) -> Option<Event> {
+        self.change_service(id, |service| {
+            let is_present = |known: &JobRun| known.iteration == run.iteration && known != run;
+            let Some(known) = service.job.as_mut().filter(|known| is_present(known)) else { return false };
+            *known = run.clone();
+            true
         })
     }
 

@@ -29,6 +29,7 @@ pub(super) fn task(number: u8, desired: DesiredState) -> Task {
         task: TaskSpec { container, ..TaskSpec::default() },
         ports: Vec::new(),
         endpoint_mode: EndpointMode::default(),
+        job: Default::default(),
         update: RolloutConfig::default(),
         rollback: RolloutConfig::default(),
     };
