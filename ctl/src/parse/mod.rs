@@ -17,4 +17,5 @@ pub mod pairs;
 pub mod probe;
 pub mod publish;
 pub mod since;
-pub mod words;
+
+pub use compose::words;
