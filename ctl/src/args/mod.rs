@@ -10,6 +10,7 @@ pub mod list;
 pub mod network;
 pub mod node;
 pub mod service;
+pub mod stack;
 pub mod swarm;
 pub mod system;
 
@@ -41,6 +42,9 @@ pub enum Command {
     /// Manage services
     #[command(subcommand)]
     Service(service::ServiceCommand),
+    /// Manage stacks: services and networks from Compose files
+    #[command(subcommand)]
+    Stack(stack::StackCommand),
     /// Manage networks
     #[command(subcommand)]
     Network(network::NetworkCommand),

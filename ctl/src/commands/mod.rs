@@ -11,6 +11,7 @@ pub mod node;
 mod retry;
 pub mod service;
 mod several;
+pub mod stack;
 pub mod swarm;
 pub mod system;
 mod task_list;
@@ -44,6 +45,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
         Command::Swarm(command) => swarm::run(session, command).await,
         Command::Node(command) => node::run(session, command).await,
         Command::Service(command) => service::run(session, command).await,
+        Command::Stack(command) => stack::run(session, command).await,
         Command::Network(command) => network::run(session, command).await,
         Command::Image(command) => image::run(session, command).await,
         Command::System(command) => system::run(session, command).await,

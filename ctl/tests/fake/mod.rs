@@ -242,6 +242,10 @@ impl Control for Daemon {
     }
 
     not_scripted! {
+        apply_stack(ApplyStackRequest) -> ApplyStackResponse;
+        list_stacks(ListStacksRequest) -> ListStacksResponse;
+        get_stack(GetStackRequest) -> Stack;
+        remove_stack(RemoveStackRequest) -> RemoveStackResponse;
         connect_task(ConnectTaskRequest) -> Task;
         disconnect_task(DisconnectTaskRequest) -> Task;
         get_cluster(GetClusterRequest) -> Cluster;

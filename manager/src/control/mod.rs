@@ -9,6 +9,7 @@ mod networks;
 mod nodes;
 mod service;
 mod services;
+mod stacks;
 mod tasks;
 mod watch;
 

@@ -96,4 +96,8 @@ control! {
     connect_task(ConnectTaskRequest) -> Task;
     disconnect_task(DisconnectTaskRequest) -> Task;
     check_networks(CheckNetworksRequest) -> CheckNetworksResponse;
+    apply_stack(ApplyStackRequest) -> ApplyStackResponse;
+    list_stacks(ListStacksRequest) -> ListStacksResponse;
+    get_stack(GetStackRequest) -> Stack;
+    remove_stack(RemoveStackRequest) -> RemoveStackResponse;
 }

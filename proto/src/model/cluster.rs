@@ -11,7 +11,8 @@ use std::{fmt, time::Duration};
 /// | --- | --- |
 /// | 1 | services, tasks, nodes, rollouts |
 /// | 2 | networks, their leases, published ports of every node, tasks connected one by one |
-pub const FEATURE_LEVEL: u32 = 2;
+/// | 3 | stacks |
+pub const FEATURE_LEVEL: u32 = 3;
 
 /// The cluster object; there is exactly one, made at init.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

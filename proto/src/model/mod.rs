@@ -24,6 +24,7 @@ pub mod revision;
 pub mod rollout;
 pub mod service;
 pub mod signal;
+pub mod stack;
 pub mod sysctl;
 pub mod task;
 pub mod task_state;
@@ -41,7 +42,7 @@ pub use container::ContainerSpec;
 pub use dns_config::DnsConfig;
 pub use extra_host::{ExtraHost, HostTarget};
 pub use host_ip::{HostIp, HostIpError};
-pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, TaskId};
+pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, ServiceId, StackId, TaskId};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
 pub use network::{
@@ -63,6 +64,7 @@ pub use service::{
     PreviousSpec, RestartCondition, RestartPolicy, Service, ServiceMode, ServiceSpec, TaskNetwork, TaskSpec,
 };
 pub use signal::Signal;
+pub use stack::{Stack, StackCondition, StackDependency, StackService, StackSpec};
 pub use sysctl::Sysctl;
 pub use task::{
     DesiredState, ExitStatus, GivenUp, HealthStatus, RestartHistory, Slot, SlotKey, Task, TaskStatus,

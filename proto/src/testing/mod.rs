@@ -4,12 +4,14 @@ mod cluster;
 mod container;
 mod probe;
 mod service;
+mod stack;
 mod task;
 mod text;
 
 pub use cluster::{cluster_spec, node, node_description, node_spec, node_status};
 pub use container::container_spec;
 pub use service::{service_spec, task_spec};
+pub use stack::stack_spec;
 pub use task::{task, task_status};
 
 use crate::model::{Id, Timestamp};

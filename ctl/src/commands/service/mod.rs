@@ -2,7 +2,7 @@
 
 pub(super) mod converge;
 mod create;
-mod display;
+pub(super) mod display;
 pub(super) mod edit;
 mod history;
 mod inspect;

@@ -11,3 +11,4 @@ pub mod network;
 pub mod node;
 mod ports;
 pub mod service;
+pub mod stack;

@@ -2,8 +2,8 @@
 
 use proto::model::{
     Cluster, DesiredState, Name, Network, NetworkAddress, NetworkId, Node, NodeId, NodeLease, NodeStatus,
-    RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey, SlotProgress, TaskId,
-    TaskStatus, Timestamp,
+    RestartHistory, Rollout, RolloutCounts, RolloutState, Service, ServiceId, SlotKey, SlotProgress, Stack,
+    StackId, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,8 @@ pub enum ObjectId {
     Task(TaskId),
     /// A network.
     Network(NetworkId),
+    /// A stack.
+    Stack(StackId),
 }
 
 /// One change. Old logs must still apply: variants and fields are added, never altered.
@@ -187,6 +189,10 @@ pub enum Change {
         /// Whether it gives its address up at once.
         force: bool,
     },
+    /// Adds or replaces a stack. Refused if another one has its name.
+    PutStack(Box<Stack>),
+    /// Removes a stack. What belongs to it stays.
+    DeleteStack(StackId),
 }
 
 /// A task to create; the rest comes from its service.

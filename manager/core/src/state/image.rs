@@ -3,7 +3,7 @@
 use super::State;
 use proto::model::{
     Cluster, DesiredState, Network, NetworkAddress, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey,
-    Task, TaskConnection, TaskId, TaskStatus, Timestamp,
+    Stack, Task, TaskConnection, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -23,6 +23,8 @@ pub struct Image {
     tasks: Vec<TaskImage>,
     #[serde(default)]
     networks: Vec<Arc<Network>>,
+    #[serde(default)]
+    stacks: Vec<Arc<Stack>>,
 }
 
 /// A task whose spec is named by its place in [`Image::specs`].
@@ -92,6 +94,7 @@ impl State {
             specs,
             tasks,
             networks: self.networks().cloned().collect(),
+            stacks: self.stacks().cloned().collect(),
         }
     }
 
@@ -119,6 +122,9 @@ impl State {
             state.index_task(&task);
             state.tasks_by_service.insert_mut((task.service, task.slot, task.id));
             state.tasks.insert_mut(task.id, Arc::new(task));
+        }
+        for stack in image.stacks {
+            state.stacks.insert_mut(stack.id, stack);
         }
         state.touch_all();
         Ok(state)

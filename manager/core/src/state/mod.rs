@@ -19,7 +19,8 @@ pub use holder::Holder;
 pub use image::{Image, ImageError};
 
 use proto::model::{
-    Cluster, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, SlotKey, Task, TaskId,
+    Cluster, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, SlotKey, Stack, StackId, Task,
+    TaskId,
 };
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct State {
     services: Map<ServiceId, Arc<Service>>,
     networks: Map<NetworkId, Arc<Network>>,
     tasks: Map<TaskId, Arc<Task>>,
+    stacks: Map<StackId, Arc<Stack>>,
     /// Names are unique among services that are not being removed.
     service_names: Map<Name, ServiceId>,
     network_names: Map<Name, NetworkId>,

@@ -3,8 +3,8 @@
 use super::{ObjectId, State};
 use crate::networks;
 use proto::model::{
-    Cluster, Id, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Task,
-    TaskId,
+    Cluster, Id, Name, Network, NetworkId, Node, NodeId, Service, ServiceId, ServiceSpec, SlotKey, Stack,
+    StackId, Task, TaskId,
 };
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ impl State {
             ObjectId::ServiceSpec(id) => self.service(id).map(|service| service.spec_version),
             ObjectId::Task(id) => self.task(id).map(|task| task.version),
             ObjectId::Network(id) => self.network(id).map(|network| network.version),
+            ObjectId::Stack(id) => self.stack(id).map(|stack| stack.version),
         };
         version.unwrap_or(0)
     }
@@ -79,6 +80,21 @@ impl State {
     /// The network of that name.
     pub fn network_named(&self, name: &Name) -> Option<&Arc<Network>> {
         self.network_names.get(name).and_then(|id| self.networks.get(id))
+    }
+
+    /// A stack.
+    pub fn stack(&self, id: StackId) -> Option<&Arc<Stack>> {
+        self.stacks.get(&id)
+    }
+
+    /// All stacks, by id.
+    pub fn stacks(&self) -> impl Iterator<Item = &Arc<Stack>> {
+        self.stacks.values()
+    }
+
+    /// The stack of that name. There are few, so they are not indexed by name.
+    pub fn stack_named(&self, name: &Name) -> Option<&Arc<Stack>> {
+        self.stacks().find(|stack| stack.spec.name == *name)
     }
 
     /// A task.

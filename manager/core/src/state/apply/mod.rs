@@ -3,6 +3,7 @@
 mod connections;
 mod networks;
 mod services;
+mod stacks;
 mod tasks;
 
 use super::{Change, Event, EventKind, Holder, ObjectId, State, Transaction};
@@ -148,6 +149,8 @@ impl State {
             Change::DisconnectTask { task, network, force } => {
                 Ok(self.disconnect_task(*task, *network, *force))
             }
+            Change::PutStack(stack) => self.put_stack(stack).map(Some),
+            Change::DeleteStack(id) => Ok(self.delete_stack(*id)),
         }
     }
 
