@@ -7,13 +7,18 @@ use std::{fmt, sync::Arc};
 pub struct Place {
     /// The file, as it was named.
     pub file: Arc<str>,
-    /// The line, from 1.
+    /// The line, from 1; zero if it stands in no file.
     pub line: usize,
     /// The column, from 1.
     pub column: usize,
 }
 
 impl Place {
+    /// Something that stands in no file, such as an argument.
+    pub fn outside(name: &str) -> Self {
+        Self { file: name.into(), line: 0, column: 0 }
+    }
+
     /// The beginning of a file.
     pub fn start_of(file: &str) -> Self {
         Self { file: file.into(), line: 1, column: 1 }
@@ -22,7 +27,10 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 

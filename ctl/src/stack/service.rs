@@ -8,7 +8,7 @@ use super::{
 use crate::parse::{csv, words};
 use compose::{
     Report,
-    model::{Mount, MountKind, Port, Project, RestartPolicy, Service, UpdateConfig},
+    model::{Healthcheck, Mount, MountKind, Port, Project, RestartPolicy, Service, UpdateConfig},
 };
 use proto::wire;
 
@@ -211,8 +211,15 @@ fn not_yet(service: &Service, report: &Report) {
     if let Some(init) = service.init.as_ref().filter(|init| init.value) {
         report.warn(&init.place, &init.path, "not honoured yet: the command itself is the first process");
     }
-    if let Some(test) = service.healthcheck.as_ref().and_then(|check| check.test.first()) {
-        report.warn(&test.place, &test.path, "not honoured yet: a task counts as healthy once it runs");
+    let checks = |check: &&Healthcheck| !check.disable.as_ref().is_some_and(|disable| disable.value);
+    if let Some(check) = service.healthcheck.as_ref().filter(checks) {
+        let message = "not honoured yet: a task counts as healthy once it runs";
+        report.warn(&check.at.place, &check.at.path, message);
+    }
+    for dependency in service.depends_on.iter().filter(|dependency| dependency.restart) {
+        let name = &dependency.service;
+        let message = "restart is not honoured: a change of it leaves this service alone";
+        report.warn(&name.place, &name.path, message);
     }
     for secret in &service.secrets {
         report.warn(&secret.source.place, &secret.source.path, "not honoured yet: containers see no secrets");

@@ -20,7 +20,7 @@ pub const NAMESPACE: &str = "com.docker.stack.namespace";
 pub fn stack_spec(project: &Project, stack: &str, report: &Report) -> wire::StackSpec {
     if let Err(error) = stack.parse::<Name>() {
         let place = project.name.as_ref().map(|name| (name.place.clone(), name.path.clone()));
-        let (place, path) = place.unwrap_or_else(|| (compose::Place::start_of("STACK"), Default::default()));
+        let (place, path) = place.unwrap_or_else(|| (compose::Place::outside("STACK"), Default::default()));
         report.error(&place, &path, error);
     }
     for volume in project.volumes.values() {

@@ -7,6 +7,7 @@ use crate::{
     store::ProposeError,
 };
 use manager_core::{
+    liveness::Liveness,
     requests::{
         find,
         stack::{self, Action, NewIds, StackChange, StackObject},
@@ -15,7 +16,7 @@ use manager_core::{
     state::{ObjectId, Refusal, State},
 };
 use proto::{
-    model::{Id, IdSource, Name, NetworkId, Problems, Stack, StackId, StackSpec},
+    model::{Id, IdSource, Name, NetworkId, Problems, Stack, StackId, StackSpec, Timestamp},
     wire::{
         self, ApplyStackRequest, ApplyStackResponse, GetStackRequest, ListStacksRequest, ListStacksResponse,
         RemoveStackRequest, RemoveStackResponse,
@@ -42,6 +43,7 @@ impl ControlService {
             let applied = stack::apply(&state, spec, prune, &ids, self.clock.now()).map_err(of_refusals)?;
             let changes = applied.changes.iter().map(wire_change).collect();
             if dry_run {
+                let changes = self.foreseen(&applied.state, changes).await?;
                 return answer(&applied.state, applied.stack, &names, changes);
             }
             if !applied.transaction.changes.is_empty() {
@@ -54,6 +56,44 @@ impl ControlService {
             }
             return answer(&self.store.snapshot(), applied.stack, &names, changes);
         }
+    }
+
+    /// Adds to each service which of its tasks would be started and replaced.
+    async fn foreseen(
+        &self,
+        state: &State,
+        mut changes: Vec<wire::StackChange>,
+    ) -> Result<Vec<wire::StackChange>, Status> {
+        let liveness = Liveness { leader_since: Timestamp(0), contacts: self.hub.contacts() };
+        let named = |change: &wire::StackChange| {
+            state.service_named(&change.name.parse().ok()?).map(|service| service.id)
+        };
+        let changed = |change: &&wire::StackChange| {
+            change.kind() == Kind::Service
+                && matches!(change.action(), WireAction::Create | WireAction::Update)
+        };
+        let services = changes.iter().filter(changed).filter_map(named).collect();
+        let (now, seen) = (self.clock.now(), state.clone());
+        // Each step is a decision on the whole cluster, and there are many.
+        let foreseen = tokio::task::spawn_blocking(move || {
+            stacks::foresee(&seen, &services, now, &liveness, &mut RandomIds)
+        });
+        let foreseen = foreseen.await.map_err(|_| Status::internal("the plan could not be made"))?;
+        for change in &mut changes {
+            let Some(service) = change.name.parse().ok().and_then(|name| state.service_named(&name)) else {
+                continue;
+            };
+            let own =
+                foreseen.iter().filter(|one| change.kind() == Kind::Service && one.service == service.id);
+            let planned = |one: &stacks::Foreseen| wire::PlannedTask {
+                name: format!("{}.{}", change.name, one.slot),
+                replaces: one.replaces.map(|task| task.to_string()).unwrap_or_default(),
+                node_id: one.node.map(|node| node.to_string()).unwrap_or_default(),
+                message: one.message.clone(),
+            };
+            change.tasks = own.map(planned).collect();
+        }
+        Ok(changes)
     }
 
     pub(super) async fn list_stacks(

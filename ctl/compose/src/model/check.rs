@@ -38,7 +38,7 @@ impl Project {
                 "no service is part of the profiles that were chosen: choose one with --profile (left out: {})",
                 left_out.into_iter().collect::<Vec<_>>().join(", ")
             );
-            report.error(&crate::Place::start_of("profiles"), &crate::KeyPath::root(), message);
+            report.error(&crate::Place::outside("--profile"), &crate::KeyPath::root(), message);
         }
     }
 

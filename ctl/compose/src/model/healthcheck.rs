@@ -3,8 +3,10 @@
 use crate::{fields::Fields, place::At};
 
 /// How it is found out whether a container does its work.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Healthcheck {
+    /// Where it stands.
+    pub at: At<()>,
     /// What is run, after `CMD`, `CMD-SHELL` or `NONE`.
     pub test: Vec<At<String>>,
     /// Wait between checks.
@@ -24,6 +26,7 @@ pub struct Healthcheck {
 impl Healthcheck {
     pub(super) fn read(fields: Fields) -> Healthcheck {
         let healthcheck = Healthcheck {
+            at: At { value: (), place: fields.place.clone(), path: fields.path.clone() },
             test: fields.texts("test"),
             interval: fields.text("interval"),
             timeout: fields.text("timeout"),

@@ -84,7 +84,7 @@ impl Read {
     /// The spec of the stack, if nothing is wrong with the files.
     pub fn spec(&self, session: &Session) -> Result<StackSpec, CliError> {
         if self.stack.is_empty() {
-            let place = compose::Place::start_of("STACK");
+            let place = compose::Place::outside("STACK");
             let message = "the stack has no name: give one, or write name: in the file";
             self.report.error(&place, &compose::KeyPath::root(), message);
         }

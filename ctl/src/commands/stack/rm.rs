@@ -2,12 +2,14 @@
 
 use super::Session;
 use crate::{args::stack::RmArgs, commands::several::Refusals, error::CliError};
-use proto::wire::{GetStackRequest, RemoveStackRequest, RemoveStackResponse};
+use proto::wire::{GetStackRequest, RemoveStackRequest, RemoveStackResponse, Stack};
 use std::time::Duration;
 use tonic::Code;
 
 /// How often it is looked whether a stack is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// After how many looks it is told what is left.
+const LOOKS_IN_SILENCE: u32 = 25;
 
 /// Removes stacks, and waits until nothing is left of them.
 pub async fn run(session: &Session, args: RmArgs) -> Result<(), CliError> {
@@ -26,14 +28,31 @@ pub async fn run(session: &Session, args: RmArgs) -> Result<(), CliError> {
         removed.push(answer);
     }
     for stack in removed.iter().filter(|_| !args.detach) {
+        let mut looks = 0;
         loop {
-            let looked = client.control().get_stack(GetStackRequest { stack: stack.id.clone() }).await;
-            match looked {
-                Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
+            match client.control().get_stack(GetStackRequest { stack: stack.id.clone() }).await {
+                Ok(left) => {
+                    looks += 1;
+                    if looks == LOOKS_IN_SILENCE {
+                        session.printer.note(&left_words(&left.into_inner()));
+                    }
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
                 Err(status) if status.code() == Code::NotFound => break,
                 Err(status) => return Err(CliError::cluster(status)),
             }
         }
     }
     refusals.finish()
+}
+
+/// What is still there of a stack.
+fn left_words(stack: &Stack) -> String {
+    let name = stack.spec.as_ref().map_or(stack.id.as_str(), |spec| &spec.name);
+    format!(
+        "shoal: stack {name} still has {} services whose tasks are being stopped, and {} networks; waiting (Ctrl-C stops \
+         waiting, and the cluster goes on)",
+        stack.service_ids.len(),
+        stack.network_ids.len()
+    )
 }

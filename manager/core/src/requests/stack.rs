@@ -218,7 +218,10 @@ pub fn remove(state: &State, stack: &Stack, now: Timestamp) -> Result<Removed, P
 /// Notes who is in a network that is to go, and does not go with it.
 fn check_leaving(state: &State, stack: &str, id: NetworkId, problems: &mut Problems) {
     let Some(network) = state.network(id) else { return };
-    let others = state.services_in(id).filter(|service| stack_of(&service.spec.labels) != Some(stack));
+    // One that is being removed is in nobody's way for long.
+    let is_other =
+        |service: &&Arc<Service>| !service.removing && stack_of(&service.spec.labels) != Some(stack);
+    let others = state.services_in(id).filter(is_other);
     let others: Vec<String> = others.map(|service| format!("service `{}`", service.spec.name)).collect();
     if !others.is_empty() {
         let message = format!(

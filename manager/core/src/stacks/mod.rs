@@ -6,12 +6,15 @@
 //! say what they wait for.
 
 mod conditions;
+mod foresight;
+
+pub use foresight::{Foreseen, TASKS_MAX, foresee};
 
 use crate::{
     Decision,
-    state::{Change, Expect, ObjectId, State},
+    state::{Change, Expect, Holder, ObjectId, State},
 };
-use proto::model::{NetworkId, Service, ServiceId, Stack, StackDependency, stack::stack_of};
+use proto::model::{NetworkId, Service, ServiceId, Stack, StackDependency, Task, stack::stack_of};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -80,9 +83,13 @@ fn unmet<'a>(
     dependencies.filter(|dependency| !conditions::is_met(state, dependency))
 }
 
-/// Whether no service, no task and no one else is in a network.
+/// Whether nothing is in a network, or on its way there: no service, no holder of an address, and no task that was made
+/// for an older spec and waits for a node.
 fn is_unused(state: &State, id: NetworkId) -> bool {
-    use crate::state::Holder;
+    let attaches = |task: &Arc<Task>| {
+        task.is_runnable() && task.spec.task.attachments.iter().any(|attachment| attachment.network == id)
+    };
     state.services_in(id).next().is_none()
         && !state.held_in(id).any(|(_, holder)| !matches!(holder, Holder::Node(_)))
+        && !state.tasks().any(attaches)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     networks::NetworkEvent,
+    stacks::StackEvent,
     wish::{Attached, Networks, Wish, attached, wish},
 };
 use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, network_in, node};
@@ -23,6 +24,7 @@ pub(super) enum Event {
     Attach { service: usize, networks: Attached },
     EndpointMode { service: usize, dnsrr: bool },
     Network(NetworkEvent),
+    Stack(StackEvent),
     End { task: usize, state: TaskState },
     AddNode { ssd: bool },
     RemoveNode { node: usize },
@@ -49,6 +51,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         1 => (which.clone(), attached()).prop_map(|(service, networks)| Event::Attach { service, networks }),
         1 => (which.clone(), any::<bool>()).prop_map(|(service, dnsrr)| Event::EndpointMode { service, dnsrr }),
         4 => super::networks::event().prop_map(Event::Network),
+        3 => super::stacks::event().prop_map(Event::Stack),
         3 => (which.clone(), ends).prop_map(|(task, state)| Event::End { task, state }),
         2 => any::<bool>().prop_map(|ssd| Event::AddNode { ssd }),
         1 => which.clone().prop_map(|node| Event::RemoveNode { node }),
@@ -108,6 +111,7 @@ impl World {
                 self.made += 1;
                 super::networks::happen(bench, event, self.made);
             }
+            Event::Stack(event) => super::stacks::happen(bench, event),
             Event::Update { service, image } => {
                 let Some(id) = pick(services(bench), service) else { return };
                 let images = ["app:1", "app:2", "app:3", BROKEN_IMAGE, MISSING_IMAGE];
@@ -181,11 +185,12 @@ impl World {
         }
     }
 
-    /// Every service is removed.
+    /// Every service and every stack is removed.
     pub fn clear(&mut self) {
         for id in services(&self.bench) {
             self.bench.remove(id);
         }
+        super::stacks::clear(&mut self.bench);
     }
 }
 

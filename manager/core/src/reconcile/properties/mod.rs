@@ -4,6 +4,7 @@ mod churn;
 mod invariants;
 mod networks;
 mod numbers;
+mod stacks;
 mod tables;
 mod wish;
 
@@ -51,6 +52,7 @@ proptest! {
         world.clear();
         world.bench.settle();
         numbers::check_nothing_held(&world.bench.state)?;
+        prop_assert_eq!(world.bench.state.stacks().count(), 0);
     }
 
     #[test]
