@@ -24,8 +24,9 @@ services:
     deploy: {replicas: 2}
   db:
     <<: *wait
-    command: sh -c "mkdir /www; echo $$GREETING > /www/index.html; exec httpd -f -h /www"
+    command: sh -c "sleep 1; mkdir /www; echo $$GREETING > /www/index.html; exec httpd -f -h /www"
     environment: {GREETING: "${GREETING:-good morning}"}
+    healthcheck: {test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:80/"], interval: 1s}
     networks: {back: {aliases: [database]}}
   migrate:
     <<: *wait

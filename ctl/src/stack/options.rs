@@ -53,6 +53,11 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Gives an option that has no value.
+    pub fn switch(&mut self, option: &str) {
+        self.words.push(option.to_owned());
+    }
+
     /// Gives an option without a place in the file.
     pub fn set_own(&mut self, option: &str, value: impl Into<String>) {
         self.set(option, value, self.key);

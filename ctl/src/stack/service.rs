@@ -10,7 +10,10 @@ use compose::{
     Report,
     model::{Healthcheck, Mount, MountKind, Port, Project, RestartPolicy, Service, UpdateConfig},
 };
-use proto::wire;
+use proto::wire::{
+    self,
+    probe::{Exec, Kind},
+};
 
 /// The label that has the image as the file names it.
 const IMAGE: &str = "com.docker.stack.image";
@@ -46,7 +49,35 @@ pub fn service_spec(
     }
     logging(service, &mut options, report);
     not_yet(service, report);
-    options.create(image, &service.command, report)
+    let exec = service.healthcheck.as_ref().and_then(|check| health(check, &mut options));
+    let mut spec = options.create(image, &service.command, report)?;
+    if let Some(args) = exec {
+        // A program without a shell is nothing that an option can say.
+        let container = spec.task.get_or_insert_default().container.get_or_insert_default();
+        container.health.get_or_insert_default().kind = Some(Kind::Exec(Exec { args }));
+    }
+    Some(spec)
+}
+
+/// How the service is checked. Answers with the program and its arguments, if it is one without a shell.
+fn health(check: &Healthcheck, options: &mut Options) -> Option<Vec<String>> {
+    let kind = check.test.first().map(|word| word.value.as_str());
+    if kind == Some("NONE") || check.disable.as_ref().is_some_and(|disable| disable.value) {
+        options.switch("--no-healthcheck");
+        return None;
+    }
+    options.set_text("--health-interval", check.interval.as_ref());
+    options.set_text("--health-timeout", check.timeout.as_ref());
+    options.set_number("--health-retries", check.retries.as_ref());
+    options.set_text("--health-start-period", check.start_period.as_ref());
+    options.set_text("--health-start-interval", check.start_interval.as_ref());
+    let (first, rest) = check.test.split_first()?;
+    let words = || rest.iter().map(|word| word.value.as_str());
+    if kind == Some("CMD-SHELL") {
+        options.set("--health-cmd", words().collect::<Vec<_>>().join(" "), first);
+        return None;
+    }
+    Some(words().map(str::to_owned).collect())
 }
 
 fn container(service: &Service, options: &mut Options) {
@@ -210,11 +241,6 @@ fn logging(service: &Service, options: &mut Options, report: &Report) {
 fn not_yet(service: &Service, report: &Report) {
     if let Some(init) = service.init.as_ref().filter(|init| init.value) {
         report.warn(&init.place, &init.path, "not honoured yet: the command itself is the first process");
-    }
-    let checks = |check: &&Healthcheck| !check.disable.as_ref().is_some_and(|disable| disable.value);
-    if let Some(check) = service.healthcheck.as_ref().filter(checks) {
-        let message = "not honoured yet: a task counts as healthy once it runs";
-        report.warn(&check.at.place, &check.at.path, message);
     }
     for dependency in service.depends_on.iter().filter(|dependency| dependency.restart) {
         let name = &dependency.service;

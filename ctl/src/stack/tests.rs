@@ -84,6 +84,7 @@ services:
     sysctls: {net.core.somaxconn: 1024}
     oom_score_adj: 100
     ports: ["80:8080", "127.0.0.1:53:53/udp", {target: 90, mode: host, published: 9090}]
+    healthcheck: {test: curl -f localhost, interval: 5s, timeout: 2s, retries: 4, start_period: 1m, start_interval: 500ms}
     logging: {driver: json-file, options: {max-size: 5m, max-file: 2}}
     networks: {front: {aliases: [www]}}
     deploy:
@@ -105,7 +106,8 @@ networks: {front: }
          --mount type=tmpfs,target=/t,tmpfs-size=64m,tmpfs-mode=1777 --cap-add NET_ADMIN --cap-drop CHOWN --stop-signal SIGINT \
          --stop-grace-period 90s --host db:10.0.0.9 --host six:fd00::5 --dns 10.0.0.2 --dns-search example.com --dns-option ndots:2 \
          --ulimit nofile=1024:4096 --ulimit nproc=100 --sysctl net.core.somaxconn=1024 --oom-score-adj 100 --publish 80:8080 \
-         --publish 127.0.0.1:53:53/udp --publish target=90,published=9090,mode=host --log-opt max-size=5m --log-opt max-file=2 \
+         --publish 127.0.0.1:53:53/udp --publish target=90,published=9090,mode=host --health-cmd 'curl -f localhost' --health-interval 5s --health-timeout 2s --health-retries 4 \
+         --health-start-period 60s --health-start-interval 500ms --log-opt max-size=5m --log-opt max-file=2 \
          --network name=shop_front,alias=web,alias=www --replicas 3 --label owner=me --label com.docker.stack.namespace=shop \
          --label com.docker.stack.image=nginx:1.27 --constraint node.role==worker --placement-pref spread=node.labels.zone \
          --replicas-max-per-node 2 --limit-cpu 0.5 --limit-memory 64m --limit-pids 50 --reserve-cpu 0.25 --reserve-memory 32m \
@@ -262,4 +264,23 @@ fn dependencies_are_named_in_full() {
         condition: wire::stack_dependency::Condition::Healthy.into(),
     };
     assert_eq!(spec.services[1].depends_on, [dependency]);
+}
+
+#[test]
+fn checks_without_a_shell_and_none_at_all_are_what_the_file_says() {
+    use wire::probe::{Exec, Kind};
+    let health = |check: &str| {
+        let spec = shop(&format!("services: {{web: {{image: x, healthcheck: {check}}}}}"));
+        spec.services[0].spec.clone().unwrap().task.unwrap().container.unwrap().health
+    };
+    let exec = Kind::Exec(Exec { args: vec!["pg_isready".into(), "-U".into(), "me".into()] });
+    let checked = health("{test: [CMD, pg_isready, -U, me], interval: 3s}").unwrap();
+    assert_eq!((checked.kind, checked.interval_ms), (Some(exec), Some(3_000)));
+    for none in ["{disable: true}", "{test: [NONE]}"] {
+        assert_eq!(health(none).unwrap().kind, Some(Kind::Disabled(true)), "{none}");
+    }
+    // Times alone are for the image's own check.
+    let timed = health("{retries: 5}").unwrap();
+    assert_eq!((timed.kind, timed.retries), (None, 5));
+    assert_eq!(health("{}"), None);
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{BROKEN_IMAGE, Bench, network_in, network_spec, node, service, stack};
-use proto::model::{StackCondition, TaskState};
+use proto::model::{HealthStatus, StackCondition, TaskState, TaskStatus};
 
 fn named(bench: &Bench, name: &str) -> Arc<Service> {
     bench.state.service_named(&name.parse().unwrap()).expect("the service is there").clone()
@@ -189,4 +189,31 @@ fn managers_that_do_not_know_stacks_are_given_none() {
     bench.edit_cluster(|cluster| cluster.feature_level = FEATURE_LEVEL - 1);
     let refused = bench.deploy(stack("shop").service(service("shop_web")), false).unwrap_err();
     assert_eq!(refused, "STACK: not every manager of the cluster knows stacks: upgrade all of them first");
+}
+
+#[test]
+fn started_is_less_than_healthy() {
+    let mut bench = Bench::new();
+    bench.add(node(1));
+    let shop = stack("shop")
+        .service(service("shop_db"))
+        .service(service("shop_soon"))
+        .after("shop_db", StackCondition::Started)
+        .service(service("shop_late"))
+        .after("shop_db", StackCondition::Healthy);
+    bench.deploy(shop, false).unwrap();
+    bench.pass();
+    let [db, soon, late] = ["shop_db", "shop_soon", "shop_late"].map(|name| named(&bench, name).id);
+    let task = bench.live(db)[0].clone();
+    let report = |bench: &mut Bench, state, health| {
+        let status = TaskStatus { state, health, ..TaskStatus::new(bench.now) };
+        bench.change(Change::ReportStatus { task: task.id, status });
+        bench.pass();
+        [soon, late].map(|service| bench.live(service)[0].node.is_some())
+    };
+    let health = |serial, ready| Some(HealthStatus { serial, ready, message: String::new() });
+    assert_eq!(report(&mut bench, TaskState::Starting, None), [false, false]);
+    assert_eq!(report(&mut bench, TaskState::Starting, health(1, false)), [true, false]);
+    assert_eq!(report(&mut bench, TaskState::Running, health(2, false)), [true, false]);
+    assert_eq!(report(&mut bench, TaskState::Running, health(3, true)), [true, true]);
 }

@@ -1,18 +1,27 @@
 //! How far a service must have come before another one that depends on it is started.
 
 use crate::state::State;
-use proto::model::{DesiredState, Service, ServiceMode, SlotKey, StackCondition, StackDependency, TaskState};
+use proto::model::{
+    DesiredState, Service, ServiceMode, SlotKey, StackCondition, StackDependency, TaskState, TaskStatus,
+};
 use std::collections::BTreeSet;
 
 /// Whether a dependency has come far enough. One that is gone holds nobody up.
 pub fn is_met(state: &State, dependency: &StackDependency) -> bool {
     let Some(service) = state.service_named(&dependency.service) else { return true };
     let wanted = wanted(state, service);
+    let has_begun = |status: &TaskStatus| {
+        // Only a container that was started can be asked how it is.
+        let is_asked = status.state == TaskState::Starting && status.health.is_some();
+        is_asked || status.state >= TaskState::Running
+    };
+    let is_healthy = |status: &TaskStatus| status.state == TaskState::Running && status.is_ready();
     match dependency.condition {
-        // A task runs once it is healthy, where that is checked.
-        StackCondition::Started => slots(state, service, |task| task >= TaskState::Running) >= wanted,
-        StackCondition::Healthy => slots(state, service, |task| task == TaskState::Running) >= wanted,
-        StackCondition::Completed => slots(state, service, |task| task == TaskState::Complete) >= wanted,
+        StackCondition::Started => slots(state, service, has_begun) >= wanted,
+        StackCondition::Healthy => slots(state, service, is_healthy) >= wanted,
+        StackCondition::Completed => {
+            slots(state, service, |status| status.state == TaskState::Complete) >= wanted
+        }
     }
 }
 
@@ -38,13 +47,12 @@ fn wanted(state: &State, service: &Service) -> usize {
     }
 }
 
-/// How many places have a task of the present version in such a state. What failed before it ran was never started.
-fn slots(state: &State, service: &Service, is_so: impl Fn(TaskState) -> bool) -> usize {
-    let never_ran =
-        |task: TaskState| matches!(task, TaskState::Rejected | TaskState::Orphaned | TaskState::Failed);
+/// How many places have a task of the present version of which this is so. What failed was never there.
+fn slots(state: &State, service: &Service, is_so: impl Fn(&TaskStatus) -> bool) -> usize {
+    let failed = [TaskState::Rejected, TaskState::Orphaned, TaskState::Failed];
     let tasks = state.tasks_of(service.id).filter(|task| {
-        let observed = task.status.state;
-        task.task_version == service.task_version && is_so(observed) && !never_ran(observed)
+        let status = &task.status;
+        task.task_version == service.task_version && is_so(status) && !failed.contains(&status.state)
     });
     tasks.map(|task| task.slot).collect::<BTreeSet<SlotKey>>().len()
 }
