@@ -50,6 +50,21 @@ pub enum CliError {
     /// A job failed.
     #[error(transparent)]
     Job(#[from] JobFailed),
+    /// Services of a stack did not become what was asked for.
+    #[error(transparent)]
+    StackNotConverged(#[from] StackNotConverged),
+    /// Compose files are wrong; nothing was sent.
+    #[error(transparent)]
+    Compose(#[from] ComposeErrors),
+    /// No Compose file is named, and none is where one would be.
+    #[error("there is no compose.yaml or docker-compose.yml in {folder}: name the file with -c FILE")]
+    NoComposeFile {
+        /// The folder.
+        folder: String,
+    },
+    /// A deployment would change something.
+    #[error("the stack is not as its files say")]
+    StackDiffers,
     /// The machine lacks something.
     #[error(transparent)]
     Unfit(#[from] preflight::Unfit),
@@ -117,6 +132,38 @@ impl fmt::Display for NotConverged {
     }
 }
 
+/// Services of a stack that did not become what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub struct StackNotConverged {
+    /// The stack's name.
+    pub stack: String,
+    /// The services, with the reasons.
+    pub services: Vec<NotConverged>,
+}
+
+impl fmt::Display for StackNotConverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stack {} is not as asked for:", self.stack)?;
+        self.services.iter().try_for_each(|service| write!(f, "\n{service}"))
+    }
+}
+
+/// Everything that is wrong with Compose files.
+#[derive(Debug, thiserror::Error)]
+pub struct ComposeErrors(pub Vec<compose::Finding>);
+
+impl fmt::Display for ComposeErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [one] => write!(f, "{one}"),
+            all => {
+                write!(f, "the Compose files have {} errors:", all.len())?;
+                all.iter().try_for_each(|finding| write!(f, "\n  {finding}"))
+            }
+        }
+    }
+}
+
 impl From<Problems> for CliError {
     fn from(problems: Problems) -> Self {
         CliError::Options(problems)
@@ -138,7 +185,11 @@ impl CliError {
     /// closed our output has what it wanted.
     pub fn exit_status(&self) -> u8 {
         match self {
-            CliError::Options(_) | CliError::Format(_) | CliError::Connect(ConnectError::Host(_)) => 2,
+            CliError::Options(_)
+            | CliError::Format(_)
+            | CliError::Compose(_)
+            | CliError::NoComposeFile { .. }
+            | CliError::Connect(ConnectError::Host(_)) => 2,
             CliError::Job(failed) => failed.code,
             CliError::Output(OutputError(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             _ => 1,

@@ -14,6 +14,7 @@ pub mod output;
 pub mod parse;
 pub mod printer;
 pub mod spec;
+pub mod stack;
 
 use args::{Cli, Command};
 use clap::Parser;

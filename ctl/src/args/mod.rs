@@ -12,6 +12,7 @@ pub mod network;
 pub mod node;
 pub mod payload;
 pub mod service;
+pub mod stack;
 pub mod swarm;
 pub mod system;
 
@@ -46,6 +47,9 @@ pub enum Command {
     /// Run commands to their end
     #[command(subcommand)]
     Job(job::JobCommand),
+    /// Manage stacks: services and networks from Compose files
+    #[command(subcommand)]
+    Stack(stack::StackCommand),
     /// Manage networks
     #[command(subcommand)]
     Network(network::NetworkCommand),

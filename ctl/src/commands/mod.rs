@@ -13,6 +13,7 @@ pub mod payload;
 mod retry;
 pub mod service;
 mod several;
+pub mod stack;
 pub mod swarm;
 pub mod system;
 mod task_list;
@@ -47,6 +48,7 @@ pub async fn run(session: &Session, command: Command) -> Result<(), CliError> {
         Command::Node(command) => node::run(session, command).await,
         Command::Service(command) => service::run(session, command).await,
         Command::Job(command) => job::run(session, command).await,
+        Command::Stack(command) => stack::run(session, command).await,
         Command::Network(command) => network::run(session, command).await,
         Command::Secret(command) => payload::secret(session, command).await,
         Command::Config(command) => payload::config(session, command).await,

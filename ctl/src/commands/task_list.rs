@@ -16,19 +16,25 @@ pub enum Of {
     Services(Vec<String>),
     /// Those on nodes.
     Nodes(Vec<String>),
+    /// Those of the services of a stack, which may be none.
+    Stack(Vec<String>),
 }
 
 /// Lists tasks.
 pub async fn run(session: &Session, args: &TaskListArgs, of: Of) -> Result<(), CliError> {
     let known = match of {
-        Of::Services(_) => tasks::SERVICE_FILTERS,
+        Of::Services(_) | Of::Stack(_) => tasks::SERVICE_FILTERS,
         Of::Nodes(_) => tasks::NODE_FILTERS,
     };
     let filters = Filters::checked(&args.list.filters, known, tasks::check_filters)?;
     let format = listing::Format::choose(&tasks::LISTING, args.list.format.as_deref(), args.list.quiet);
     let client = session.client().await?;
     let request = match of {
-        Of::Services(services) => ListTasksRequest { services, nodes: Vec::new() },
+        // No services at all would stand for every one.
+        Of::Stack(services) if services.is_empty() => {
+            return Ok(session.printer.data(listing::render(&tasks::LISTING, &format, Vec::new())?)?);
+        }
+        Of::Services(services) | Of::Stack(services) => ListTasksRequest { services, nodes: Vec::new() },
         Of::Nodes(nodes) => {
             let nodes = own_name::resolve_all(&client, nodes).await?;
             ListTasksRequest { services: Vec::new(), nodes }

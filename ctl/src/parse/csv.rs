@@ -25,6 +25,11 @@ pub fn split(line: &str) -> Option<Vec<String>> {
     }
 }
 
+/// A field that reads as this text, whatever is in it.
+pub fn field(text: &str) -> String {
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
 /// The field up to its closing quote, and what follows.
 fn quoted_field(text: &str) -> Option<(String, &str)> {
     let mut field = String::new();
@@ -53,6 +58,9 @@ mod tests {
         assert_eq!(fields("type=bind,src=/a"), Some("type=bind|src=/a".into()));
         assert_eq!(fields(r#"a,"src=/x,y","b""c""#), Some(r#"a|src=/x,y|b"c"#.into()));
         assert_eq!(fields("a,"), Some("a|".into()));
+        for text in ["a", "a,b", r#"a"b"#, r#""a""#, "", ","] {
+            assert_eq!(split(&field(text)), Some(vec![text.to_owned()]), "{text}");
+        }
         for bad in [r#""open"#, r#"a"b"#, r#""a"b"#] {
             assert_eq!(fields(bad), None, "{bad}");
         }

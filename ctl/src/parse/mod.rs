@@ -18,4 +18,5 @@ pub mod payload_use;
 pub mod probe;
 pub mod publish;
 pub mod since;
-pub mod words;
+
+pub use compose::words;

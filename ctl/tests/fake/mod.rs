@@ -41,6 +41,8 @@ pub struct Script {
     pub info: InfoResponse,
     /// The names of the calls that came in.
     pub calls: Vec<&'static str>,
+    /// The stacks that were asked for.
+    pub applied: Vec<ApplyStackRequest>,
     /// Bytes of the image that was loaded.
     pub loaded: Vec<u8>,
 }
@@ -241,7 +243,27 @@ impl Control for Daemon {
         Ok(Response::new(RemoveNetworkResponse { id: script.networks.remove(nth).id }))
     }
 
+    async fn apply_stack(&self, request: Request<ApplyStackRequest>) -> Answer<ApplyStackResponse> {
+        let mut script = self.called("apply_stack")?;
+        let request = request.into_inner();
+        let spec = request.spec.clone().unwrap_or_default();
+        let created = |service: &StackService| StackChange {
+            kind: stack_change::Kind::Service.into(),
+            name: service.spec.as_ref().map(|spec| spec.name.clone()).unwrap_or_default(),
+            action: stack_change::Action::Create.into(),
+            ..Default::default()
+        };
+        let changes = spec.services.iter().map(created).collect();
+        script.applied.push(request);
+        let stack = Stack { spec: Some(spec), ..Default::default() };
+        let services = vec![script.service.clone()];
+        Ok(Response::new(ApplyStackResponse { stack: Some(stack), changes, services }))
+    }
+
     not_scripted! {
+        list_stacks(ListStacksRequest) -> ListStacksResponse;
+        get_stack(GetStackRequest) -> Stack;
+        remove_stack(RemoveStackRequest) -> RemoveStackResponse;
         connect_task(ConnectTaskRequest) -> Task;
         disconnect_task(DisconnectTaskRequest) -> Task;
         get_cluster(GetClusterRequest) -> Cluster;

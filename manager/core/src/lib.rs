@@ -13,6 +13,7 @@
 //! | [`enforcer`] | which tasks have to leave their node |
 //! | [`allocator`] | when a service has what the cluster hands out |
 //! | [`scheduler`] | which node a task goes to, or why to none |
+//! | [`stacks`] | what of a stack waits for what, and what of it goes |
 //! | [`reaper`] | what is forgotten |
 //! | [`payloads`] | who needs which content of secrets and configs |
 //! | [`ports`] | which ports services hold, and which one they get that name none |
@@ -45,6 +46,7 @@ pub mod reaper;
 pub mod reconcile;
 pub mod requests;
 pub mod scheduler;
+pub mod stacks;
 pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

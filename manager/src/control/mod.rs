@@ -12,6 +12,7 @@ mod payload_uses;
 mod payloads;
 mod service;
 mod services;
+mod stacks;
 mod tasks;
 mod watch;
 

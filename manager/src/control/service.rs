@@ -102,4 +102,8 @@ control! {
     get_payload(GetPayloadRequest) -> Payload;
     update_payload(UpdatePayloadRequest) -> UpdatePayloadResponse;
     remove_payload(RemovePayloadRequest) -> RemovePayloadResponse;
+    apply_stack(ApplyStackRequest) -> ApplyStackResponse;
+    list_stacks(ListStacksRequest) -> ListStacksResponse;
+    get_stack(GetStackRequest) -> Stack;
+    remove_stack(RemoveStackRequest) -> RemoveStackResponse;
 }

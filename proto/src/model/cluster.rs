@@ -12,7 +12,8 @@ use std::{fmt, time::Duration};
 /// | 1 | services, tasks, nodes, rollouts |
 /// | 2 | networks, their leases, published ports of every node, tasks connected one by one |
 /// | 3 | secrets and configs |
-pub const FEATURE_LEVEL: u32 = 3;
+/// | 4 | stacks, jobs, probes |
+pub const FEATURE_LEVEL: u32 = 4;
 
 /// The level from which on there are secrets and configs.
 pub const PAYLOADS_LEVEL: u32 = 3;

@@ -43,6 +43,8 @@ kinds! {
     NetworkKind, NetworkId, "network";
     /// The id of a service.
     ServiceKind, ServiceId, "service";
+    /// The id of a stack.
+    StackKind, StackId, "stack";
     /// The id of a task; also the id of its container.
     TaskKind, TaskId, "task";
 }

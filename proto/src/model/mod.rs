@@ -26,6 +26,7 @@ pub mod revision;
 pub mod rollout;
 pub mod service;
 pub mod signal;
+pub mod stack;
 pub mod sysctl;
 pub mod task;
 pub mod task_state;
@@ -43,7 +44,7 @@ pub use container::ContainerSpec;
 pub use dns_config::DnsConfig;
 pub use extra_host::{ExtraHost, HostTarget};
 pub use host_ip::{HostIp, HostIpError};
-pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, PayloadId, ServiceId, TaskId};
+pub use id::{ClusterId, Id, IdSource, NetworkId, NodeId, PayloadId, ServiceId, StackId, TaskId};
 pub use job::{JobConfig, JobEnd, JobRun};
 pub use mount::{Mount, MountKind};
 pub use name::Name;
@@ -69,6 +70,7 @@ pub use service::{
     PreviousSpec, RestartCondition, RestartPolicy, Service, ServiceMode, ServiceSpec, TaskNetwork, TaskSpec,
 };
 pub use signal::Signal;
+pub use stack::{Stack, StackCondition, StackDependency, StackService, StackSpec};
 pub use sysctl::Sysctl;
 pub use task::{
     DesiredState, ExitStatus, GivenUp, HealthStatus, RestartHistory, Slot, SlotKey, Task, TaskStatus,

@@ -5,6 +5,7 @@ mod container;
 mod payload;
 mod probe;
 mod service;
+mod stack;
 mod task;
 mod text;
 
@@ -12,6 +13,7 @@ pub use cluster::{cluster_spec, node, node_description, node_spec, node_status};
 pub use container::container_spec;
 pub use payload::{payload_delivery, payload_spec};
 pub use service::{service_spec, task_spec};
+pub use stack::stack_spec;
 pub use task::{task, task_status};
 
 use crate::model::{Id, Timestamp};

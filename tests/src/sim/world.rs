@@ -232,7 +232,7 @@ impl World {
                     }
                 }
                 (ObjectId::Service(_) | ObjectId::ServiceSpec(_) | ObjectId::Cluster, _)
-                | (ObjectId::Network(_) | ObjectId::Payload(_), _)
+                | (ObjectId::Network(_) | ObjectId::Payload(_) | ObjectId::Stack(_), _)
                 | (ObjectId::Task(_), EventKind::Deleted) => {}
             }
         }

@@ -69,7 +69,7 @@ pub async fn wait(
                 return Ok(());
             }
             Some(Outcome::Failed(failure)) => {
-                return Err(not_converged(&watch.client, service, failure).await);
+                return Err(not_converged(&watch.client, service, failure).await.into());
             }
         }
     }
@@ -80,7 +80,7 @@ fn name(service: &Service) -> &str {
 }
 
 /// Names of nodes, which only the tasks of global services are told apart by.
-async fn hostnames(client: &Client, service: &Service) -> Result<BTreeMap<String, String>, CliError> {
+pub async fn hostnames(client: &Client, service: &Service) -> Result<BTreeMap<String, String>, CliError> {
     let mode = service.spec.as_ref().and_then(|spec| spec.mode);
     if !matches!(mode, Some(Mode::Global(_) | Mode::GlobalJob(_))) {
         return Ok(BTreeMap::new());
@@ -90,7 +90,8 @@ async fn hostnames(client: &Client, service: &Service) -> Result<BTreeMap<String
     Ok(answer.into_inner().nodes.iter().map(named).collect())
 }
 
-fn sleep_until(at_ms: Option<i64>) -> impl Future<Output = ()> {
+/// Sleeps until a time in milliseconds since 1970; without one, for ever.
+pub fn sleep_until(at_ms: Option<i64>) -> impl Future<Output = ()> {
     let left = at_ms.map(|at| u64::try_from(at.saturating_sub(times::now_ms())).unwrap_or(0));
     async move {
         match left {
@@ -167,10 +168,11 @@ fn is_broken(status: &Status) -> bool {
         || matches!(status.code(), Code::Unknown | Code::Cancelled)
 }
 
-async fn not_converged(client: &Client, service: &Service, failure: Failure) -> CliError {
+/// Says why a service failed, with the end of the log that shows it best.
+pub async fn not_converged(client: &Client, service: &Service, failure: Failure) -> NotConverged {
     let log = match failure.task {
         Some(task) => logs::last_lines(client, task).await,
         None => Vec::new(),
     };
-    NotConverged { service: name(service).to_owned(), reason: failure.reason, log }.into()
+    NotConverged { service: name(service).to_owned(), reason: failure.reason, log }
 }

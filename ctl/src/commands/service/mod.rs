@@ -2,7 +2,7 @@
 
 pub(super) mod converge;
 pub(super) mod create;
-mod display;
+pub(super) mod display;
 pub(super) mod edit;
 mod explain;
 mod history;

@@ -12,7 +12,7 @@ pub mod leases;
 mod vips;
 
 use crate::{
-    Decision, ipam,
+    Decision, ipam, stacks,
     state::{Change, State},
 };
 use proto::model::{DesiredState, Network, Task, TaskState, Timestamp};
@@ -21,7 +21,8 @@ use proto::model::{DesiredState, Network, Task, TaskState, Timestamp};
 pub fn decide(state: &State, now: Timestamp) -> Decision {
     let mut decision = Decision::default();
     leases::join_ingress(state, now, &mut decision);
-    let wanting = vips::decide(state, &mut decision);
+    let mut wanting = vips::decide(state, &mut decision);
+    wanting.extend(stacks::waiting(state));
     for task in state.tasks_unplaced().filter(|task| waits(task)) {
         let message = match wanting.get(&task.service) {
             Some(message) if task.status.message != *message => message.clone(),

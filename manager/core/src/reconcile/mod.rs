@@ -12,7 +12,7 @@ use crate::{
     Decision, allocator, enforcer, features,
     liveness::{self, Liveness},
     orchestrator::{global, handover, job, replicated, restart},
-    payloads, reaper, scheduler,
+    payloads, reaper, scheduler, stacks,
     state::{State, Transaction},
     updater,
 };
@@ -64,6 +64,7 @@ fn round(scratch: &mut State, now: Timestamp, ids: &mut dyn IdSource, liveness: 
     round.run("enforcer", scratch, |state| enforcer::decide(state, now, ids));
     round.run("restart", scratch, |state| restart::decide(state, now, ids));
     round.run("handover", scratch, |state| handover::decide(state, now));
+    round.run("stacks", scratch, stacks::decide);
     round.run("allocator", scratch, |state| allocator::decide(state, now));
     round.run("scheduler", scratch, |state| scheduler::decide(state, now, liveness));
     round.run("leases", scratch, |state| allocator::leases::decide(state, now));

@@ -1,7 +1,7 @@
 //! Finding what a person names: by id, by name, or by a part of an id that only one object begins with.
 
 use crate::state::State;
-use proto::model::{Id, Network, Node, Payload, PayloadKind, Service, SlotKey, Task, id::Kind};
+use proto::model::{Id, Network, Node, Payload, PayloadKind, Service, SlotKey, Stack, Task, id::Kind};
 use std::sync::Arc;
 
 /// How many of the objects meant are listed.
@@ -109,6 +109,16 @@ pub fn payload<'a>(state: &'a State, kind: PayloadKind, name: &str) -> Result<&'
             PayloadKind::Config => "config",
         })
     })
+}
+
+/// Finds a stack by its id, its name, or the beginning of its id.
+pub fn stack<'a>(state: &'a State, name: &str) -> Result<&'a Arc<Stack>, FindError> {
+    let by_id = name.parse().ok().and_then(|id| state.stack(id));
+    let by_name = || name.parse().ok().and_then(|name| state.stack_named(&name));
+    match by_id.or_else(by_name) {
+        Some(stack) => Ok(stack),
+        None => by_prefix(state.stacks(), |stack| stack.id, name),
+    }
 }
 
 /// Finds a task by its id, its full name (`SERVICE.SLOT.ID`), the beginning of its id, or as the newest of

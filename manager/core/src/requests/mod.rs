@@ -12,3 +12,4 @@ pub mod node;
 pub mod payload;
 mod ports;
 pub mod service;
+pub mod stack;

@@ -30,6 +30,7 @@ use crate::{
     Decision,
     liveness::Liveness,
     networks::{lacks_vip, networks_of},
+    stacks,
     state::{Change, State},
 };
 pub use fits::{NodeFit, fits};
@@ -52,7 +53,8 @@ pub fn decide(state: &State, now: Timestamp, liveness: &Liveness) -> Decision {
     }
     // The allocator says what these wait for.
     let has_vips = |id| state.service(id).is_none_or(|service| lacks_vip(state, service).is_none());
-    groups.retain(|(service, _), _| has_vips(*service));
+    let waiting = stacks::waiting(state);
+    groups.retain(|(service, _), _| has_vips(*service) && !waiting.contains_key(service));
     if groups.is_empty() {
         return Decision::default();
     }

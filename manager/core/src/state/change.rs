@@ -3,7 +3,7 @@
 use proto::model::{
     Cluster, Content, DesiredState, JobRun, Name, Network, NetworkAddress, NetworkId, Node, NodeId,
     NodeLease, NodeStatus, Payload, PayloadId, RestartHistory, Roll, Rollout, RolloutCounts, RolloutState,
-    Service, ServiceId, SlotKey, SlotProgress, TaskId, TaskStatus, Timestamp,
+    Service, ServiceId, SlotKey, SlotProgress, Stack, StackId, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,8 @@ pub enum ObjectId {
     Network(NetworkId),
     /// A secret or config.
     Payload(PayloadId),
+    /// A stack.
+    Stack(StackId),
 }
 
 /// One change. Old logs must still apply: variants and fields are added, never altered.
@@ -229,6 +231,10 @@ pub enum Change {
         /// The run.
         run: JobRun,
     },
+    /// Adds or replaces a stack. Refused if another one has its name.
+    PutStack(Box<Stack>),
+    /// Removes a stack. What belongs to it stays.
+    DeleteStack(StackId),
 }
 
 /// A task to create; the rest comes from its service.

@@ -3,7 +3,7 @@
 use super::State;
 use proto::model::{
     Cluster, DesiredState, Network, NetworkAddress, Node, NodeId, Payload, Service, ServiceId, ServiceSpec,
-    SlotKey, Task, TaskConnection, TaskId, TaskStatus, Timestamp,
+    SlotKey, Stack, Task, TaskConnection, TaskId, TaskStatus, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
@@ -25,6 +25,7 @@ pub struct Image {
     networks: Vec<Arc<Network>>,
     #[serde(default)]
     payloads: Vec<Arc<Payload>>,
+    stacks: Vec<Arc<Stack>>,
 }
 
 /// A task whose spec is named by its place in [`Image::specs`].
@@ -95,6 +96,7 @@ impl State {
             tasks,
             networks: self.networks().cloned().collect(),
             payloads: self.payloads().cloned().collect(),
+            stacks: self.stacks().cloned().collect(),
         }
     }
 
@@ -126,6 +128,9 @@ impl State {
             state.index_task(&task);
             state.tasks_by_service.insert_mut((task.service, task.slot, task.id));
             state.tasks.insert_mut(task.id, Arc::new(task));
+        }
+        for stack in image.stacks {
+            state.stacks.insert_mut(stack.id, stack);
         }
         state.touch_all();
         Ok(state)

@@ -20,7 +20,7 @@ pub use image::{Image, ImageError};
 
 use proto::model::{
     Cluster, Name, Network, NetworkId, Node, NodeId, Payload, PayloadId, PayloadKind, PayloadName, Service,
-    ServiceId, SlotKey, Task, TaskId,
+    ServiceId, SlotKey, Stack, StackId, Task, TaskId,
 };
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub struct State {
     networks: Map<NetworkId, Arc<Network>>,
     tasks: Map<TaskId, Arc<Task>>,
     payloads: Map<PayloadId, Arc<Payload>>,
+    stacks: Map<StackId, Arc<Stack>>,
     /// Names are unique among services that are not being removed.
     service_names: Map<Name, ServiceId>,
     network_names: Map<Name, NetworkId>,

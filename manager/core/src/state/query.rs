@@ -4,7 +4,7 @@ use super::{ObjectId, State};
 use crate::networks;
 use proto::model::{
     Cluster, Id, Name, Network, NetworkId, Node, NodeId, Payload, PayloadId, PayloadKind, PayloadName,
-    Service, ServiceId, ServiceSpec, SlotKey, Task, TaskId,
+    Service, ServiceId, ServiceSpec, SlotKey, Stack, StackId, Task, TaskId,
 };
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ impl State {
             ObjectId::Task(id) => self.task(id).map(|task| task.version),
             ObjectId::Network(id) => self.network(id).map(|network| network.version),
             ObjectId::Payload(id) => self.payload(id).map(|payload| payload.version),
+            ObjectId::Stack(id) => self.stack(id).map(|stack| stack.version),
         };
         version.unwrap_or(0)
     }
@@ -95,6 +96,21 @@ impl State {
     /// The secret or config of that name.
     pub fn payload_named(&self, kind: PayloadKind, name: &PayloadName) -> Option<&Arc<Payload>> {
         self.payload_names.get(&(kind, name.clone())).and_then(|id| self.payloads.get(id))
+    }
+
+    /// A stack.
+    pub fn stack(&self, id: StackId) -> Option<&Arc<Stack>> {
+        self.stacks.get(&id)
+    }
+
+    /// All stacks, by id.
+    pub fn stacks(&self) -> impl Iterator<Item = &Arc<Stack>> {
+        self.stacks.values()
+    }
+
+    /// The stack of that name. There are few, so they are not indexed by name.
+    pub fn stack_named(&self, name: &Name) -> Option<&Arc<Stack>> {
+        self.stacks().find(|stack| stack.spec.name == *name)
     }
 
     /// A task.

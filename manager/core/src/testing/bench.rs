@@ -1,6 +1,6 @@
 //! A cluster in memory: a state, a clock that stands still unless moved, and agents that obey.
 
-use super::{NodeBuilder, ServiceBuilder, agents, cluster};
+use super::{NodeBuilder, ServiceBuilder, StackBuilder, agents, cluster};
 use crate::{
     Decision, ipam,
     liveness::{Contact, Liveness},
@@ -10,6 +10,7 @@ use crate::{
     requests::{
         find, network as network_requests, node as node_requests, payload as payload_requests,
         service::{self as service_requests, Control},
+        stack::{self as stack_requests, Action, NewIds},
     },
     state::{Change, State, Transaction},
     updater::GoBack,
@@ -261,6 +262,30 @@ impl Bench {
         let spec = service.build();
         self.apply(&service_requests::create(&self.state, id, spec, self.now).expect("it can be created"));
         id
+    }
+
+    /// Draws ids for whatever of a stack is not there yet.
+    pub fn stack_ids(&mut self, stack: &StackBuilder) -> NewIds {
+        NewIds::draw(&stack.clone().build(), &mut self.ids)
+    }
+
+    /// Makes a stack what is asked for; says what that changes, or why not.
+    pub fn deploy(&mut self, stack: StackBuilder, prune: bool) -> Result<Vec<(String, Action)>, String> {
+        let ids = self.stack_ids(&stack);
+        self.deploy_as(stack, prune, &ids)
+    }
+
+    /// The same with these ids.
+    pub fn deploy_as(
+        &mut self,
+        stack: StackBuilder,
+        prune: bool,
+        ids: &NewIds,
+    ) -> Result<Vec<(String, Action)>, String> {
+        let applied = stack_requests::apply(&self.state, stack.build(), prune, ids, self.now);
+        let applied = applied.map_err(|problems| problems.to_string())?;
+        self.apply(&applied.transaction);
+        Ok(applied.changes.into_iter().map(|change| (change.name.to_string(), change.action)).collect())
     }
 
     /// A service that is there.

@@ -3,6 +3,7 @@
 use super::{
     networks::NetworkEvent,
     payloads::PayloadEvent,
+    stacks::StackEvent,
     wish::{Attached, Networks, Wish, attached, wish},
 };
 use crate::testing::{BROKEN_IMAGE, Bench, MISSING_IMAGE, ServiceBuilder, network_in, node};
@@ -25,6 +26,7 @@ pub(super) enum Event {
     EndpointMode { service: usize, dnsrr: bool },
     Network(NetworkEvent),
     Payload(PayloadEvent),
+    Stack(StackEvent),
     End { task: usize, state: TaskState },
     AddNode { ssd: bool },
     RemoveNode { node: usize },
@@ -52,6 +54,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         1 => (which.clone(), any::<bool>()).prop_map(|(service, dnsrr)| Event::EndpointMode { service, dnsrr }),
         4 => super::networks::event().prop_map(Event::Network),
         5 => super::payloads::event().prop_map(Event::Payload),
+        3 => super::stacks::event().prop_map(Event::Stack),
         3 => (which.clone(), ends).prop_map(|(task, state)| Event::End { task, state }),
         2 => any::<bool>().prop_map(|ssd| Event::AddNode { ssd }),
         1 => which.clone().prop_map(|node| Event::RemoveNode { node }),
@@ -118,6 +121,7 @@ impl World {
                 self.made += 1;
                 super::payloads::happen(bench, event, self.made);
             }
+            Event::Stack(event) => super::stacks::happen(bench, event),
             Event::Update { service, image } => {
                 let Some(id) = pick(services(bench), service) else { return };
                 let images = ["app:1", "app:2", "app:3", BROKEN_IMAGE, MISSING_IMAGE];
@@ -191,11 +195,12 @@ impl World {
         }
     }
 
-    /// Every service is removed.
+    /// Every service and every stack is removed.
     pub fn clear(&mut self) {
         for id in services(&self.bench) {
             self.bench.remove(id);
         }
+        super::stacks::clear(&mut self.bench);
     }
 }
 

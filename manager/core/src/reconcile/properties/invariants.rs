@@ -12,7 +12,10 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 use proto::model::{
     DesiredState, NodeId, PortMode, RolloutOrder, Service, ServiceMode, SlotKey, Task, TaskId, TaskState,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What was seen of the tasks before.
 #[derive(Default)]
@@ -71,6 +74,17 @@ fn check_leases(state: &State, node: NodeId) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Whether something that a service of a stack depends on does not run.
+fn waits_for_others(state: &State, service: &Service) -> bool {
+    let asked = state.stacks().flat_map(|stack| &stack.spec.services);
+    let dependencies = asked.filter(|one| one.spec.name == service.spec.name).flat_map(|one| &one.depends_on);
+    let runs = |task: &Arc<Task>| task.status.state == TaskState::Running;
+    dependencies.filter_map(|one| state.service_named(&one.service)).any(|other| {
+        let mut live = state.tasks_of(other.id).filter(|task| task.is_runnable()).peekable();
+        live.peek().is_none() || !live.all(runs)
+    })
+}
+
 /// Every service has what was asked for, as far as there is room.
 pub(super) fn check_converged(state: &State) -> Result<(), TestCaseError> {
     for service in state.services() {
@@ -95,7 +109,8 @@ pub(super) fn check_converged(state: &State) -> Result<(), TestCaseError> {
                     prop_assert!(
                         ["no suitable node", "no room", "has no free address"]
                             .iter()
-                            .any(|it| said.contains(it)),
+                            .any(|it| said.contains(it))
+                            || said.starts_with("waiting for service") && waits_for_others(state, service),
                         "{name}: {said}"
                     );
                 }

@@ -5,6 +5,7 @@ mod invariants;
 mod networks;
 mod numbers;
 mod payloads;
+mod stacks;
 mod tables;
 mod wish;
 
@@ -53,6 +54,7 @@ proptest! {
         world.bench.settle();
         numbers::check_nothing_held(&world.bench.state)?;
         payloads::check_nothing_kept(&world.bench.state)?;
+        prop_assert_eq!(world.bench.state.stacks().count(), 0);
     }
 
     #[test]

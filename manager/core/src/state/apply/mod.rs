@@ -4,6 +4,7 @@ mod connections;
 mod networks;
 mod payloads;
 mod services;
+mod stacks;
 mod tasks;
 
 use super::{Change, Event, EventKind, Holder, ObjectId, State, Transaction};
@@ -159,6 +160,8 @@ impl State {
             Change::DropEditions { payload, editions } => Ok(self.drop_editions(*payload, editions)),
             Change::DeletePayload(id) => self.delete_payload(*id).map(Some),
             Change::SetJobRun { service, run } => Ok(self.set_job_run(*service, run)),
+            Change::PutStack(stack) => self.put_stack(stack).map(Some),
+            Change::DeleteStack(id) => Ok(self.delete_stack(*id)),
         }
     }
 

@@ -45,6 +45,12 @@ pub fn split(text: &str) -> Result<Vec<String>, WordsError> {
     Ok(words)
 }
 
+/// A text that [`split`] makes these words of.
+pub fn join<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
+    words.into_iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +64,11 @@ mod tests {
         assert_eq!(words(""), Ok(String::new()));
         assert_eq!(words("'open"), Err(WordsError::OpenQuote('\'')));
         assert_eq!(words("a\\"), Err(WordsError::OpenEscape));
+    }
+
+    #[test]
+    fn words_that_were_joined_are_split_again() {
+        let words = ["sh", "-c", "echo 'a b' \"$x\" \\", ""];
+        assert_eq!(split(&join(words)).unwrap(), words);
     }
 }
