@@ -1,6 +1,6 @@
 //! Stacks: everything of one asked for, and answered, at once.
 
-use super::{ControlService, addresses, services};
+use super::{ControlService, addresses, payload_uses, services};
 use crate::{
     clock::RandomIds,
     status::{of_find, of_problems, of_propose},
@@ -178,6 +178,7 @@ fn checked(
         }
         let mut found = Problems::default();
         addresses::find_networks(state, service, &mut found);
+        payload_uses::find(state, service, &mut found);
         for problem in found.0 {
             problems.add(format!("service {}: {}", service.name, problem.field), problem.message);
         }

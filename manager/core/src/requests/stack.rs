@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The feature level from which on every manager knows stacks.
-const FEATURE_LEVEL: u32 = 3;
+const FEATURE_LEVEL: u32 = 4;
 
 /// Ids for whatever of a stack is not there yet, drawn by the caller.
 #[derive(Debug, Clone)]

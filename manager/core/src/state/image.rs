@@ -25,6 +25,7 @@ pub struct Image {
     networks: Vec<Arc<Network>>,
     #[serde(default)]
     payloads: Vec<Arc<Payload>>,
+    #[serde(default)]
     stacks: Vec<Arc<Stack>>,
 }
 
